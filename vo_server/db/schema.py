@@ -1,0 +1,226 @@
+"""The tables of our own in PostgreSQL, as SQLAlchemy Core; ``migrations`` makes them, and a test compares the two.
+
+Three schemas: ``vo`` (catalogue, loads, datasets, records: ours alone), ``vo_data`` (the physical tables that publishing loads) and
+``tap_schema`` / ``ivoa`` (views for users). The query role may read ``vo_data``, ``tap_schema`` and ``ivoa``, and nothing of ``vo``.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={"ix": "%(table_name)s_%(column_0_N_name)s", "uq": "%(table_name)s_%(column_0_N_name)s_key", "fk": "%(table_name)s_%(column_0_N_name)s_fkey", "pk": "%(table_name)s_pkey"}
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("resource_id", Integer, Identity(always=True), primary_key=True),
+    Column("schema_name", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("body", JSONB, nullable=False, comment="model.resource.Resource as JSON"),
+    Column("descriptor", JSONB, comment="the TOML descriptor that the operator gave"),
+    Column("retracted", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("schema_name", "name"),
+    schema="vo",
+    comment="published resources",
+)
+
+schemas = Table(
+    "schemas",
+    metadata,
+    Column("schema_name", Text, primary_key=True),
+    Column("description", Text),
+    Column("utype", Text),
+    Column("schema_index", Integer),
+    schema="vo",
+    comment="schemas of TAP_SCHEMA",
+)
+
+tables = Table(
+    "tables",
+    metadata,
+    Column("table_id", Integer, Identity(always=True), primary_key=True),
+    Column("resource_id", Integer, ForeignKey("vo.resources.resource_id")),
+    Column("schema_name", Text, ForeignKey("vo.schemas.schema_name"), nullable=False),
+    Column("table_name", Text, nullable=False, comment="bare spelling"),
+    Column("table_type", Text, nullable=False, server_default="table"),
+    Column("title", Text),
+    Column("description", Text),
+    Column("utype", Text),
+    Column("table_index", Integer),
+    Column("physical", Text, nullable=False, comment="SQL name the translator writes, quoted and qualified"),
+    Column("load_id", Integer, ForeignKey("vo.loads.load_id"), comment="the load it shows; null for views and tables of others"),
+    Column("nrows", BigInteger),
+    Column("loaded", DateTime(timezone=True)),
+    Column("ra_column", Text),
+    Column("dec_column", Text),
+    Column("cell_indexed", Boolean, nullable=False, server_default=text("false"), comment="the physical table carries _hpx29 for ra_column, dec_column"),
+    Column("footprint", JSONB, comment="model.catalogue.Footprint as JSON"),
+    schema="vo",
+    comment="published tables",
+)
+Index("tables_name_key", func.lower(tables.c.schema_name), func.lower(tables.c.table_name), unique=True)
+
+columns = Table(
+    "columns",
+    metadata,
+    Column("table_id", Integer, ForeignKey("vo.tables.table_id", ondelete="CASCADE"), primary_key=True),
+    Column("column_index", Integer, primary_key=True),
+    Column("column_name", Text, nullable=False, comment="bare spelling"),
+    Column("datatype", Text, nullable=False),
+    Column("arraysize", Text),
+    Column("xtype", Text),
+    Column("unit", Text),
+    Column("ucd", Text),
+    Column("utype", Text),
+    Column("description", Text),
+    Column("indexed", SmallInteger, nullable=False, server_default="0"),
+    Column("principal", SmallInteger, nullable=False, server_default="0"),
+    Column("std", SmallInteger, nullable=False, server_default="0"),
+    schema="vo",
+    comment="columns of published tables",
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("from_table", Integer, ForeignKey("vo.tables.table_id", ondelete="CASCADE"), nullable=False),
+    Column("target_table", Integer, ForeignKey("vo.tables.table_id", ondelete="CASCADE"), nullable=False),
+    Column("description", Text),
+    Column("utype", Text),
+    schema="vo",
+    comment="foreign keys of TAP_SCHEMA",
+)
+
+key_columns = Table(
+    "key_columns",
+    metadata,
+    Column("key_id", Text, ForeignKey("vo.keys.key_id", ondelete="CASCADE"), primary_key=True),
+    Column("key_index", Integer, primary_key=True),
+    Column("from_column", Text, nullable=False),
+    Column("target_column", Text, nullable=False),
+    schema="vo",
+    comment="columns of foreign keys",
+)
+
+loads = Table(
+    "loads",
+    metadata,
+    Column("load_id", Integer, Identity(always=True), primary_key=True),
+    Column("physical", Text, nullable=False, comment="quoted and qualified"),
+    Column("state", Text, nullable=False, server_default="loading", comment="loading, live, retired, failed"),
+    Column("started", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("retired", DateTime(timezone=True)),
+    Column("owner_pid", Integer, comment="PostgreSQL backend of the loader: a load whose backend is gone was abandoned"),
+    schema="vo",
+    comment="physical tables, one a load",
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("collection", Text, primary_key=True),
+    Column("root", Text, nullable=False, comment="directory whose files are served under /files/<collection>/"),
+    Column("resource_id", Integer, ForeignKey("vo.resources.resource_id")),
+    schema="vo",
+    comment="directories of datasets",
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("identifier", Text, primary_key=True, comment="ivoid"),
+    Column("datestamp", DateTime(timezone=True), nullable=False, comment="moves exactly when the content changes"),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("content_hash", Text, nullable=False),
+    Column("ivo_vor", Text, comment="the record as XML; null when deleted"),
+    Column("oai_dc", Text, comment="the record as Dublin Core; null when deleted"),
+    schema="vo",
+    comment="registry records",
+)
+Index("records_datestamp", records.c.datestamp, records.c.identifier)
+
+site = Table(
+    "site",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", JSONB, nullable=False),
+    schema="vo",
+    comment="what is true of the whole site: publisher, authority, catalogue version",
+)
+
+obscore = Table(
+    "obscore",
+    metadata,
+    Column("obs_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("collection", Text, ForeignKey("vo.collections.collection", ondelete="CASCADE"), nullable=False),
+    Column("access_path", Text, comment="below the public URL, or an absolute address"),
+    Column("shape", ARRAY(Double), comment="3 numbers: circle; more: polygon, counter-clockwise; ICRS degrees"),
+    Column("dataproduct_type", Text),
+    Column("dataproduct_subtype", Text),
+    Column("calib_level", Integer, nullable=False),
+    Column("obs_collection", Text, nullable=False),
+    Column("obs_id", Text, nullable=False),
+    Column("obs_publisher_did", Text, nullable=False, unique=True),
+    Column("obs_title", Text),
+    Column("access_format", Text),
+    Column("access_estsize", BigInteger),
+    Column("target_name", Text),
+    Column("s_ra", Double),
+    Column("s_dec", Double),
+    Column("s_fov", Double),
+    Column("s_region", Text),
+    Column("s_resolution", Double),
+    Column("s_xel1", BigInteger),
+    Column("s_xel2", BigInteger),
+    Column("s_pixel_scale", Double),
+    Column("t_min", Double),
+    Column("t_max", Double),
+    Column("t_exptime", Double),
+    Column("t_resolution", Double),
+    Column("t_xel", BigInteger),
+    Column("em_min", Double),
+    Column("em_max", Double),
+    Column("em_res_power", Double),
+    Column("em_xel", BigInteger),
+    Column("o_ucd", Text),
+    Column("pol_states", Text),
+    Column("pol_xel", BigInteger),
+    Column("facility_name", Text),
+    Column("instrument_name", Text),
+    Column("obs_release_date", DateTime(timezone=False)),
+    Column("data_rights", Text),
+    schema="vo_data",
+    comment="datasets; users see the view ivoa.obscore",
+)
+
+obscore_cells = Table(
+    "obscore_cells",
+    metadata,
+    Column("obs_key", BigInteger, ForeignKey("vo_data.obscore.obs_key", ondelete="CASCADE"), primary_key=True),
+    Column("lo", BigInteger, primary_key=True),
+    Column("hi", BigInteger, nullable=False),
+    schema="vo_data",
+    comment="footprints as closed ranges of order-29 HEALPix cells",
+)
+Index("obscore_cells_range", obscore_cells.c.lo, obscore_cells.c.hi)

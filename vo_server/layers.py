@@ -1,0 +1,20 @@
+"""The order of the packages, top to bottom: a package may import those below its line, never above, never a neighbour on its line.
+
+Read by ``tests/unit/test_layers.py``; a new package or module without a place here fails the test.
+"""
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("vo_server.cli",),  # the operator
+    ("vo_server.demo",),  # real data to begin with, published as an operator would
+    ("vo_server.app",),  # composition root: every pool, every route
+    ("vo_server.protocols", "vo_registry.oai", "vo_server.web"),  # the standards | the publishing registry | pages for people
+    ("vo_server.services",),  # what is open: pools, catalogue, clock
+    ("vo_server.http",),  # the HTTP kit
+    ("vo_server.query", "vo_server.publish"),  # use cases, no HTTP
+    ("vo_server.db",),  # the only door to PostgreSQL
+    ("vo_server.sql", "vo_server.documents", "vo_registry.records", "vo_server.formats"),  # tree→SQL | model→XML | batches→bytes, files→batches
+    ("vo_server.adql", "vo_server.dali", "vo_server.sky"),  # text→tree | text→values | positions and regions→HEALPix ranges
+    ("vo_server.model",),  # vocabulary: frozen dataclasses, and tables that standards fix
+    ("vo_server.settings",),
+    ("vo_server.errors", "vo_server.layers"),
+)

@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values that all stages speak, without behaviour that needs anything else."""

@@ -1,0 +1,124 @@
+"""What a service can do and where (VOResource 1.2 §2.2.2, TAPRegExt 1.0, SimpleDALRegExt 1.2).
+
+Built once by ``app`` from what is really routed, rendered by ``documents.capabilities`` for VOSI and by ``vo_registry.records`` for the registry.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class InputParam:
+    """A parameter of a ParamHTTP interface (VODataService 1.2 §3.4)."""
+
+    name: str
+    datatype: str
+    description: str
+    unit: str | None = None
+    ucd: str | None = None
+    arraysize: str | None = None
+    use: str = "optional"
+    std: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """An access point. ``type`` is vs:ParamHTTP, vr:WebBrowser or vg:OAIHTTP; ``use`` of the address: base, full or dir."""
+
+    url: str
+    type: str = "vs:ParamHTTP"
+    use: str = "base"
+    role: str | None = "std"
+    version: str | None = None
+    query_types: tuple[str, ...] = ()
+    result_type: str | None = None
+    params: tuple[InputParam, ...] = ()
+    test_query: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """One capability; ``xsi_type`` (with its canonical prefix) where a standard defines an extended type."""
+
+    standard_id: str
+    interfaces: tuple[Interface, ...]
+    description: str | None = None
+    xsi_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """TAPRegExt 1.0 §2.4."""
+
+    mime: str
+    aliases: tuple[str, ...] = ()
+    ivoid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageFeature:
+    """A list of forms of one feature type (TAPRegExt 1.0 §2.3): (form, description)."""
+
+    type: str
+    forms: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A query language: versions are (text, ivoid)."""
+
+    name: str
+    versions: tuple[tuple[str, str], ...]
+    description: str
+    features: tuple[LanguageFeature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Default and hard limit of one kind; ``unit`` is row, byte or s."""
+
+    default: int
+    hard: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableAccess(Capability):
+    """tr:TableAccess (TAPRegExt 1.0 §2)."""
+
+    languages: tuple[Language, ...]
+    output_formats: tuple[OutputFormat, ...]
+    upload_methods: tuple[str, ...] = ()
+    data_models: tuple[tuple[str, str], ...] = ()
+    """(name, ivoid)"""
+    retention_s: Limits | None = None
+    duration_s: Limits | None = None
+    output_limit: Limits | None = None
+    upload_limit: Limits | None = None
+    xsi_type: str | None = "tr:TableAccess"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConeSearch(Capability):
+    """cs:ConeSearch (SimpleDALRegExt 1.2 §3.1). ``test_query`` is (ra, dec, sr) in degrees and finds at least one row."""
+
+    max_sr: float = 180.0
+    max_records: int
+    verbosity: bool = True
+    test_query: tuple[float, float, float]
+    xsi_type: str | None = "cs:ConeSearch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest(Capability):
+    """vg:Harvest (RegistryInterfaces 1.1 §3.2)."""
+
+    max_records: int = 0
+    xsi_type: str | None = "vg:Harvest"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCapabilities:
+    """All capabilities of one service, in the order of its /capabilities document; ``path`` is the service's address below the public URL."""
+
+    path: str
+    capabilities: tuple[Capability, ...] = field(default_factory=tuple)

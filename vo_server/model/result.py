@@ -1,0 +1,56 @@
+"""The values that cross the seams between translating, running and writing."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from vo_server.model.columns import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL to stream, and what comes out of it.
+
+    ``sql`` carries its literals (with bound parameters ADBC does not stream) and casts every output column to its ``Column.sql_type``,
+    in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    limit: int | None = None
+
+
+class Ending(Enum):
+    """How a stream of rows ended (DALI 1.1 §4.4.1)."""
+
+    COMPLETE = "OK"
+    OVERFLOW = "OVERFLOW"
+    FAILED = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Known only at the end of a stream; each writer says it in its own way. ``message`` explains FAILED."""
+
+    ending: Ending
+    rows: int
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """An INFO of a VOTable (DALI 1.1 §4.4)."""
+
+    name: str
+    value: str
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableHead:
+    """What a writer says before the first row. ``infos`` come before the table, after QUERY_STATUS; ``versions``: VOTable 1.4 or 1.5."""
+
+    columns: tuple[Column, ...]
+    infos: tuple[Info, ...] = ()
+    name: str | None = None
+    description: str | None = None
+    votable_version: str = "1.4"

@@ -1,0 +1,99 @@
+"""Everything an operator can set: one model, read from ``vo.toml`` under ``VO_*`` variables, printed by ``vo config``."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vo_server.errors import SetupError
+
+ENVIRONMENT_PREFIX = "VO_"
+DEFAULT_FILE = Path("vo.toml")
+
+
+class Settings(BaseModel):
+    """All settings. Each is a key of ``vo.toml`` and, in capitals behind ``VO_``, an environment variable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    database_url: str | None = Field(
+        None, description="PostgreSQL 14 to 18 for everything (postgresql://user:password@host/db). Absent: an embedded PostgreSQL 18 under data_dir."
+    )
+    query_database_url: str | None = Field(None, description="Login for users' queries, read-only by grants. Absent: database_url, then SET ROLE.")
+    publish_database_url: str | None = Field(None, description="Login that may create tables. Absent: database_url.")
+    role_prefix: str = Field("vo", description="Prefix of the database roles that `vo db init` creates.", pattern=r"^[a-z][a-z0-9_]{0,30}$")
+    data_dir: Path = Field(Path("vo-data"), description="Directory for the embedded database, datasets and results.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, description="Port to listen on.", ge=0, le=65535)
+    public_url: str | None = Field(
+        None, description="The address users see, without a trailing slash (https://vo.example.org). Absent: http://host:port. All links are built from it."
+    )
+    default_maxrec: int = Field(20_000, description="Rows of a TAP answer without MAXREC and without TOP.", ge=1)
+    hard_maxrec: int = Field(20_000_000, description="More rows than this never leave in one answer.", ge=1)
+    sync_seconds: int = Field(60, description="Longest database time of a synchronous query.", ge=1)
+    query_connections: int = Field(8, description="Connections to PostgreSQL for queries, per server process.", ge=1, le=200)
+    max_query_length: int = Field(200_000, description="Longest ADQL text, in characters.", ge=1000)
+    votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
+    title: str = Field("vo-server", description="Name of the site on its pages.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/") if value else value
+
+    @property
+    def base_url(self) -> str:
+        """The public base URL: what every link starts with."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def load(file: Path | None = None, environment: dict[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings in force: ``vo.toml`` (or `file`), over it ``VO_*`` variables, over them `overrides` from the command line.
+
+    Raises SetupError that names an unknown key, or the setting that does not fit, and where it came from.
+    """
+    values, _ = origins(file, environment, overrides)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SetupError(f"The settings do not fit: {faults}.", hint="See `vo config` for all settings and where each value comes from.") from None
+
+
+def origins(file: Path | None, environment: dict[str, str] | None, overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The value of each setting that is set somewhere, and where. An unknown name raises SetupError."""
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    path = file or DEFAULT_FILE
+    if path.is_file():
+        for key, value in _toml(path).items():
+            _known(key, str(path))
+            values[key], sources[key] = value, str(path)
+    elif file is not None:
+        raise SetupError(f"There is no settings file {file}.")
+    for name, text in variables.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name[len(ENVIRONMENT_PREFIX) :].lower()
+            _known(key, f"the environment variable {name}")
+            values[key], sources[key] = text, name
+    for key, value in overrides.items():
+        if value is not None:
+            values[key], sources[key] = value, "command line"
+    return values, sources
+
+
+def _known(key: str, where: str) -> None:
+    if key not in Settings.model_fields:
+        raise SetupError(f"{where} sets {key!r}, which is not a setting.", hint=f"Settings are: {', '.join(Settings.model_fields)}.")
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SetupError(f"{path} is not TOML: {error}.") from None
