@@ -16,6 +16,11 @@ A message says what was wrong, where, and what to do; it is written for the pers
     └── InternalError         our own fault; carries an id that stands in the log
 """
 
+import logging
+import secrets
+
+log = logging.getLogger("vo_server")
+
 
 class VoError(Exception):
     """Anything we can explain. ``message`` is a sentence, ``hint`` what to do about it."""
@@ -41,7 +46,15 @@ class QueryError(UsageError):
     """An ADQL text is wrong at ``line`` and ``column`` (both from 1); ``word`` is the offending text, ``expected`` what fits there."""
 
     def __init__(
-        self, message: str, *, line: int, column: int, word: str = "", expected: tuple[str, ...] = (), hint: str | None = None, excerpt: str = ""
+        self,
+        message: str,
+        *,
+        line: int,
+        column: int,
+        word: str = "",
+        expected: tuple[str, ...] = (),
+        hint: str | None = None,
+        excerpt: str = "",
     ) -> None:
         super().__init__(message, hint=hint, parameter="QUERY")
         self.line = line
@@ -66,8 +79,12 @@ class QueryMeaningError(QueryError):
 class DataError(UsageError):
     """A file to publish is wrong; ``row`` counts from 1, as people do."""
 
-    def __init__(self, message: str, *, source: str = "", row: int | None = None, column: str | None = None, hint: str | None = None) -> None:
-        where = "".join((f"{source}: " if source else "", f"row {row}, " if row is not None else "", f"column {column}: " if column is not None else ""))
+    def __init__(
+        self, message: str, *, source: str = "", row: int | None = None, column: str | None = None, hint: str | None = None
+    ) -> None:
+        where = "".join(
+            (f"{source}: " if source else "", f"row {row}, " if row is not None else "", f"column {column}: " if column is not None else "")
+        )
         super().__init__(where + message, hint=hint)
         self.source = source
         self.row = row
@@ -108,3 +125,10 @@ class InternalError(VoError):
     def __init__(self, incident: str) -> None:
         super().__init__(f"The server made a mistake (incident {incident}).", hint="Please report this number to the service's operator.")
         self.incident = incident
+
+
+def report_incident(what: str) -> InternalError:
+    """Log the exception being handled under a fresh incident number, and give the error to tell instead of it."""
+    incident = secrets.token_hex(4)
+    log.error("incident %s: %s", incident, what, exc_info=True)
+    return InternalError(incident)

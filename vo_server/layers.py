@@ -12,7 +12,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.http",),  # the HTTP kit
     ("vo_server.query", "vo_server.publish"),  # use cases, no HTTP
     ("vo_server.db",),  # the only door to PostgreSQL
-    ("vo_server.sql", "vo_server.documents", "vo_registry.records", "vo_server.formats"),  # tree→SQL | model→XML | batches→bytes, files→batches
+    ("vo_registry.oai_pmh",),  # arguments → records → OAI-PMH documents
+    ("vo_registry.records",),  # the registry's records: model→XML too, made of documents' elements
+    ("vo_server.sql", "vo_server.documents", "vo_server.formats"),  # tree→SQL | model→XML | batches→bytes, files→batches
     ("vo_server.adql", "vo_server.dali", "vo_server.sky"),  # text→tree | text→values | positions and regions→HEALPix ranges
     ("vo_server.model",),  # vocabulary: frozen dataclasses, and tables that standards fix
     ("vo_server.settings",),

@@ -19,16 +19,20 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     database_url: str | None = Field(
-        None, description="PostgreSQL 14 to 18 for everything (postgresql://user:password@host/db). Absent: an embedded PostgreSQL 18 under data_dir."
+        None,
+        description="PostgreSQL 14 to 18 (postgresql://user:password@host/db). Absent: an embedded PostgreSQL 18 under data_dir.",
     )
-    query_database_url: str | None = Field(None, description="Login for users' queries, read-only by grants. Absent: database_url, then SET ROLE.")
+    query_database_url: str | None = Field(
+        None, description="Login for users' queries, read-only by grants. Absent: database_url, then SET ROLE."
+    )
     publish_database_url: str | None = Field(None, description="Login that may create tables. Absent: database_url.")
     role_prefix: str = Field("vo", description="Prefix of the database roles that `vo db init` creates.", pattern=r"^[a-z][a-z0-9_]{0,30}$")
     data_dir: Path = Field(Path("vo-data"), description="Directory for the embedded database, datasets and results.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, description="Port to listen on.", ge=0, le=65535)
+    port: int = Field(8000, description="Port to listen on.", ge=1, le=65535)
     public_url: str | None = Field(
-        None, description="The address users see, without a trailing slash (https://vo.example.org). Absent: http://host:port. All links are built from it."
+        None,
+        description="The address users see (https://vo.example.org); all links are built from it. Absent: http://host:port.",
     )
     default_maxrec: int = Field(20_000, description="Rows of a TAP answer without MAXREC and without TOP.", ge=1)
     hard_maxrec: int = Field(20_000_000, description="More rows than this never leave in one answer.", ge=1)
@@ -61,7 +65,9 @@ def load(file: Path | None = None, environment: dict[str, str] | None = None, **
         return Settings(**values)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise SetupError(f"The settings do not fit: {faults}.", hint="See `vo config` for all settings and where each value comes from.") from None
+        raise SetupError(
+            f"The settings do not fit: {faults}.", hint="See `vo config` for all settings and where each value comes from."
+        ) from None
 
 
 def origins(file: Path | None, environment: dict[str, str] | None, overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -60,5 +60,9 @@ def test_no_import_inside_a_function(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             inner = [child for child in ast.walk(node) if isinstance(child, ast.Import | ast.ImportFrom)]
-            ours = [child for child in inner if isinstance(child, ast.ImportFrom) and (child.module or "").startswith(("vo_server", "vo_registry"))]
+            ours = [
+                child
+                for child in inner
+                if isinstance(child, ast.ImportFrom) and (child.module or "").startswith(("vo_server", "vo_registry"))
+            ]
             assert not ours, f"{path}:{node.lineno} hides an import of ours in {node.name}()"

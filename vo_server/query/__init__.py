@@ -1,0 +1,1 @@
+"""Running a query: translated, started, written, without HTTP."""

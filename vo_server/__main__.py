@@ -1,0 +1,5 @@
+"""``python -m vo_server`` is ``vo``."""
+
+from vo_server.cli import main
+
+main()

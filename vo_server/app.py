@@ -1,0 +1,59 @@
+"""The composition root: everything that is routed, and everything that is said of it, on one screen."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+from vo_registry.records import render_all
+
+from vo_registry import oai
+from vo_server import web
+from vo_server.db.catalogue import load_catalogue, load_resources, load_site
+from vo_server.db.records import sync_records
+from vo_server.http.middleware import AnyOrigin, OneSpelling
+from vo_server.model.capability import Capability, ServiceCapabilities
+from vo_server.protocols import files, scs, sia2, tap
+from vo_server.services import Clock, Services, Snapshot, utc_now
+from vo_server.settings import Settings
+
+
+def create_app(services: Services) -> Starlette:
+    """The web application over what `services` has open."""
+
+    def of(path: str) -> Callable[[], tuple[Capability, ...]]:
+        return lambda: next(part.capabilities for part in capabilities(services.settings, services.snapshot()) if part.path == path)
+
+    routes: list[BaseRoute] = [
+        *web.routes(services),
+        *tap.routes(services, of(tap.PATH)),
+        *scs.routes(services),
+        *sia2.routes(services, of(sia2.PATH)),
+        *files.routes(services),
+        *oai.routes(services),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)])
+
+
+def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabilities, ...]:
+    """Every service and what it can do, for VOSI and for the registry."""
+    catalogue = snapshot.catalogue
+    return (
+        tap.capability(settings, catalogue),
+        sia2.capability(settings, catalogue),
+        *(scs.capability(settings, table, snapshot.resources) for table in catalogue.tables if table.position is not None),
+    )
+
+
+def record_keeper(settings: Settings, clock: Clock = utc_now) -> Callable[[Connection], None]:
+    """What publishing calls inside its transaction: all registry records rendered anew, those that changed stored."""
+
+    def keep(connection: Connection) -> None:
+        snapshot = Snapshot(load_catalogue(connection), load_resources(connection), load_site(connection))
+        rendered = render_all(snapshot.site, snapshot.resources, snapshot.catalogue, capabilities(settings, snapshot), settings.base_url)
+        now: datetime = clock()
+        sync_records(connection, rendered, now)
+
+    return keep

@@ -1,0 +1,36 @@
+"""What the commands share: settings from the command line, the database behind them, words on the screen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from vo_server.db.database import Database, open_database
+from vo_server.db.setup import ensure_current
+from vo_server.settings import Settings, load
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file instead of ./vo.toml.", metavar="FILE")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Directory for the embedded database and datasets.", metavar="DIR")]
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """Tell the operator something on stderr, so that stdout stays for results."""
+    console.print(message, markup=False)
+
+
+def settings_from(config: Path | None, **overrides: Any) -> Settings:
+    """The settings in force, the command line's own on top."""
+    return load(config, **{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()})
+
+
+@contextmanager
+def ready_database(settings: Settings) -> Iterator[Database]:
+    """The database of `settings`, started if it is the embedded one, its schema created if there is none, current or refused."""
+    with open_database(settings, say) as database:
+        ensure_current(database, say)
+        yield database

@@ -1,0 +1,166 @@
+"""The catalogue in PostgreSQL: read whole as one snapshot, versioned, its changes announced to every process."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Engine, Integer, Row, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from vo_server.db import schema
+from vo_server.model.catalogue import Catalogue, Footprint, Key, Position, Schema, Table
+from vo_server.model.columns import Column
+from vo_server.model.resource import Resource, Site
+
+CHANNEL = "vo_catalogue"
+VERSION_KEY = "version"
+SITE_KEY = "site"
+
+RESOURCE_JSON = TypeAdapter(Resource)
+SITE_JSON = TypeAdapter(Site)
+
+
+def bump_version(connection: Connection) -> int:
+    """Count the catalogue's version up and announce it; both take effect when the transaction commits."""
+    row = insert(schema.site).values(key=VERSION_KEY, value=1)
+    row = row.on_conflict_do_update(index_elements=["key"], set_={"value": func.to_jsonb(cast(schema.site.c.value, Integer) + 1)})
+    version = int(connection.execute(row.returning(schema.site.c.value)).scalar_one())
+    connection.execute(select(func.pg_notify(CHANNEL, str(version))))
+    return version
+
+
+def read_version(connection: Connection) -> int:
+    """The version of what is published now; 0 before anything was."""
+    return int(connection.execute(select(schema.site.c.value).where(schema.site.c.key == VERSION_KEY)).scalar() or 0)
+
+
+def load_catalogue(connection: Connection) -> Catalogue:
+    """Everything published, in the order of schema_index, table_index and name. The connection's transaction should be repeatable read."""
+    columns: dict[int, list[Column]] = defaultdict(list)
+    for row in connection.execute(select(schema.columns).order_by(schema.columns.c.table_id, schema.columns.c.column_index)):
+        columns[row.table_id].append(_column(row))
+    source = schema.tables.outerjoin(schema.resources, schema.tables.c.resource_id == schema.resources.c.resource_id).join(
+        schema.schemas, schema.tables.c.schema_name == schema.schemas.c.schema_name
+    )
+    rows = connection.execute(
+        select(schema.tables, (schema.resources.c.schema_name + "/" + schema.resources.c.name).label("resource"))
+        .select_from(source)
+        .order_by(
+            schema.schemas.c.schema_index.nulls_first(),
+            schema.tables.c.schema_name,
+            schema.tables.c.table_index.nulls_last(),
+            schema.tables.c.table_name,
+        )
+    ).all()
+    tables = {row.table_id: _table(row, tuple(columns[row.table_id])) for row in rows}
+    return Catalogue(read_version(connection), _schemas(connection), tuple(tables.values()), _keys(connection, tables))
+
+
+def load_resources(connection: Connection) -> tuple[Resource, ...]:
+    """All resources that are not retracted, in order of their ids."""
+    rows = connection.execute(
+        select(schema.resources.c.body)
+        .where(~schema.resources.c.retracted)
+        .order_by(schema.resources.c.schema_name, schema.resources.c.name)
+    )
+    return tuple(RESOURCE_JSON.validate_python(body) for (body,) in rows)
+
+
+def load_site(connection: Connection) -> Site:
+    """Who publishes; the marked example authority until an operator says otherwise."""
+    value = connection.execute(select(schema.site.c.value).where(schema.site.c.key == SITE_KEY)).scalar()
+    return SITE_JSON.validate_python(value) if value is not None else Site()
+
+
+class CatalogueWatch:
+    """A thread that hears of every change, made by any process, and calls `on_change`; it reconnects when PostgreSQL was away."""
+
+    def __init__(self, engine: Engine, on_change: Callable[[], None]) -> None:
+        self._engine = engine
+        self._on_change = on_change
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="catalogue-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening; returns within a second."""
+        self._stop.set()
+        self._thread.join(timeout=3)
+
+    def _run(self) -> None:
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(url, autocommit=True, application_name="vo-server catalogue watch") as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    self._on_change()  # what happened while nobody listened
+                    while not self._stop.is_set():
+                        for _ in connection.notifies(timeout=0.5, stop_after=1):
+                            self._on_change()
+            except psycopg.OperationalError:
+                self._stop.wait(1.0)
+
+
+def _column(row: Row[Any]) -> Column:
+    return Column(
+        row.column_name,
+        row.datatype,
+        row.arraysize,
+        row.xtype,
+        row.unit,
+        row.ucd,
+        row.utype,
+        row.description,
+        bool(row.indexed),
+        bool(row.principal),
+        bool(row.std),
+    )
+
+
+def _table(row: Row[Any], columns: tuple[Column, ...]) -> Table:
+    loaded: datetime | None = row.loaded
+    return Table(
+        schema=row.schema_name,
+        name=row.table_name,
+        physical=row.physical,
+        columns=columns,
+        kind=row.table_type,
+        title=row.title,
+        description=row.description,
+        utype=row.utype,
+        index=row.table_index,
+        nrows=row.nrows,
+        position=Position(row.ra_column, row.dec_column, row.cell_indexed) if row.ra_column and row.dec_column else None,
+        footprint=Footprint(**row.footprint) if row.footprint else None,
+        resource=row.resource,
+        datetime_loaded=loaded,
+    )
+
+
+def _schemas(connection: Connection) -> tuple[Schema, ...]:
+    rows = connection.execute(select(schema.schemas).order_by(schema.schemas.c.schema_index.nulls_first(), schema.schemas.c.schema_name))
+    return tuple(Schema(row.schema_name, row.description, row.utype, row.schema_index) for row in rows)
+
+
+def _keys(connection: Connection, tables: dict[int, Table]) -> tuple[Key, ...]:
+    pairs: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in connection.execute(select(schema.key_columns).order_by(schema.key_columns.c.key_id, schema.key_columns.c.key_index)):
+        pairs[row.key_id].append((row.from_column, row.target_column))
+    return tuple(
+        Key(
+            row.key_id,
+            tables[row.from_table].full_name,
+            tables[row.target_table].full_name,
+            tuple(pairs[row.key_id]),
+            row.description,
+            row.utype,
+        )
+        for row in connection.execute(select(schema.keys).order_by(schema.keys.c.key_id))
+    )

@@ -1,0 +1,89 @@
+"""Errors as each audience reads them: one table of statuses, one of dialects, and the wrapper that applies both to an endpoint."""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vo_server.errors import (
+    ForbiddenError,
+    InternalError,
+    NotFoundError,
+    SetupError,
+    TimeLimitError,
+    TooLargeError,
+    UnavailableError,
+    UsageError,
+    VoError,
+    report_incident,
+)
+from vo_server.formats import votable
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Dialect(Enum):
+    """Who reads the error."""
+
+    DALI = "a VOTable with QUERY_STATUS (DALI 1.1 §4.4)"
+    FAULT = "the same, its text behind a fault label (SIA 2.0 §3.3, DataLink 1.1 §3.4)"
+    SCS = "a VOTable with INFO Error and status 200 (Simple Cone Search 1.03 §2.3)"
+    TEXT = "text/plain"
+    HTML = "a page"
+
+
+STATUSES: tuple[tuple[type[VoError], int, str], ...] = (
+    (UsageError, 400, "UsageFault"),
+    (NotFoundError, 404, "NotFoundFault"),
+    (ForbiddenError, 403, "UsageFault"),
+    (TooLargeError, 413, "UsageFault"),
+    (TimeLimitError, 408, "TransientFault"),
+    (UnavailableError, 503, "TransientFault"),
+    (SetupError, 503, "FatalFault"),
+    (InternalError, 500, "FatalFault"),
+)
+"""Kind of error → HTTP status, fault label."""
+
+VOTABLE = "application/x-votable+xml"
+
+
+def render(error: VoError, dialect: Dialect) -> Response:
+    """The reply that tells `error` in `dialect`."""
+    status, label = next((status, label) for kind, status, label in STATUSES if isinstance(error, kind))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
+    if dialect is Dialect.DALI:
+        return Response(votable.error_document(str(error)), status, headers, VOTABLE)
+    if dialect is Dialect.FAULT:
+        return Response(votable.error_document(f"{label}: {error}"), status, headers, VOTABLE)
+    if dialect is Dialect.SCS:
+        # clients of 1.03 do not read the body of a 4xx answer
+        return Response(votable.cone_error_document(str(error)), 200 if status < 500 else status, headers, "text/xml")
+    if dialect is Dialect.TEXT:
+        return Response(f"{error}\n", status, headers, "text/plain; charset=utf-8")
+    return Response(_page(str(error), status), status, headers, "text/html; charset=utf-8")
+
+
+def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
+    """`endpoint`, with every error told in `dialect`; what we did not foresee gets an incident number in log and reply."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except VoError as error:
+            return render(error, dialect)
+        except Exception:  # noqa: BLE001 the last line of defence: nothing may leave as a stack trace
+            return render(report_incident(f"{request.method} {request.url.path}"), dialect)
+        finally:
+            await request.close()  # the temporary files of a form's parts
+
+    return guarded
+
+
+
+def _page(message: str, status: int) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title></head>'
+        f'<body><h1>{status}</h1><pre>{escape(message)}</pre><p><a href="/">Start page</a></p></body></html>'
+    )

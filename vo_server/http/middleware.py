@@ -1,0 +1,57 @@
+"""Pure ASGI middleware: what holds for every answer."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+EXPOSED = "Location, Content-Disposition, Content-Length, Content-Range, Accept-Ranges, ETag, Last-Modified, Retry-After"
+
+
+class AnyOrigin:
+    """CORS for anonymous data: every answer, errors too, may be read by any page; preflights are answered here (CHECKLIST GEN-028)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers on the way out."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS":
+            await self._preflight(scope, send)
+            return
+
+        async def send_open(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Access-Control-Allow-Origin"] = "*"
+                headers["Access-Control-Expose-Headers"] = EXPOSED
+            await send(message)
+
+        await self.app(scope, receive, send_open)
+
+    @staticmethod
+    async def _preflight(scope: Scope, send: Send) -> None:
+        wanted = Headers(scope=scope).get("access-control-request-headers", "*")
+        headers = [
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+            (b"access-control-allow-headers", wanted.encode("latin-1")),
+            (b"access-control-max-age", b"86400"),
+            (b"allow", b"GET, HEAD, POST, OPTIONS"),
+        ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class OneSpelling:
+    """``/tap/sync/`` is ``/tap/sync``: answered in place, since a redirect would lose a POST's body (PITFALLS P-03)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take trailing slashes off the path."""
+        if scope["type"] == "http" and len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        await self.app(scope, receive, send)

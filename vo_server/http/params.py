@@ -1,0 +1,62 @@
+"""Parameters as the VO means them: names without case, repeatable, by query string or form (DALI 1.1 §2.2, §3.1–3.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from vo_server.errors import UsageError
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What was asked, as (name, value) pairs in order; ``files`` are the parts of a multipart body that carry a file, by name."""
+
+    pairs: Sequence[tuple[str, str]]
+    files: Mapping[str, UploadFile] = field(default_factory=dict)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a parameter, in order; its name compares without case."""
+        return [value for key, value in self.pairs if key.upper() == name.upper()]
+
+    def one(self, name: str) -> str | None:
+        """The value of a single-valued parameter, None when absent. Two different values raise UsageError (DALI 1.1 §3.2)."""
+        values = list(dict.fromkeys(self.all(name)))
+        if len(values) > 1:
+            raise UsageError(f"{name} was given {len(values)} different values; it takes one.", parameter=name)
+        return values[0] if values else None
+
+    def names(self) -> set[str]:
+        """All parameter names, in capitals."""
+        return {key.upper() for key, _ in self.pairs}
+
+
+async def read_params(request: Request) -> Params:
+    """The parameters of the query string and, for POST, of the form body (urlencoded or multipart)."""
+    pairs = list(request.query_params.multi_items())
+    files: dict[str, UploadFile] = {}
+    if request.method == "POST" and request.headers.get("content-type", "").split(";")[0].strip().lower() in FORMS:
+        try:
+            form = await request.form(max_files=100, max_fields=10_000, max_part_size=64 * 1024 * 1024)
+        except HTTPException as error:
+            raise UsageError(f"The form could not be read: {error.detail}.") from None
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                files[name] = value
+            else:
+                pairs.append((name, value))
+    return Params(pairs, files)
+
+
+def maxrec(params: Params, *, default: int | None, hard: int) -> int | None:
+    """MAXREC as DALI 1.1 §3.4.4 means it: absent → `default`, above `hard` lowered silently, anything but 0, 1, 2… refused."""
+    text = params.one("MAXREC")
+    if text is None:
+        return default
+    if not text.strip().isascii() or not text.strip().isdigit():
+        raise UsageError(f"MAXREC={text!r} is not a non-negative integer.", parameter="MAXREC")
+    return min(int(text), hard)

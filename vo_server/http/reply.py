@@ -1,0 +1,77 @@
+"""Rows on their way to the client: streamed, cancelled when the client leaves."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+
+class Work(Protocol):
+    """What a streamed reply runs: blocking calls, made from a thread; ``cancel`` may come from any thread at any time."""
+
+    content_type: str
+    filename: str | None
+
+    def start(self) -> None:
+        """Do all that can still fail with a status of its own, the first rows included."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, piece by piece; whoever stops iterating must call close."""
+
+    def cancel(self) -> None:
+        """Stop as soon as possible: nobody is listening any more."""
+
+    def close(self) -> None:
+        """Give back what was held."""
+
+
+class RowsReply(Response):
+    """A started Work as an ASGI response: headers first, then a chunk at a time, none held longer than the client needs to read it."""
+
+    def __init__(self, work: Work, watcher: "asyncio.Task[None]", limiter: CapacityLimiter, *, head_only: bool) -> None:
+        super().__init__(status_code=200, media_type=None)
+        self.work, self.watcher, self.limiter, self.head_only = work, watcher, limiter, head_only
+        self.raw_headers = [(b"content-type", work.content_type.encode("latin-1"))]
+        if work.filename:
+            self.raw_headers.append((b"content-disposition", f'inline; filename="{work.filename}"'.encode("latin-1")))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the watcher reads `receive`
+        """Send the body. A failure that the format cannot tell breaks the connection: the exception leaves through here."""
+        chunks = self.work.chunks()
+        pull = partial(next, chunks, None)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            while not self.head_only and (chunk := await anyio.to_thread.run_sync(pull, limiter=self.limiter)) is not None:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            self.watcher.cancel()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self.work.close)
+
+
+async def stream(request: Request, work: Work, limiter: CapacityLimiter) -> Response:
+    """Start `work` and give the reply that streams it; a client that goes away meanwhile cancels it (CHECKLIST TAP-043)."""
+    watcher = asyncio.create_task(_watch(request.receive, work))
+    try:
+        await anyio.to_thread.run_sync(work.start, limiter=limiter)
+    except BaseException:
+        watcher.cancel()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(work.close)
+        raise
+    return RowsReply(work, watcher, limiter, head_only=request.method == "HEAD")
+
+
+async def _watch(receive: Receive, work: Work) -> None:
+    with suppress(asyncio.CancelledError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await anyio.to_thread.run_sync(work.cancel)

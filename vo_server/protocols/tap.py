@@ -1,0 +1,150 @@
+"""TAP 1.1: ADQL over every published table, synchronously."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vo_server import adql
+from vo_server.errors import QueryMeaningError, UsageError
+from vo_server.formats import FORMATS, Format, choose
+from vo_server.http.errors import Dialect, guard
+from vo_server.http.params import Params, maxrec, read_params
+from vo_server.http.reply import stream
+from vo_server.model.capability import Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
+from vo_server.model.catalogue import Catalogue
+from vo_server.model.result import Info, Statement, TableHead
+from vo_server.protocols import vosi
+from vo_server.query.run import Answer
+from vo_server.services import Services
+from vo_server.settings import Settings
+from vo_server.sql import compile_adql
+
+STANDARD_ID = "ivo://ivoa.net/std/TAP"
+PATH = "tap"
+OBSCORE_ID = "ivo://ivoa.net/std/ObsCore#core-1.1"
+LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked (TAP 1.1 §2.7), every value checked."""
+
+    query: str
+    format: Format
+    content_type: str
+    maxrec: int | None
+    """None: the default, unless the query limits itself by TOP."""
+    run_id: str | None = None
+
+    @classmethod
+    def from_params(cls, params: Params, settings: Settings) -> "Request":
+        """Read the parameters; raises UsageError that names the one that does not fit."""
+        _one_of(params, "REQUEST", ("DOQUERY",), required=False)
+        _one_of(params, "LANG", LANGUAGES, required=True)
+        query = params.one("QUERY")
+        if query is None or not query.strip():
+            raise UsageError("The parameter QUERY is missing: it holds the ADQL text.", parameter="QUERY")
+        if params.all("UPLOAD"):
+            raise UsageError("This service does not take uploads.", parameter="UPLOAD")
+        format_, content_type = choose(_response_format(params))
+        run_id = params.one("RUNID")
+        if run_id is not None and (len(run_id) > 64 or not run_id.isprintable()):
+            raise UsageError("RUNID takes at most 64 printable characters.", parameter="RUNID")
+        return cls(query, format_, content_type, maxrec(params, default=None, hard=settings.hard_maxrec), run_id)
+
+
+def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
+    """``/tap/sync`` and what VOSI puts beside it."""
+
+    async def sync(request: HttpRequest) -> Response:
+        asked = Request.from_params(await read_params(request), services.settings)
+        answer = await run_sync(lambda: perform(services, asked), limiter=services.limiter)
+        return await stream(request, answer, services.limiter)
+
+    return [
+        Route(f"/{PATH}/sync", guard(sync, Dialect.DALI), methods=["GET", "POST"]),
+        *vosi.routes(services, f"/{PATH}", capabilities),
+        *vosi.table_routes(services, f"/{PATH}"),
+    ]
+
+
+def perform(services: Services, asked: Request) -> Answer:
+    """The answer to `asked`, not yet started."""
+    statement, limit = limited(services, asked)
+    infos = (
+        Info("standardID", STANDARD_ID),
+        Info("query", asked.query),
+        Info("request_date", services.clock().strftime("%Y-%m-%dT%H:%M:%SZ")),
+        Info("server_software", "vo-server"),
+        Info("publisher", services.site().organisation),
+    )
+    head = TableHead(statement.columns, infos, name="result", votable_version=services.settings.votable_version)
+    return Answer(services.pool, statement, head, asked.format, asked.content_type, limit)
+
+
+def limited(services: Services, asked: Request) -> tuple[Statement, int]:
+    """The statement and the most rows to send: MAXREC, else the query's own TOP, else the default; never above the hard limit."""
+    settings = services.settings
+    limit = settings.default_maxrec if asked.maxrec is None else asked.maxrec
+    statement = translate(services, asked.query, limit + 1)
+    if asked.maxrec is None and statement.limit is not None and statement.limit > limit:
+        limit = settings.hard_maxrec
+        statement = translate(services, asked.query, limit + 1)
+    return statement, limit
+
+
+def translate(services: Services, query: str, max_rows: int) -> Statement:
+    """SQL for an ADQL text. A name that is not known is looked for once more in what was published this very moment."""
+    if len(query) > services.settings.max_query_length:
+        raise UsageError(
+            f"The query is {len(query)} characters long; at most {services.settings.max_query_length} are taken.", parameter="QUERY"
+        )
+    try:
+        return compile_adql(query, services.catalogue(), max_rows=max_rows)
+    except QueryMeaningError:
+        if not services.refresh():
+            raise
+        return compile_adql(query, services.catalogue(), max_rows=max_rows)
+
+
+def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
+    """tr:TableAccess and the VOSI endpoints, as they are (TAPRegExt 1.0)."""
+    url = f"{settings.base_url}/{PATH}"
+    has_obscore = catalogue.table("ivoa.obscore") is not None
+    access = TableAccess(
+        standard_id=STANDARD_ID,
+        interfaces=(Interface(url, version="1.1"),),
+        description="ADQL queries over all published tables.",
+        languages=(_language(),),
+        output_formats=tuple(OutputFormat(format_.media_type, format_.aliases, format_.ivoid) for format_ in FORMATS),
+        data_models=(("ObsCore-1.1", OBSCORE_ID),) if has_obscore else (),
+        duration_s=Limits(settings.sync_seconds, settings.sync_seconds, "s"),
+        output_limit=Limits(settings.default_maxrec, settings.hard_maxrec, "row"),
+    )
+    tables = vosi.capability(vosi.TABLES_ID, f"{url}/tables", "The published tables.")
+    return ServiceCapabilities(PATH, (access, *vosi.beside(url), tables))
+
+
+def _language() -> Language:
+    versions = (("2.0", "ivo://ivoa.net/std/ADQL#v2.0"), ("2.1", "ivo://ivoa.net/std/ADQL#v2.1"))
+    return Language("ADQL", versions, "ADQL 2.1; texts written for 2.0 are understood too.", adql.language_features())
+
+
+def _one_of(params: Params, name: str, allowed: Sequence[str], *, required: bool) -> None:
+    value = params.one(name)
+    if value is None and required:
+        raise UsageError(f"The parameter {name} is missing; it is one of {', '.join(allowed)}.", parameter=name)
+    if value is not None and value.upper() not in allowed:
+        raise UsageError(f"{name}={value!r} is not known here; it is one of {', '.join(allowed)}.", parameter=name)
+
+
+def _response_format(params: Params) -> str | None:
+    """RESPONSEFORMAT, or TAP's older FORMAT; two that disagree are refused."""
+    values = {value for name in ("RESPONSEFORMAT", "FORMAT") if (value := params.one(name)) is not None}
+    if len(values) > 1:
+        raise UsageError("RESPONSEFORMAT and its older name FORMAT disagree; give one of them.", parameter="RESPONSEFORMAT")
+    return values.pop() if values else None
