@@ -1,0 +1,1 @@
+"""The publishing registry: records of what is served here, and OAI-PMH for those who harvest them."""

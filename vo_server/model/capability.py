@@ -1,6 +1,6 @@
 """What a service can do and where (VOResource 1.2 §2.2.2, TAPRegExt 1.0, SimpleDALRegExt 1.2).
 
-Built once by ``app`` from what is really routed, rendered by ``documents.capabilities`` for VOSI and by ``vo_registry.records`` for the registry.
+Built once by ``app`` from what is really routed, rendered by ``documents.capabilities`` for VOSI and for the registry's records.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class InputParam:
-    """A parameter of a ParamHTTP interface (VODataService 1.2 §3.4)."""
+    """A parameter of a ParamHTTP interface (VODataService 1.2 §3.4).
+
+    ``datatype`` is one of integer, real, complex, boolean, char, string: older schemas know no other words here.
+    """
 
     name: str
     datatype: str
@@ -99,13 +102,34 @@ class TableAccess(Capability):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConeSearch(Capability):
-    """cs:ConeSearch (SimpleDALRegExt 1.2 §3.1). ``test_query`` is (ra, dec, sr) in degrees and finds at least one row."""
+    """cs:ConeSearch (SimpleDALRegExt 1.2 §3.1).
+
+    ``test_query`` is (ra, dec, sr) in degrees and finds at least one row; None: no row is known.
+    """
 
     max_sr: float = 180.0
     max_records: int
     verbosity: bool = True
-    test_query: tuple[float, float, float]
+    test_query: tuple[float, float, float] | None
     xsi_type: str | None = "cs:ConeSearch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleImageAccess(Capability):
+    """sia:SimpleImageAccess (SimpleDALRegExt 1.2 §3.2): SIAP 1.0 only, SIA 2.0 has a plain Capability.
+
+    ``image_service_type`` is Cutout, Mosaic, Atlas or Pointed. Sizes on the sky are (longitude, latitude) in degrees, ``max_image_size``
+    is in pixels, ``max_file_size`` in bytes. ``test_query`` is a position and a size that find at least one image.
+    """
+
+    image_service_type: str
+    max_query_region_size: tuple[float, float] | None = None
+    max_image_extent: tuple[float, float] | None = None
+    max_image_size: int | None = None
+    max_file_size: int | None = None
+    max_records: int | None = None
+    test_query: tuple[tuple[float, float], tuple[float, float]] | None = None
+    xsi_type: str | None = "sia:SimpleImageAccess"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +142,7 @@ class Harvest(Capability):
 
 @dataclass(frozen=True, slots=True)
 class ServiceCapabilities:
-    """All capabilities of one service, in the order of its /capabilities document; ``path`` is the service's address below the public URL."""
+    """All capabilities of one service, in the order of its /capabilities document; ``path`` is its address below the public URL."""
 
     path: str
     capabilities: tuple[Capability, ...] = field(default_factory=tuple)

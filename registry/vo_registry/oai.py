@@ -1,0 +1,115 @@
+"""The address that full registries harvest: ``/oai`` (RegistryInterfaces 1.1 §2), with its VOSI documents beside it (ibid. §3.2)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vo_registry.oai_pmh import Metadata, Repository, answer
+from vo_registry.records import OAI_PATH, StoredRecord, registry_capabilities
+from vo_server.db.records import earliest_datestamp, find_record, page_of_records
+from vo_server.documents import vosi
+from vo_server.errors import UnavailableError
+from vo_server.http.errors import Dialect, guard
+from vo_server.http.params import read_params
+from vo_server.model.resource import Site
+from vo_server.settings import Settings
+
+XML = "text/xml"
+
+
+class HasEngine(Protocol):
+    """A database, as far as the registry needs one."""
+
+    @property
+    def engine(self) -> Engine:
+        """Connections to it."""
+
+
+class Services(Protocol):
+    """What the registry needs of what is open."""
+
+    @property
+    def settings(self) -> Settings:
+        """For the public address."""
+
+    @property
+    def database(self) -> HasEngine:
+        """Where the records lie."""
+
+    @property
+    def started(self) -> datetime:
+        """When the server came up."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The time now, in UTC."""
+
+    def site(self) -> Site:
+        """The publisher."""
+
+
+class DatabaseStore:
+    """The records as `connection` sees them (oai_pmh.Store)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, identifier: str, metadata: Metadata | None) -> StoredRecord | None:
+        """The record of an identifier."""
+        return find_record(self._connection, identifier, metadata)
+
+    def page(
+        self,
+        *,
+        limit: int,
+        metadata: Metadata | None,
+        since: datetime | None,
+        until: datetime | None,
+        after: tuple[datetime, str] | None,
+    ) -> Sequence[StoredRecord]:
+        """A page of records."""
+        return page_of_records(self._connection, limit=limit, metadata=metadata, since=since, until=until, after=after)
+
+    def earliest(self) -> datetime | None:
+        """The oldest datestamp."""
+        return earliest_datestamp(self._connection)
+
+
+def routes(services: Services) -> list[Route]:
+    """``/oai`` by GET and POST, ``/oai/capabilities``, ``/oai/availability``."""
+    base_url = services.settings.base_url
+
+    async def harvest(request: Request) -> Response:
+        pairs = (await read_params(request)).pairs
+        return Response(await run_in_threadpool(_answer, services, pairs), media_type=XML)
+
+    async def capabilities(_: Request) -> Response:
+        return Response(vosi.capabilities(registry_capabilities(base_url)), media_type=XML)
+
+    async def availability(_: Request) -> Response:
+        return Response(vosi.availability(services.started), media_type=XML)
+
+    return [
+        Route(f"/{OAI_PATH}", guard(harvest, Dialect.TEXT), methods=["GET", "POST"]),
+        Route(f"/{OAI_PATH}/capabilities", guard(capabilities, Dialect.TEXT), methods=["GET"]),
+        Route(f"/{OAI_PATH}/availability", guard(availability, Dialect.TEXT), methods=["GET"]),
+    ]
+
+
+def _answer(services: Services, pairs: Sequence[tuple[str, str]]) -> bytes:
+    """The answer from one view of the records: responseDate is taken before they are read, so the next harvest overlaps this one."""
+    site = services.site()
+    now = services.clock()
+    repository = Repository(site.title, f"{services.settings.base_url}/{OAI_PATH}", site.contact_email, site.ivoid("registry"), now)
+    try:
+        with services.database.engine.connect() as connection:
+            return answer(pairs, repository, DatabaseStore(connection))
+    except OperationalError:
+        raise UnavailableError("The records cannot be read now.", hint="Please try again.") from None

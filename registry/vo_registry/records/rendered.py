@@ -1,0 +1,60 @@
+"""A record before and after it is stored. Two dates belong to storing, and so are blank in what is rendered."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vo_server.documents.xml import NAMESPACES, Element, parse, serialise
+
+BLANK_DATE = "1970-01-01T00:00:00Z"
+"""Stands for dates that only storing knows; it never leaves the house."""
+
+DC_DATE = f"{{{NAMESPACES['dc']}}}date"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A record as its content makes it: the same content gives the same text, so that its hash tells whether anything changed.
+
+    ``created`` is when the resource came to be, None: when its record is first stored.
+    """
+
+    identifier: str
+    ivo_vor: str
+    oai_dc: str
+    created: datetime | None = None
+
+    @property
+    def content_hash(self) -> str:
+        """A fingerprint of both texts, whose blank dates do not count."""
+        return hashlib.sha256(f"{self.ivo_vor}\0{self.oai_dc}".encode()).hexdigest()
+
+    def dated(self, created: datetime, updated: datetime) -> tuple[str, str]:
+        """Both texts (ivo_vor, oai_dc) with their dates: ``created``, ``updated`` and ``dc:date`` (VOResource 1.2 §3.1, in UTC with Z)."""
+        resource = parse(self.ivo_vor)
+        resource.set("created", utc_text(created))
+        resource.set("updated", utc_text(updated))
+        dublin = parse(self.oai_dc)
+        for element in dublin.iterfind(DC_DATE):
+            element.text = utc_text(updated)
+        return text_of(resource), text_of(dublin)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as it lies in the database; ``metadata`` is its text in the format asked for, None when deleted or not asked for."""
+
+    identifier: str
+    datestamp: datetime
+    deleted: bool
+    metadata: str | None = None
+
+
+def utc_text(moment: datetime) -> str:
+    """An aware time as OAI-PMH and VOResource write it: UTC, whole seconds, with Z."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def text_of(root: Element) -> str:
+    """A document as text, without its declaration: records travel inside other documents."""
+    return serialise(root).decode().partition("?>")[2].lstrip()

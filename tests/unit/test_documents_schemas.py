@@ -1,0 +1,87 @@
+"""Every document of ours against the standards' own schemas, by `stilts xsdvalidate`.
+
+Debian's stilts carries the schemas of VOSI, TAPRegExt, VODataService and VOResource, Debian's python3-gavo those of the registry and of
+OAI-PMH; the latter's directory may also be named by TEST_SCHEMATA.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from registry_samples import ALERTS_ID, CATALOGUE, CONE, CREATED, NOW, SERVICES, SIA1, all_records, ask, sample_store
+
+from vo_server.documents import vosi
+from vo_server.documents.xml import NAMESPACES
+
+SCHEMATA = Path(os.environ.get("TEST_SCHEMATA", "/usr/lib/python3/dist-packages/gavo/resources/schemata"))
+REGISTRY_SCHEMATA = {
+    NAMESPACES["ri"]: "RegistryInterface",
+    NAMESPACES["vg"]: "VORegistry",
+    NAMESPACES["cs"]: "ConeSearch",
+    NAMESPACES["sia"]: "SIA",
+    NAMESPACES["oai"]: "OAI-PMH",
+    NAMESPACES["oai_dc"]: "oai_dc",
+    NAMESPACES["dc"]: "simpledc20021212",
+    "http://www.w3.org/XML/1998/namespace": "xml",
+}
+
+pytestmark = pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed (Debian: apt install stilts)")
+needs_registry_schemata = pytest.mark.skipif(
+    not (SCHEMATA / "OAI-PMH.xsd").exists(), reason="the registry's schemas are not installed (Debian: apt install python3-gavo)"
+)
+
+
+def faults(document: bytes, folder: Path) -> list[str]:
+    """What the validator says against a document."""
+    file = folder / "document.xml"
+    file.write_bytes(document)
+    known = [f"schemaloc={space}={SCHEMATA / name}.xsd" for space, name in REGISTRY_SCHEMATA.items() if SCHEMATA.is_dir()]
+    run = subprocess.run(["stilts", "xsdvalidate", "uselocals=true", *known, f"doc={file}"], capture_output=True, text=True, check=False)
+    lines = (run.stdout + run.stderr).splitlines()
+    return [line for line in lines if "Unused custom schema" not in line]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        vosi.capabilities(SERVICES[0].capabilities),
+        vosi.availability(CREATED, note="Back soon", available=False),
+        vosi.tables(CATALOGUE),
+        vosi.tables(CATALOGUE, detail="min"),
+        vosi.table(CATALOGUE.tables[2], CATALOGUE.keys),
+    ],
+    ids=["capabilities", "availability", "tables", "tables-min", "table"],
+)
+def test_vosi_documents_are_valid(document: bytes, tmp_path: Path) -> None:
+    assert faults(document, tmp_path) == []
+
+
+@needs_registry_schemata
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"verb": "Identify"},
+        {"verb": "ListMetadataFormats"},
+        {"verb": "ListSets"},
+        {"verb": "ListRecords", "metadataPrefix": "ivo_vor"},
+        {"verb": "ListRecords", "metadataPrefix": "oai_dc", "from": "2025-01-01", "set": "ivo_managed"},
+        {"verb": "ListIdentifiers", "metadataPrefix": "oai_dc"},
+        {"verb": "ListRecords", "metadataPrefix": "marc"},
+    ],
+    ids=lambda one: "-".join(one.values()),
+)
+def test_answers_of_the_registry_are_valid_with_all_records_in_them(arguments: dict[str, str], tmp_path: Path) -> None:
+    assert faults(ask(sample_store(), list(arguments.items())), tmp_path) == []
+
+
+@needs_registry_schemata
+def test_a_record_alone_and_other_capabilities_are_valid(tmp_path: Path) -> None:
+    assert faults(all_records()[ALERTS_ID].dated(CREATED, NOW)[0].encode(), tmp_path) == []
+    assert faults(vosi.capabilities([CONE, SIA1]), tmp_path) == []
+
+
+def test_the_validator_notices(tmp_path: Path) -> None:
+    broken = vosi.capabilities(SERVICES[0].capabilities).replace(b"<mime>text/csv</mime>", b"")
+    assert any("mime" in fault for fault in faults(broken, tmp_path))

@@ -1,0 +1,197 @@
+"""Registry records: what they say, and that they say it the same way as long as nothing changed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from lxml import etree
+from registry_samples import ALERTS, ALERTS_ID, BASE, CATALOGUE, CREATED, MAPS, MAPS_ID, NOW, SERVICES, SITE, TAP, all_records
+
+from vo_registry.records import Rendered, registry_capabilities
+from vo_registry.records.entry import doi_uri, orcid_uri, short
+from vo_server.documents.xml import NAMESPACES
+from vo_server.model.resource import Coverage, Site
+
+
+def texts(record: Rendered, path: str, text: str | None = None) -> list[str]:
+    found = etree.fromstring(text or record.ivo_vor).xpath(path, namespaces=dict(NAMESPACES))
+    return [one if isinstance(one, str) else one.text for one in found]
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Rendered]:
+    return all_records()
+
+
+def test_every_part_of_the_site_has_a_record_of_its_type(records: dict[str, Rendered]) -> None:
+    assert {name: texts(one, "/ri:Resource/@xsi:type")[0] for name, one in records.items()} == {
+        "ivo://example.org": "vg:Authority",
+        "ivo://example.org/registry": "vg:Registry",
+        "ivo://example.org/org": "vr:Organisation",
+        "ivo://example.org/tap": "vs:CatalogService",
+        "ivo://example.org/sia2": "vs:CatalogService",
+        ALERTS_ID: "vs:CatalogService",
+        MAPS_ID: "vs:CatalogResource",
+    }
+    assert all(texts(one, "/ri:Resource/identifier") == [name] for name, one in records.items())
+
+
+def test_site_records_refer_to_each_other(records: dict[str, Rendered]) -> None:
+    assert texts(records["ivo://example.org"], "managingOrg/@ivo-id") == ["ivo://example.org/org"]
+    assert texts(records["ivo://example.org/registry"], "full | managedAuthority") == ["false", "example.org"]
+    assert {texts(one, "curation/publisher/@ivo-id")[0] for one in records.values()} == {"ivo://example.org/org"}
+
+
+def test_registry_says_where_it_is_harvested(records: dict[str, Rendered]) -> None:
+    registry = records["ivo://example.org/registry"]
+    assert texts(registry, "capability[@xsi:type='vg:Harvest']/interface[@xsi:type='vg:OAIHTTP'][@role='std']/accessURL[@use='base']") == [
+        f"{BASE}/oai"
+    ]
+    assert texts(registry, "capability/maxRecords") == ["0"]
+    assert [one.interfaces[0].url for one in registry_capabilities(BASE)] == [
+        f"{BASE}/oai",
+        f"{BASE}/oai/capabilities",
+        f"{BASE}/oai/availability",
+    ]
+
+
+def test_tap_record_has_the_capabilities_of_the_service(records: dict[str, Rendered]) -> None:
+    tap = records["ivo://example.org/tap"]
+    assert texts(tap, "capability/@standardID") == [one.standard_id for one in SERVICES[0].capabilities]
+    assert texts(tap, "capability[@xsi:type='tr:TableAccess']/outputLimit/hard[@unit='row']") == [str(TAP.output_limit.hard)]
+    assert texts(tap, "tableset//table/name") == ["tap_schema.tables", "ivoa.obscore"]
+    assert texts(tap, "tableset//table/utype") == ["ivo://ivoa.net/std/obscore#core-1.1"]
+
+
+def test_services_and_resources_are_related_both_ways(records: dict[str, Rendered]) -> None:
+    served = "content/relationship[relationshipType='IsServiceFor']/relatedResource/@ivo-id"
+    by = "content/relationship[relationshipType='IsServedBy']/relatedResource/@ivo-id"
+    assert texts(records["ivo://example.org/tap"], served) == [ALERTS_ID]
+    assert texts(records["ivo://example.org/sia2"], served) == [MAPS_ID]
+    assert texts(records[ALERTS_ID], by) == ["ivo://example.org/tap"]
+    assert texts(records[MAPS_ID], by) == ["ivo://example.org/sia2"]
+
+
+def test_resource_is_reached_by_auxiliary_tap_and_by_its_own_cone_search(records: dict[str, Rendered]) -> None:
+    alerts = records[ALERTS_ID]
+    assert texts(alerts, "capability/@standardID") == ["ivo://ivoa.net/std/TAP#aux", "ivo://ivoa.net/std/ConeSearch"]
+    assert texts(alerts, "capability[1]/interface[@role='std'][@version='1.1']/accessURL") == [f"{BASE}/tap"]
+    assert texts(alerts, "capability[@xsi:type='cs:ConeSearch']/testQuery/ra") == ["77.36"]
+    assert texts(records[MAPS_ID], "capability/@standardID") == ["ivo://ivoa.net/std/SIA#query-aux-2.0"]
+    assert texts(records[MAPS_ID], "capability/interface/accessURL") == [f"{BASE}/sia2/query"]
+
+
+def test_resource_describes_its_tables_and_no_others(records: dict[str, Rendered]) -> None:
+    alerts = records[ALERTS_ID]
+    assert texts(alerts, "tableset/schema/name") == ["data"]
+    assert texts(alerts, "tableset/schema/table/name") == ["data.alerts", 'data."Order 66"']
+    assert len(texts(alerts, "tableset//table[1]/column/name")) == 6
+    assert texts(alerts, "tableset//foreignKey/targetTable") == ['data."Order 66"'], "a key to a table outside would point at nothing"
+    assert texts(records[MAPS_ID], "tableset") == []
+
+
+def test_resource_says_who_what_and_where(records: dict[str, Rendered]) -> None:
+    alerts = records[ALERTS_ID]
+    for path, expected in (
+        ("shortName", ["IceCube neutrino"]),
+        ("altIdentifier", ["doi:10.7910/DVN/SCRUCD"]),
+        ("curation/creator/name", ["Doe, J.", "Roe, R."]),
+        ("curation/creator/altIdentifier", ["https://orcid.org/0000-0001-2345-6789"]),
+        ("curation/date[@role='Created']", ["2025-03-04T05:06:07Z"]),
+        ("curation/contact/email", ["vo@example.org"]),
+        ("content/subject", ["neutrino-astronomy", "high-energy-astrophysics"]),
+        ("content/source[@format='bibcode']", ["2023ApJS..269...25A"]),
+        ("content/referenceURL", [f"{BASE}/"]),
+        ("content/type | content/contentLevel", ["Catalog", "Research"]),
+        ("rights[@rightsURI='https://creativecommons.org/licenses/by/4.0/']", ["CC BY 4.0"]),
+        ("facility | instrument", ["IceCube", "IceCube DOMs"]),
+        ("coverage/*", ["6/1-5 7/9", "55694.0 60000.5", "1.6e-05 0.0016", "Gamma-ray"]),
+    ):
+        assert texts(alerts, path) == expected, path
+
+
+def test_dublin_core_says_the_same_in_fifteen_words(records: dict[str, Rendered]) -> None:
+    dublin = records[ALERTS_ID].oai_dc
+    for name, expected in (
+        ("title", ["IceCube alerts"]),
+        ("creator", ["Doe, J.", "Roe, R."]),
+        ("publisher", ["Institute of Examples"]),
+        ("type", ["Catalog"]),
+        ("identifier", [ALERTS_ID, f"{BASE}/", "doi:10.7910/DVN/SCRUCD"]),
+        ("relation", ["ivo://example.org/tap"]),
+        ("rights", ["CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"]),
+    ):
+        assert texts(records[ALERTS_ID], f"dc:{name}", dublin) == expected, name
+    for record in records.values():
+        for name in ("title", "subject", "description", "publisher", "date", "type", "identifier"):
+            assert texts(record, f"dc:{name}", record.oai_dc), (record.identifier, name)
+
+
+def test_resource_without_words_is_still_a_valid_record() -> None:
+    bare = replace(
+        ALERTS, subjects=(), description="", source=None, doi=None, rights=None, rights_uri=None, coverage=Coverage(), creators=()
+    )
+    record = all_records(resources=(bare,))[ALERTS_ID]
+    assert texts(record, "content/subject | content/description") == ["catalogs", "IceCube alerts"]
+    assert texts(record, "content/source | altIdentifier | rights | coverage | curation/creator") == []
+
+
+def test_tables_that_are_no_longer_there_are_not_described() -> None:
+    record = all_records(resources=(replace(ALERTS, tables=("data.never", "data.alerts")),))[ALERTS_ID]
+    assert texts(record, "tableset//table/name") == ["data.alerts"]
+
+
+def test_a_service_that_is_not_served_has_no_record() -> None:
+    records = all_records(services=SERVICES[:1])
+    assert "ivo://example.org/sia2" not in records
+    assert texts(records[MAPS_ID], "capability | content/relationship") == []
+    assert texts(records[ALERTS_ID], "capability/@standardID") == ["ivo://ivoa.net/std/TAP#aux"]
+
+
+def test_same_content_same_hash(records: dict[str, Rendered]) -> None:
+    again = all_records()
+    assert {name: one.content_hash for name, one in again.items()} == {name: one.content_hash for name, one in records.items()}
+
+
+def test_only_the_records_that_say_it_change(records: dict[str, Rendered]) -> None:
+    def changed(**changes: object) -> set[str]:
+        return {name for name, one in all_records(**changes).items() if one.content_hash != records[name].content_hash}
+
+    assert changed(resources=(replace(ALERTS, subjects=("blazars",)), MAPS)) == {ALERTS_ID}
+    assert changed(resources=(replace(ALERTS, title="Alerts"), MAPS)) == {ALERTS_ID, "ivo://example.org/tap"}
+    assert changed(resources=(replace(ALERTS, updated=NOW), MAPS)) == set(), "publishing the same again is no change"
+    grown = replace(CATALOGUE, tables=(*CATALOGUE.tables[:2], replace(CATALOGUE.tables[2], nrows=349), *CATALOGUE.tables[3:]))
+    assert changed(catalogue=grown) == {ALERTS_ID}
+
+
+def test_another_authority_is_other_records() -> None:
+    assert not set(all_records(site=replace(SITE, authority="new.example"))) & set(all_records())
+
+
+def test_dates_are_filled_in_when_stored(records: dict[str, Rendered]) -> None:
+    record = records[ALERTS_ID]
+    ivo_vor, oai_dc = record.dated(CREATED, NOW + timedelta(microseconds=999))
+    assert texts(record, "/ri:Resource/@created | /ri:Resource/@updated", ivo_vor) == ["2025-03-04T05:06:07Z", "2026-01-02T03:04:05Z"]
+    assert texts(record, "dc:date", oai_dc) == ["2026-01-02T03:04:05Z"]
+    assert "1970" not in ivo_vor + oai_dc
+    assert record.created == CREATED
+
+
+def test_a_site_of_unknown_age_is_created_when_it_is_stored() -> None:
+    records = all_records(site=Site())
+    assert records["ivo://example.vo-server"].created is None
+    assert records["ivo://example.vo-server/data/alerts"].created == CREATED
+
+
+@pytest.mark.parametrize("given", ["10.1/x", "doi:10.1/x", "https://doi.org/10.1/x", "http://dx.doi.org/10.1/x", " DOI:10.1/x"])
+def test_dois_have_one_form(given: str) -> None:
+    assert doi_uri(given) == "doi:10.1/x"
+
+
+@pytest.mark.parametrize("given", ["0000-0001-2345-6789", "orcid:0000-0001-2345-6789", "https://orcid.org/0000-0001-2345-6789/"])
+def test_orcids_have_one_form(given: str) -> None:
+    assert orcid_uri(given) == "https://orcid.org/0000-0001-2345-6789"
+
+
+def test_short_names_are_short() -> None:
+    assert short("fifteen letters and more") == "fifteen letters"

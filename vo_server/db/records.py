@@ -1,0 +1,131 @@
+"""Registry records in PostgreSQL: stored when their content changes, never forgotten, read in the order of their datestamps.
+
+A datestamp moves exactly when the content of a record does, so a restart moves none. A record that is no longer rendered becomes a
+tombstone; one that returns gets a new datestamp (OAI-PMH 2.0 §2.5.1). Datestamps never run backwards, also when the clock does or two
+processes store at once: an incremental harvest would miss what it has already passed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Select, func, literal, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from vo_registry.records import Rendered, StoredRecord
+from vo_server.db.schema import records
+
+Metadata = Literal["ivo_vor", "oai_dc"]
+"""The columns that hold a record's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Identifiers of the records that storing changed: new or returned, changed, deleted."""
+
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.changed or self.deleted)
+
+
+def lock_records(connection: Connection) -> None:
+    """Be the only one who stores records until the transaction ends; readers are not disturbed.
+
+    Call it before reading the catalogue that the records are rendered from, else an older view of it could bury a newer record.
+    """
+    connection.execute(text("LOCK TABLE vo.records IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def sync_records(connection: Connection, rendered: Mapping[str, Rendered], now: datetime) -> Changes:
+    """Make what is stored equal to `rendered`, all records there are; `now` is an aware time. Commit soon: the datestamp is already set."""
+    lock_records(connection)
+    stored = {row.identifier: row for row in connection.execute(_state())}
+    stamp = max([now.astimezone(UTC).replace(microsecond=0), *(row.datestamp for row in stored.values())])
+    alive = {identifier for identifier, row in stored.items() if not row.deleted}
+    created = tuple(identifier for identifier in rendered if identifier not in alive)
+    known = [identifier for identifier in rendered if identifier in alive]
+    changed = tuple(identifier for identifier in known if stored[identifier].content_hash != rendered[identifier].content_hash)
+    deleted = tuple(sorted(alive - rendered.keys()))
+    _store(connection, [_values(rendered[identifier], stored.get(identifier), stamp) for identifier in (*created, *changed)])
+    _bury(connection, deleted, stamp)
+    return Changes(created, changed, deleted)
+
+
+def find_record(connection: Connection, identifier: str, metadata: Metadata | None = None) -> StoredRecord | None:
+    """The record of this ivoid, tombstones included, with its text; ivoids compare without case (IVOA Identifiers 2.0 §2.1)."""
+    exact = connection.execute(_select(metadata).where(records.c.identifier == identifier)).first()
+    row = exact or connection.execute(_select(metadata).where(func.lower(records.c.identifier) == identifier.lower())).first()
+    return None if row is None else StoredRecord(*row)
+
+
+def page_of_records(
+    connection: Connection,
+    *,
+    limit: int,
+    metadata: Metadata | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: tuple[datetime, str] | None = None,
+) -> list[StoredRecord]:
+    """At most `limit` records, tombstones included, in order of (datestamp, identifier), both ends of the interval inclusive.
+
+    `after` is the place of the last record already seen: what changes meanwhile moves behind it, so nothing is missed.
+    """
+    place = tuple_(records.c.datestamp, records.c.identifier)
+    query = _select(metadata).order_by(records.c.datestamp, records.c.identifier).limit(limit)
+    if since is not None:
+        query = query.where(records.c.datestamp >= since)
+    if until is not None:
+        query = query.where(records.c.datestamp <= until)
+    if after is not None:
+        query = query.where(place > tuple_(literal(after[0]), literal(after[1])))
+    return [StoredRecord(*row) for row in connection.execute(query)]
+
+
+def earliest_datestamp(connection: Connection) -> datetime | None:
+    """The oldest datestamp, None before anything was stored."""
+    oldest: datetime | None = connection.execute(select(func.min(records.c.datestamp))).scalar()
+    return oldest
+
+
+def _state() -> Select[Any]:
+    return select(records.c.identifier, records.c.datestamp, records.c.created, records.c.deleted, records.c.content_hash)
+
+
+def _select(metadata: Metadata | None) -> Select[Any]:
+    """The columns of a StoredRecord, in its order."""
+    wanted = literal(None) if metadata is None else records.c[metadata]
+    return select(records.c.identifier, records.c.datestamp, records.c.deleted, wanted)
+
+
+def _values(one: Rendered, before: Row[Any] | None, stamp: datetime) -> dict[str, Any]:
+    """The row of a record that is new, has changed or returns; when it was created is said once."""
+    created = before.created if before is not None else min(one.created or stamp, stamp)
+    ivo_vor, oai_dc = one.dated(created, stamp)
+    return {
+        "identifier": one.identifier,
+        "datestamp": stamp,
+        "created": created,
+        "deleted": False,
+        "content_hash": one.content_hash,
+        "ivo_vor": ivo_vor,
+        "oai_dc": oai_dc,
+    }
+
+
+def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        statement = insert(records)
+        changing = {name: statement.excluded[name] for name in rows[0] if name != "identifier"}
+        connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing), rows)
+
+
+def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime) -> None:
+    """Leave tombstones: the identifier and the time of deletion stay for ever, the metadata goes (OAI-PMH 2.0 §2.5.1)."""
+    if identifiers:
+        gone = {"deleted": True, "datestamp": stamp, "ivo_vor": None, "oai_dc": None}
+        connection.execute(update(records).where(records.c.identifier.in_(identifiers)).values(**gone))
