@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from vo_server.db.database import Database, open_database
-from vo_server.db.setup import ensure_current
+from vo_server.db.setup import prepare
 from vo_server.settings import Settings, load
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file instead of ./vo.toml.", metavar="FILE")]
@@ -32,5 +32,5 @@ def settings_from(config: Path | None, **overrides: Any) -> Settings:
 def ready_database(settings: Settings) -> Iterator[Database]:
     """The database of `settings`, started if it is the embedded one, its schema created if there is none, current or refused."""
     with open_database(settings, say) as database:
-        ensure_current(database, say)
+        prepare(database)
         yield database

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Engine, Integer, Row, cast, func, select
+from sqlalchemy import Connection, Integer, Row, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from vo_server.db import schema
@@ -79,8 +79,8 @@ def load_site(connection: Connection) -> Site:
 class CatalogueWatch:
     """A thread that hears of every change, made by any process, and calls `on_change`; it reconnects when PostgreSQL was away."""
 
-    def __init__(self, engine: Engine, on_change: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(self, uri: str, on_change: Callable[[], object]) -> None:
+        self._uri = uri
         self._on_change = on_change
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="catalogue-watch", daemon=True)
@@ -95,10 +95,9 @@ class CatalogueWatch:
         self._thread.join(timeout=3)
 
     def _run(self) -> None:
-        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while not self._stop.is_set():
             try:
-                with psycopg.connect(url, autocommit=True, application_name="vo-server catalogue watch") as connection:
+                with psycopg.connect(self._uri, autocommit=True, application_name="vo-server catalogue watch") as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     self._on_change()  # what happened while nobody listened
                     while not self._stop.is_set():

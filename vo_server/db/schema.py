@@ -26,7 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
-    naming_convention={"ix": "%(table_name)s_%(column_0_N_name)s", "uq": "%(table_name)s_%(column_0_N_name)s_key", "fk": "%(table_name)s_%(column_0_N_name)s_fkey", "pk": "%(table_name)s_pkey"}
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
 )
 
 resources = Table(
@@ -47,6 +52,7 @@ schemas = Table(
     "schemas",
     metadata,
     Column("schema_name", Text, primary_key=True),
+    Column("tap_name", Text, nullable=False, comment="as typed in ADQL: model.names.adql_name"),
     Column("description", Text),
     Column("utype", Text),
     Column("schema_index", Integer),
@@ -61,6 +67,7 @@ tables = Table(
     Column("resource_id", Integer, ForeignKey("vo.resources.resource_id")),
     Column("schema_name", Text, ForeignKey("vo.schemas.schema_name"), nullable=False),
     Column("table_name", Text, nullable=False, comment="bare spelling"),
+    Column("tap_name", Text, nullable=False, comment="schema.table as typed in ADQL: model.names.adql_table_name"),
     Column("table_type", Text, nullable=False, server_default="table"),
     Column("title", Text),
     Column("description", Text),
@@ -72,7 +79,13 @@ tables = Table(
     Column("loaded", DateTime(timezone=True)),
     Column("ra_column", Text),
     Column("dec_column", Text),
-    Column("cell_indexed", Boolean, nullable=False, server_default=text("false"), comment="the physical table carries _hpx29 for ra_column, dec_column"),
+    Column(
+        "cell_indexed",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="the physical table carries _hpx29 for ra_column, dec_column",
+    ),
     Column("footprint", JSONB, comment="model.catalogue.Footprint as JSON"),
     schema="vo",
     comment="published tables",
@@ -85,6 +98,7 @@ columns = Table(
     Column("table_id", Integer, ForeignKey("vo.tables.table_id", ondelete="CASCADE"), primary_key=True),
     Column("column_index", Integer, primary_key=True),
     Column("column_name", Text, nullable=False, comment="bare spelling"),
+    Column("tap_name", Text, nullable=False, comment="as typed in ADQL: model.names.adql_name"),
     Column("datatype", Text, nullable=False),
     Column("arraysize", Text),
     Column("xtype", Text),

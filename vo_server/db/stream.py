@@ -44,6 +44,7 @@ class ResultStream:
         self._cancelled = False
         self._finished = False
         self._complete = False
+        self._connection: PoolProxiedConnection | None
         self._connection, self._cursor, self._reader = pool._run(statement.sql)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:

@@ -1,0 +1,41 @@
+"""``vo db``: prepare the database, bring it up to date, say how it is."""
+
+from pathlib import Path
+
+import typer
+
+from vo_server.cli.common import ConfigFile, DataDir, say, settings_from
+from vo_server.db import setup
+from vo_server.db.database import open_database
+
+app = typer.Typer(help="Prepare the database, bring it up to date, say how it is.", no_args_is_help=True)
+
+
+@app.command()
+def init(config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Create roles, schemas, tables and grants where they are missing. May be repeated; says which right is missing if one is."""
+    _bring_up_to_date(config, data_dir)
+
+
+@app.command()
+def migrate(config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Bring the database to the revision that this version of the server needs."""
+    _bring_up_to_date(config, data_dir)
+
+
+@app.command()
+def status(config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Compare the database with what this version of the server needs; exit status 1 if they differ."""
+    with open_database(settings_from(config, data_dir=data_dir), say) as database:
+        found = setup.read_status(database)
+    typer.echo(f"revision {found.current or 'none'}, needed {found.head}: {found.verdict}")
+    if not found.is_current:
+        raise typer.Exit(1)
+
+
+def _bring_up_to_date(config: Path | None, data_dir: Path | None) -> None:
+    with open_database(settings_from(config, data_dir=data_dir), say) as database:
+        before = setup.read_status(database)
+        after = setup.init(database)
+    change = "was up to date" if before == after else f"was at {before.current or 'nothing'}, is up to date"
+    typer.echo(f"revision {after.current}: {change}")

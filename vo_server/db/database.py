@@ -1,0 +1,170 @@
+"""The open database: engines for our own tables, addresses for ADBC, and the role that users' queries run under."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from vo_server.db.cluster import Say
+from vo_server.db.embedded import Embedded
+from vo_server.errors import SetupError
+from vo_server.settings import Settings
+
+DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
+
+POOL_SIZE = 4
+POOL_OVERFLOW = 16
+
+
+class Database:
+    """One PostgreSQL database through up to three logins (DESIGN: query, app, publish).
+
+    `app_url` reads and writes our own tables; `publish_url` (default: the same) owns them and creates tables; `query_url` runs
+    users' queries. Without `query_url` queries run on `app_url` after SET ROLE to the query role, which a statement could undo:
+    `sets_role` says so. `public_url` is what ``vo.public_url`` is in users' sessions, the beginning of every access_url.
+    """
+
+    def __init__(
+        self, app_url: str, *, publish_url: str | None = None, query_url: str | None = None, role_prefix: str = "vo", public_url: str = ""
+    ) -> None:
+        self._app = parse_url(app_url)
+        self._publish = parse_url(publish_url or app_url)
+        self._query = parse_url(query_url or app_url)
+        self._public_url = public_url
+        self.sets_role = query_url is None
+        self.query_role = f"{role_prefix}_query"
+        self.app_role = f"{role_prefix}_app"
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Reads and writes our own tables."""
+        return _engine(self._app)
+
+    @cached_property
+    def publish_engine(self) -> Engine:
+        """Creates and drops tables: the owner of everything of ours."""
+        return self.engine if self._publish == self._app else _engine(self._publish)
+
+    @property
+    def app_uri(self) -> str:
+        """The address of `engine`'s login, for psycopg."""
+        return _uri(self._app)
+
+    @property
+    def publish_uri(self) -> str:
+        """The address of `publish_engine`'s login, for ADBC and psycopg."""
+        return _uri(self._publish, {"timezone": "UTC"})
+
+    @property
+    def query_login_uri(self) -> str:
+        """The address of the login for users' queries, without a role or limits: to see who it is."""
+        return _uri(self._query)
+
+    def query_uri(self, options: Mapping[str, str] | None = None) -> str:
+        """The address for users' queries, for ADBC. Its sessions are read-only and under the query role; `options` are PostgreSQL
+        settings on top (statement_timeout, work_mem …).
+        """
+        session = {
+            "default_transaction_read_only": "on",
+            "search_path": "pg_catalog",  # every name that the translator writes is qualified
+            "timezone": "UTC",
+            "vo.public_url": self._public_url,
+        }
+        role = {"role": self.query_role} if self.sets_role else {}
+        return _uri(self._query, {**role, **session, **(options or {})})
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        for name in ("engine", "publish_engine"):
+            if name in self.__dict__:
+                self.__dict__[name].dispose()
+
+
+@contextmanager
+def open_database(settings: Settings, say: Say) -> Iterator[Database]:
+    """The database that `settings` name, as it is (`setup.prepare` makes it usable); the embedded one runs as long as this context.
+
+    `say` gets sentences for the person at the screen. Raises SetupError if settings or machine do not allow it.
+    """
+    if settings.database_url is not None:
+        database = _remote(settings, settings.database_url)
+        try:
+            yield database
+        finally:
+            database.close()
+        return
+    for name in ("query_database_url", "publish_database_url"):
+        if getattr(settings, name) is not None:
+            raise SetupError(f"{name} is set, and database_url is not.", hint="Set all of them, or none for the embedded database.")
+    with Embedded(settings.data_dir, say) as server:
+        database = _local(settings, server)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def _remote(settings: Settings, app_url: str) -> Database:
+    return Database(
+        app_url,
+        publish_url=settings.publish_database_url,
+        query_url=settings.query_database_url,
+        role_prefix=settings.role_prefix,
+        public_url=settings.base_url,
+    )
+
+
+def _local(settings: Settings, server: Embedded) -> Database:
+    query_role = f"{settings.role_prefix}_query"
+    server.provide(query_role)
+    server.watch()
+    return Database(server.url(), query_url=server.url(query_role), role_prefix=settings.role_prefix, public_url=settings.base_url)
+
+
+def parse_url(text: str) -> URL:
+    """A PostgreSQL address (``postgresql://user:password@host/database``); SetupError if it is none. The message never shows a password."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise SetupError(
+            "A database address could not be read.", hint="It looks like postgresql://user:password@host:5432/database."
+        ) from None
+    if url.drivername not in DRIVERS:
+        raise SetupError(
+            f"The database address {url.render_as_string(hide_password=True)} is for {url.drivername}; only PostgreSQL will do.",
+            hint="It looks like postgresql://user:password@host:5432/database.",
+        )
+    return url.set(drivername="postgresql")
+
+
+def _options(url: URL, settings: Mapping[str, str]) -> str:
+    """libpq's ``options``: what `url` says already, then `settings` for each session."""
+    given = url.query.get("options", ())
+    before = [given] if isinstance(given, str) else list(given)
+    return " ".join([*before, *(f"-c {name}={_escape(value)}" for name, value in settings.items())])
+
+
+def _escape(value: str) -> str:
+    """A value inside libpq's ``options``: blanks and backslashes are escaped by a backslash."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _uri(url: URL, settings: Mapping[str, str] | None = None) -> str:
+    """The address as libpq reads it, which takes a plus sign for a plus sign and not for a blank."""
+    if settings:
+        url = url.update_query_dict({"options": _options(url, settings)})
+    address, mark, query = url.render_as_string(hide_password=False).partition("?")
+    return address + mark + query.replace("+", "%20")
+
+
+def _engine(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,  # PostgreSQL may have been restarted meanwhile
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        connect_args={"application_name": "vo-server", "options": _options(url, {"timezone": "UTC"})},
+    )

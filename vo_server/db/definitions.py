@@ -1,0 +1,160 @@
+"""What follows the code and not a migration: the SQL functions that queries call, and TAP_SCHEMA's rows for the tables that standards
+define, TAP_SCHEMA itself and ivoa.obscore (TAP 1.1 §4, ObsCore 1.1 §4).
+
+`define` brings the database up to date with the code; a digest of all of it tells whether that is needed.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+import vo_server
+from vo_server.db import schema
+from vo_server.db.catalogue import bump_version
+from vo_server.model import obscore, tap_schema
+from vo_server.model.catalogue import Footprint, Key, Position, Schema, Table
+from vo_server.model.columns import Column
+from vo_server.model.names import adql_name, adql_table_name
+
+DIGEST_KEY = "definitions"
+
+FUNCTIONS = Path(vo_server.__file__).parent / "sql" / "functions.sql"
+"""Every function in it is CREATE OR REPLACE; one whose signature changes is dropped by a migration."""
+
+SCHEMAS = (
+    Schema(obscore.SCHEMA, "Tables whose columns IVOA standards define", index=1000),
+    Schema(tap_schema.SCHEMA, tap_schema.DESCRIPTION, index=1001),
+)
+
+OBSCORE = Table(
+    schema=obscore.SCHEMA,
+    name=obscore.TABLE,
+    physical=f"{obscore.SCHEMA}.{obscore.TABLE}",
+    columns=obscore.COLUMNS,
+    kind="view",
+    title="ObsCore",
+    description=obscore.DESCRIPTION,
+    utype=obscore.UTYPE,
+    index=1,
+    position=Position("s_ra", "s_dec", indexed=False),
+    footprint=Footprint("s_region", obscore.SHAPE, "vo_data.obscore_cells", obscore.KEY),
+)
+
+TABLES = (
+    OBSCORE,
+    *(
+        Table(
+            schema=tap_schema.SCHEMA,
+            name=table.name,
+            physical=f"{tap_schema.SCHEMA}.{table.name}",
+            columns=table.columns,
+            kind="view",
+            description=table.description,
+            index=index,
+        )
+        for index, table in enumerate(tap_schema.TABLES, 1)
+    ),
+)
+
+
+def are_defined(connection: Connection) -> bool:
+    """Whether functions and rows are those of this version of the code."""
+    return connection.execute(select(schema.site.c.value).where(schema.site.c.key == DIGEST_KEY)).scalar() == _digest()
+
+
+def define(connection: Connection) -> None:
+    """Create the functions and write the rows, and announce it, unless they are there."""
+    if are_defined(connection):
+        return
+    # without parameters, psycopg takes the text as it is: several statements, percent signs and colons included
+    connection.connection.cursor().execute(FUNCTIONS.read_text(encoding="utf-8"))
+    for entry in SCHEMAS:
+        _upsert(connection, schema.schemas, "schema_name", _schema_row(entry))
+    ids = {table.full_name: _describe_table(connection, table) for table in TABLES}
+    connection.execute(delete(schema.keys).where(schema.keys.c.from_table.in_(ids.values())))
+    for key in tap_schema.KEYS:
+        _describe_key(connection, key, ids)
+    _upsert(connection, schema.site, "key", {"key": DIGEST_KEY, "value": _digest()})
+    bump_version(connection)
+
+
+def _describe_table(connection: Connection, table: Table) -> int:
+    """Write a table's row and columns; its table_id."""
+    row = _table_row(table)
+    known = select(schema.tables.c.table_id).where(schema.tables.c.schema_name == table.schema, schema.tables.c.table_name == table.name)
+    table_id = connection.execute(known).scalar()
+    if table_id is None:
+        table_id = connection.execute(schema.tables.insert().values(row).returning(schema.tables.c.table_id)).scalar_one()
+    else:
+        connection.execute(schema.tables.update().where(schema.tables.c.table_id == table_id).values(row))
+        connection.execute(delete(schema.columns).where(schema.columns.c.table_id == table_id))
+    rows = [{"table_id": table_id, "column_index": index, **_column_row(column)} for index, column in enumerate(table.columns, 1)]
+    connection.execute(schema.columns.insert(), rows)
+    return int(table_id)
+
+
+def _describe_key(connection: Connection, key: Key, ids: dict[str, int]) -> None:
+    row = {"key_id": key.key_id, "description": key.description, "utype": key.utype}
+    connection.execute(schema.keys.insert().values(row | {"from_table": ids[key.from_table], "target_table": ids[key.target_table]}))
+    pairs = [
+        {"key_id": key.key_id, "key_index": index, "from_column": source, "target_column": target}
+        for index, (source, target) in enumerate(key.columns, 1)
+    ]
+    connection.execute(schema.key_columns.insert(), pairs)
+
+
+def _schema_row(entry: Schema) -> dict[str, Any]:
+    return {
+        "schema_name": entry.name,
+        "tap_name": adql_name(entry.name),
+        "description": entry.description,
+        "utype": entry.utype,
+        "schema_index": entry.index,
+    }
+
+
+def _table_row(table: Table) -> dict[str, Any]:
+    return {
+        "schema_name": table.schema,
+        "table_name": table.name,
+        "tap_name": adql_table_name(table.schema, table.name),
+        "table_type": table.kind,
+        "title": table.title,
+        "description": table.description,
+        "utype": table.utype,
+        "table_index": table.index,
+        "physical": table.physical,
+        "ra_column": table.position.ra if table.position else None,
+        "dec_column": table.position.dec if table.position else None,
+        "cell_indexed": bool(table.position and table.position.indexed),
+        "footprint": asdict(table.footprint) if table.footprint else None,
+    }
+
+
+def _column_row(column: Column) -> dict[str, Any]:
+    flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
+    texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
+    return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
+
+
+def _upsert(connection: Connection, table: Any, key: str, row: dict[str, Any]) -> None:
+    statement = insert(table).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[key], set_={name: value for name, value in row.items() if name != key})
+    )
+
+
+def _digest() -> str:
+    """Of everything that `define` writes."""
+    content = [
+        FUNCTIONS.read_text(encoding="utf-8"),
+        [_schema_row(entry) for entry in SCHEMAS],
+        [[_table_row(table), [_column_row(column) for column in table.columns]] for table in TABLES],
+        [asdict(key) for key in tap_schema.KEYS],
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,162 @@
+"""From an empty database to one that this version of the server can use, and the check that it is one (`vo db init|migrate|status`)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import alembic.command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from vo_server.db import migrations, roles
+from vo_server.db.database import Database, parse_url
+from vo_server.db.definitions import are_defined, define
+from vo_server.errors import SetupError, UnavailableError
+
+SCRIPTS = Path(migrations.__file__).parent
+VERSION_SCHEMA = "vo"
+
+LOCK = 8_226_043_117
+"""Key of the advisory lock under which migrations run: two processes that start at once migrate one after the other."""
+
+INSUFFICIENT_PRIVILEGE = "42501"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The database's revision (None: nothing of ours in it) and the code's.
+
+    `defined`: functions and descriptions of the standard tables are this code's; `known`: the revision is one of this code's.
+    """
+
+    current: str | None
+    head: str
+    defined: bool
+    known: bool
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version of the server can work with the database."""
+        return self.current == self.head and self.defined
+
+    @property
+    def verdict(self) -> str:
+        """What to do, in words."""
+        if self.current is None:
+            return "empty, run `vo db init`"
+        if not self.known:
+            return "made by a newer version, upgrade vo-server"
+        return "up to date" if self.is_current else "out of date, run `vo db migrate`"
+
+
+def init(database: Database) -> Status:
+    """Create roles, schemas, tables, views and grants where they are missing, and migrate what is older. May be repeated.
+
+    Raises SetupError that names a missing right, and UnavailableError if the server does not answer.
+    """
+    members = _members(database)
+    with _reached(database.publish_engine) as connection:
+        owner = roles.who(connection)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        _refuse_newer(status(connection))
+        try:
+            roles.ensure_roles_and_schemas(connection, database, members)
+            alembic.command.upgrade(configuration(connection), "head")
+            define(connection)
+            roles.grant(connection, database)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+                raise
+            raise roles.privilege_error(owner, error) from None
+        after = status(connection)
+        connection.commit()
+    return after
+
+
+def prepare(database: Database) -> None:
+    """Make an empty database usable; refuse one that is out of date (SetupError), which only `vo db migrate` changes."""
+    if read_status(database).current is None:
+        init(database)
+    else:
+        check_current(database.publish_engine)
+
+
+def check_current(engine: Engine) -> None:
+    """Raise SetupError unless the database's schema is the one this version of the server was written for."""
+    with _reached(engine) as connection:
+        found = status(connection)
+    if found.current is None:
+        raise SetupError("The database has not been prepared for this server.", hint="Run `vo db init`.")
+    _refuse_newer(found)
+    if not found.is_current:
+        revision = f"revision {found.current}" if found.current != found.head else "older functions or descriptions of the standard tables"
+        raise SetupError(
+            f"The database is out of date: it has {revision}, and this server needs {found.head}.", hint="Run `vo db migrate`."
+        )
+
+
+def read_status(database: Database) -> Status:
+    """How the database stands to this version of the server; UnavailableError if it does not answer."""
+    with _reached(database.publish_engine) as connection:
+        return status(connection)
+
+
+def status(connection: Connection) -> Status:
+    """Compare the database's revision with the code's."""
+    scripts = ScriptDirectory(str(SCRIPTS))
+    head = scripts.get_current_head()
+    if head is None:
+        raise AssertionError("no migrations were installed")
+    current = MigrationContext.configure(connection, opts={"version_table_schema": VERSION_SCHEMA}).get_current_revision()
+    known = current is None or current in {script.revision for script in scripts.walk_revisions()}
+    return Status(current, head, defined=current == head and are_defined(connection), known=known)
+
+
+def configuration(connection: Connection) -> Config:
+    """alembic's configuration for one connection, whose transaction is ours."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _refuse_newer(found: Status) -> None:
+    if not found.known:
+        raise SetupError(
+            f"The database has revision {found.current}, which this version of the server does not know: a newer one made it.",
+            hint="Upgrade vo-server.",
+        )
+
+
+def _members(database: Database) -> dict[str, str]:
+    """Which login must be a member of which role: the one for queries, and the app's if it is not the owner."""
+    with _reached(database.publish_engine) as connection:
+        owner = roles.who(connection).name
+    with _reached(database.engine) as connection:
+        app = roles.who(connection).name
+    query_engine = create_engine(parse_url(database.query_login_uri).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    with _reached(query_engine) as connection:
+        members = {database.query_role: roles.who(connection).name}
+    return members | ({database.app_role: app} if app != owner else {})
+
+
+@contextmanager
+def _reached(engine: Engine) -> Iterator[Connection]:
+    """A connection; UnavailableError that says which server did not answer, SetupError if it refused the login."""
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True).partition("?")[0]
+        raise UnavailableError(f"No connection to the database {where}: {_reason(error)}.") from None
+    with connection:
+        yield connection
+
+
+def _reason(error: OperationalError) -> str:
+    """PostgreSQL's own words, on one line."""
+    return " ".join(str(error.orig).split()).rstrip(".")
