@@ -92,7 +92,8 @@ class CatalogueWatch:
     def stop(self) -> None:
         """Stop listening; returns within a second."""
         self._stop.set()
-        self._thread.join(timeout=3)
+        if self._thread.is_alive():
+            self._thread.join(timeout=3)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -1,0 +1,81 @@
+"""Output formats: one table of what we write and under which names, and the choice among them (DALI 1.1 §3.4.3)."""
+
+import re
+
+from vo_server.errors import UsageError
+from vo_server.formats.binary2 import Binary2Writer
+from vo_server.formats.delimited import csv_writer, tsv_writer
+from vo_server.formats.jsonrows import JsonWriter
+from vo_server.formats.tabledata import TableDataWriter
+from vo_server.formats.writer import Format, UnfinishedError, Writer
+
+__all__ = ["FORMATS", "Format", "UnfinishedError", "Writer", "choose"]
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "VOTable (TABLEDATA)",
+        "application/x-votable+xml",
+        (
+            "votable",
+            "votable/td",
+            "text/xml",
+            "application/x-votable+xml;serialization=TABLEDATA",
+            "text/xml;content=x-votable",
+            "application/xml",
+        ),
+        "ivo://ivoa.net/std/TAPRegExt#output-votable-td",
+        "vot",
+        TableDataWriter,
+    ),
+    Format(
+        "VOTable (BINARY2)",
+        "application/x-votable+xml;serialization=BINARY2",
+        ("votable/b2", "text/xml;serialization=BINARY2"),
+        "ivo://ivoa.net/std/TAPRegExt#output-votable-binary2",
+        "vot",
+        Binary2Writer,
+    ),
+    Format("CSV", "text/csv;header=present", ("csv", "text/csv"), None, "csv", csv_writer),
+    Format("TSV", "text/tab-separated-values", ("tsv",), None, "tsv", tsv_writer),
+    Format("JSON", "application/json", ("json",), None, "json", JsonWriter),
+)
+"""The first is what a client gets that asks for nothing."""
+
+MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+\s*=\s*(\"[\w.+ -]*\"|[\w.+-]+))*", re.ASCII)
+HARMLESS_PARAMETERS = ("charset", "content", "version")
+"""Parameters of a media type that do not change what we write."""
+
+
+def _canonical(name: str) -> str:
+    """A name as it is compared: lower case, without blanks and quotes."""
+    return re.sub(r'[\s"]', "", name).lower()
+
+
+BY_NAME = {_canonical(name): format_ for format_ in FORMATS for name in (format_.media_type, *format_.aliases)}
+
+
+def choose(responseformat: str | None) -> tuple[Format, str]:
+    """The format for a RESPONSEFORMAT, and the Content-Type to send: a media type is echoed as it came, an alias gives the format's own.
+
+    None or an empty value gives the default; a value that is not in FORMATS raises UsageError (never a silent fallback).
+    """
+    if responseformat is None or not responseformat.strip():
+        return FORMATS[0], FORMATS[0].media_type
+    asked = responseformat.strip().replace("x-votable xml", "x-votable+xml")  # a plus sign that was not percent-encoded arrives as a blank
+    found = BY_NAME.get(_canonical(asked)) or _by_type(asked)
+    if found is None:
+        names = ", ".join(format_.aliases[0] for format_ in FORMATS)
+        raise UsageError(
+            f"RESPONSEFORMAT {responseformat!r} is not offered here.", hint=f"Use one of: {names}.", parameter="RESPONSEFORMAT"
+        )
+    is_media_type = asked.partition("/")[0].lower() in ("application", "text") and MEDIA_TYPE.fullmatch(asked)
+    return found, asked if is_media_type else found.media_type
+
+
+def _by_type(asked: str) -> Format | None:
+    """The format of a media type whose additional parameters do not matter."""
+    if not MEDIA_TYPE.fullmatch(asked):
+        return None
+    kind, *parameters = _canonical(asked).split(";")
+    telling = [parameter for parameter in parameters if parameter.partition("=")[0] not in HARMLESS_PARAMETERS]
+    return BY_NAME.get(";".join((kind, *telling)))

@@ -1,0 +1,150 @@
+"""Streaming a large table by TAP beside ``psql`` COPY BINARY of the same rows, in one run, and the memory of the server meanwhile.
+
+    vo publish tycho2.parquet ; vo serve
+    python benchmarks/stream.py --url http://127.0.0.1:8000 --database-url postgresql://user:password@host/db \\
+        --table data.tycho2 --physical vo_data.t1_1 --rows 1000000
+
+Each round runs COPY, then each format, so that a busy machine is equally busy for all; the best round of each counts. The ratio is
+that of the whole times. `--columns` and `--sql-columns` name the same columns for TAP and for PostgreSQL.
+The server's memory is the resident set of the process that listens on the port (psutil), or of `--pid`, at its highest while rows
+flow. Nothing is kept: rows are read and dropped.
+"""
+
+import argparse
+import http.client
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlencode, urlsplit
+
+import psutil
+
+FORMATS = ("votable/b2", "votable", "csv", "tsv", "json")
+CHUNK = 1 << 18
+MEGABYTE = 1e6
+
+
+@dataclass
+class Measure:
+    """Seconds to the first byte of the body and to the last one, bytes, and the highest resident set of the server in MB."""
+
+    first: float
+    whole: float
+    size: int
+    memory: float = 0.0
+
+
+class MemoryWatch:
+    """The highest resident set of a process while the `with` block runs, in MB."""
+
+    def __init__(self, process: psutil.Process | None) -> None:
+        self.process, self.highest = process, 0.0
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.thread.join()
+
+    def run(self) -> None:
+        while self.process is not None:
+            self.highest = max(self.highest, self.process.memory_info().rss / MEGABYTE)
+            if self.done.wait(0.02):
+                return
+
+
+def server_process(url: str, pid: int | None) -> psutil.Process | None:
+    """The process that listens on the port of `url`, if this user may see it."""
+    if pid is not None:
+        return psutil.Process(pid)
+    port = urlsplit(url).port
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            return psutil.Process(connection.pid)
+    return None
+
+
+def copy(database_url: str, sql: str) -> Measure:
+    """COPY BINARY to nowhere, by psql."""
+    begin = time.perf_counter()
+    with subprocess.Popen(["psql", database_url, "-qc", f"COPY ({sql}) TO STDOUT (FORMAT binary)"], stdout=subprocess.PIPE) as psql:
+        assert psql.stdout is not None
+        size = len(psql.stdout.read(1))
+        first = time.perf_counter() - begin
+        while chunk := psql.stdout.read(CHUNK):
+            size += len(chunk)
+    if psql.returncode:
+        raise SystemExit(f"psql failed ({psql.returncode})")
+    return Measure(first, time.perf_counter() - begin, size)
+
+
+def fetch(url: str, query: str, form: str, rows: int, process: psutil.Process | None) -> Measure:
+    """One answer of /tap/sync, read to its end."""
+    parts = urlsplit(url)
+    body = urlencode({"LANG": "ADQL", "QUERY": query, "MAXREC": rows, "RESPONSEFORMAT": form})
+    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=600)
+    with MemoryWatch(process) as watch:
+        begin = time.perf_counter()
+        connection.request("POST", f"{parts.path}/tap/sync", body, {"Content-Type": "application/x-www-form-urlencoded"})
+        reply = connection.getresponse()
+        start = reply.read(1)
+        first = time.perf_counter() - begin
+        size, end = len(start), b""
+        while chunk := reply.read(CHUNK):
+            size, end = size + len(chunk), (end + chunk)[-2000:]
+        whole = time.perf_counter() - begin
+    connection.close()
+    if reply.status != 200 or b'value="ERROR"' in end:
+        raise SystemExit(f"{form}: {reply.status} {end.decode(errors='replace')}")
+    return Measure(first, whole, size, watch.highest)
+
+
+def best(rounds: list[Measure]) -> Measure:
+    """The best of each number, and the worst of memory."""
+    return Measure(min(one.first for one in rounds), min(one.whole for one in rounds), rounds[0].size, max(one.memory for one in rounds))
+
+
+def print_table(reference: Measure, measures: dict[str, Measure], rows: int) -> None:
+    """A line for each way."""
+    print(f"{'':12s} {'whole s':>8s} {'ratio':>6s} {'first ms':>9s} {'MB':>8s} {'rows/s':>10s} {'server MB':>10s}")
+    for name, one in {"COPY BINARY": reference, **measures}.items():
+        ratio, memory = one.whole / reference.whole, f"{one.memory:10.0f}" if one.memory else f"{'–':>10s}"
+        print(
+            f"{name:12s} {one.whole:8.2f} {ratio:6.2f} {one.first * 1e3:9.1f} {one.size / MEGABYTE:8.1f} {rows / one.whole:10.0f} {memory}"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", required=True, help="base URL of the server")
+    parser.add_argument("--database-url", required=True, help="its database, as psql takes it")
+    parser.add_argument("--table", required=True, help="name in ADQL")
+    parser.add_argument("--physical", help="name in PostgreSQL; the same as --table if absent")
+    parser.add_argument("--columns", default="*", help="select list in ADQL")
+    parser.add_argument("--sql-columns", help="the same for PostgreSQL; as --columns if absent")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--formats", nargs="+", default=FORMATS)
+    parser.add_argument("--pid", type=int, help="process whose memory is watched")
+    options = parser.parse_args()
+    process = server_process(options.url, options.pid)
+    sql = f"SELECT {options.sql_columns or options.columns} FROM {options.physical or options.table} LIMIT {options.rows}"
+    query = f"SELECT TOP {options.rows} {options.columns} FROM {options.table}"
+    copies: list[Measure] = []
+    fetches: dict[str, list[Measure]] = {form: [] for form in options.formats}
+    for _ in range(options.rounds):
+        copies.append(copy(options.database_url, sql))
+        for form, rounds in fetches.items():
+            rounds.append(fetch(options.url, query, form, options.rows, process))
+    print_table(best(copies), {form: best(rounds) for form, rounds in fetches.items()}, options.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Which format a RESPONSEFORMAT gives, and what Content-Type goes with it."""
+
+import pytest
+
+from vo_server.errors import UsageError
+from vo_server.formats import BY_NAME, FORMATS, choose
+
+VOTABLE = "application/x-votable+xml"
+
+CHOICES = [
+    (None, "VOTable (TABLEDATA)", VOTABLE),
+    ("", "VOTable (TABLEDATA)", VOTABLE),
+    ("votable", "VOTable (TABLEDATA)", VOTABLE),
+    ("VOTable", "VOTable (TABLEDATA)", VOTABLE),
+    ("votable/td", "VOTable (TABLEDATA)", VOTABLE),
+    ("votable/b2", "VOTable (BINARY2)", f"{VOTABLE};serialization=BINARY2"),
+    ("csv", "CSV", "text/csv;header=present"),
+    ("tsv", "TSV", "text/tab-separated-values"),
+    ("json", "JSON", "application/json"),
+    # media types are echoed as they came (DALI 1.1 §3.4.3)
+    ("text/xml", "VOTable (TABLEDATA)", "text/xml"),
+    ("Text/XML", "VOTable (TABLEDATA)", "Text/XML"),
+    (f"{VOTABLE};serialization=TABLEDATA", "VOTable (TABLEDATA)", f"{VOTABLE};serialization=TABLEDATA"),
+    (f"{VOTABLE}; serialization=binary2", "VOTable (BINARY2)", f"{VOTABLE}; serialization=binary2"),
+    (f'{VOTABLE};serialization="BINARY2"', "VOTable (BINARY2)", f'{VOTABLE};serialization="BINARY2"'),
+    (f"{VOTABLE};content=datalink", "VOTable (TABLEDATA)", f"{VOTABLE};content=datalink"),
+    ("text/csv", "CSV", "text/csv"),
+    ("text/csv; charset=utf-8", "CSV", "text/csv; charset=utf-8"),
+    ("application/json;charset=utf-8", "JSON", "application/json;charset=utf-8"),
+    # a plus sign in a query string that was not percent-encoded
+    ("application/x-votable xml", "VOTable (TABLEDATA)", VOTABLE),
+]
+
+
+@pytest.mark.parametrize(("asked", "name", "content_type"), CHOICES)
+def test_choice(asked: str | None, name: str, content_type: str) -> None:
+    format_, given = choose(asked)
+    assert (format_.name, given) == (name, content_type)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "fits",
+        "text/plain",
+        f"{VOTABLE};serialization=BINARY",
+        "text/csv;header=absent",
+        "nonsense",
+        "text/xml\r\nX-Evil: 1",
+        "text/csv;charset=a\nb",
+    ],
+)
+def test_what_is_not_offered_is_refused_by_name(asked: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"RESPONSEFORMAT .* is not offered here. Use one of: votable, votable/b2, csv, tsv, json"
+    ) as caught:
+        choose(asked)
+    assert repr(asked) in str(caught.value)
+    assert caught.value.parameter == "RESPONSEFORMAT"
+
+
+def test_no_name_means_two_formats() -> None:
+    assert len(BY_NAME) == sum(1 + len(format_.aliases) for format_ in FORMATS)
+
+
+def test_every_name_chooses_its_format() -> None:
+    for format_ in FORMATS:
+        assert {choose(name)[0].name for name in (format_.media_type, *format_.aliases)} == {format_.name}

@@ -1,0 +1,145 @@
+"""The documents around the rows."""
+
+from dataclasses import replace
+
+import pytest
+from formats_tables import NS, Sample, everything, read_binary2, write
+from lxml import etree
+
+from vo_server.formats import FORMATS, Format, UnfinishedError
+from vo_server.formats.votable import cone_error_document, error_document
+from vo_server.model.columns import Column
+from vo_server.model.result import Ending, Info, Outcome, TableHead
+
+TABLEDATA, BINARY2, CSV, TSV, JSON = FORMATS
+QUERY = "SELECT \"a\" FROM t\n\tWHERE x < 1 AND y & '\x02'"
+
+
+def parse(document: bytes) -> etree._Element:
+    root = etree.fromstring(document)
+    assert root.tag == f"{NS}VOTABLE"
+    return root
+
+
+def tags(element: etree._Element) -> list[str]:
+    return [child.tag.removeprefix(NS) for child in element]
+
+
+@pytest.mark.parametrize("format_", [TABLEDATA, BINARY2], ids=["TABLEDATA", "BINARY2"])
+@pytest.mark.parametrize("version", ["1.4", "1.5"])
+def test_a_result_is_one_resource_with_one_table(format_: Format, version: str) -> None:
+    document = write(format_, everything(), infos=(Info("QUERY", QUERY), Info("empty", "")), version=version)
+    assert document.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<VOTABLE ')
+    root = parse(document)
+    assert root.get("version") == version
+    (results,) = root
+    assert results.get("type") == "results"
+    assert tags(results) == ["INFO", "INFO", "INFO", "COOSYS", "TABLE"]
+    infos = [(info.get("name"), info.get("value")) for info in results.iter(f"{NS}INFO")]
+    assert infos == [("QUERY_STATUS", "OK"), ("QUERY", QUERY.replace("\x02", "?")), ("empty", "")]
+    assert not document.count(b"<?cut")
+
+
+@pytest.mark.parametrize("format_", [TABLEDATA, BINARY2], ids=["TABLEDATA", "BINARY2"])
+@pytest.mark.parametrize(("ending", "message"), [(Ending.OVERFLOW, None), (Ending.FAILED, "it broke")])
+def test_missing_rows_are_told_behind_the_table(format_: Format, ending: Ending, message: str | None) -> None:
+    (results,) = parse(write(format_, everything(), ending=ending))
+    assert tags(results)[-2:] == ["TABLE", "INFO"]
+    assert (results[-1].get("name"), results[-1].get("value"), results[-1].text) == ("QUERY_STATUS", ending.value, message)
+
+
+def test_fields_say_all_that_is_known() -> None:
+    column = Column("v<1>", "double", "3", "interval", "km.s**-1", "spect.dopplerVeloc", "obs:x", "Velocity & more\x00")
+    (field,) = parse(write(TABLEDATA, Sample((column,), ()))).iter(f"{NS}FIELD")
+    assert dict(field.attrib) == {
+        "name": "v<1>",
+        "datatype": "double",
+        "arraysize": "3",
+        "xtype": "interval",
+        "unit": "km.s**-1",
+        "ucd": "spect.dopplerVeloc",
+        "utype": "obs:x",
+    }
+    assert field.findtext(f"{NS}DESCRIPTION") == "Velocity & more?"
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    (field,) = parse(write(TABLEDATA, Sample((Column("n", "int", unit="", ucd="", description=""),), ()))).iter(f"{NS}FIELD")
+    assert dict(field.attrib) == {"name": "n", "datatype": "int"}
+    assert len(field) == 0
+
+
+ARRAYSIZES = [
+    (Column("c", "char"), "*", "*"),
+    (Column("c", "char", "12*"), "12*", "*"),
+    (Column("c", "unicodeChar", "8"), "8", "*"),
+    (Column("c", "char", "19", xtype="timestamp"), "*", "*"),
+    (Column("c", "double", "2x3"), "2x3", "2x3"),
+    (Column("c", "double", "10*"), "10*", "*"),
+    (Column("c", "double", "3x*"), "3x*", "*"),
+    (Column("c", "double"), None, None),
+]
+
+
+@pytest.mark.parametrize(("column", "tabledata", "binary2"), ARRAYSIZES)
+def test_arraysize_fits_what_the_rows_hold(column: Column, tabledata: str | None, binary2: str | None) -> None:
+    for format_, wanted in ((TABLEDATA, tabledata), (BINARY2, binary2)):
+        (field,) = parse(write(format_, Sample((column,), ()))).iter(f"{NS}FIELD")
+        assert field.get("arraysize") == wanted
+
+
+@pytest.mark.parametrize(
+    ("column", "refers"),
+    [
+        (Column("ra", "double", ucd="pos.eq.ra;meta.main"), True),
+        (Column("ra", "double", ucd="POS_EQ_RA_MAIN"), True),
+        (Column("p", "double", "2", xtype="point"), True),
+        (Column("e", "double", ucd="stat.error;pos.eq.ra"), False),
+        (Column("l", "double", ucd="pos.galactic.lon"), False),
+        (Column("x", "double"), False),
+    ],
+)
+def test_positions_refer_to_the_frame(column: Column, refers: bool) -> None:
+    root = parse(write(TABLEDATA, Sample((column, Column("n", "int")), ())))
+    frames = [(frame.get("ID"), frame.get("system")) for frame in root.iter(f"{NS}COOSYS")]
+    assert frames == ([("icrs", "ICRS")] if refers else [])
+    assert [field.get("ref") for field in root.iter(f"{NS}FIELD")] == ["icrs" if refers else None, None]
+
+
+def test_no_rows_make_a_whole_document() -> None:
+    empty = replace(everything(), rows=())
+    assert read_binary2(write(BINARY2, empty), empty.columns) == []
+    (results,) = parse(write(TABLEDATA, empty))
+    assert len(list(results.iter(f"{NS}FIELD"))) == len(empty.columns)
+    assert list(results.iter(f"{NS}TR")) == []
+
+
+def test_the_same_columns_in_another_serialization_have_their_own_fields() -> None:
+    column = Column("c", "char", "12*")
+    sizes = [
+        next(parse(write(format_, Sample((column,), ()))).iter(f"{NS}FIELD")).get("arraysize")
+        for format_ in (TABLEDATA, BINARY2, TABLEDATA)
+    ]
+    assert sizes == ["12*", "*", "12*"]
+
+
+def test_an_error_is_a_votable() -> None:
+    (results,) = parse(error_document("Line 1: unexpected '<' & more", (Info("standardID", "ivo://x"),)))
+    assert results.get("type") == "results"
+    assert [(info.get("name"), info.get("value"), info.text) for info in results] == [
+        ("QUERY_STATUS", "ERROR", "Line 1: unexpected '<' & more"),
+        ("standardID", "ivo://x", None),
+    ]
+
+
+def test_a_cone_search_error_stands_right_below_votable() -> None:
+    info, results = parse(cone_error_document("RA is missing"))
+    assert (info.tag, info.get("name"), info.get("value")) == (f"{NS}INFO", "Error", "RA is missing")
+    assert [(status.get("name"), status.get("value"), status.text) for status in results] == [("QUERY_STATUS", "ERROR", "RA is missing")]
+
+
+@pytest.mark.parametrize("format_", [CSV, TSV, JSON], ids=lambda format_: format_.name)
+def test_a_format_that_cannot_tell_a_failure_breaks_off(format_: Format) -> None:
+    writer = format_.writer(TableHead((Column("n", "int"),)))
+    with pytest.raises(UnfinishedError, match=f"The {format_.name} output broke off after 7 rows: it broke"):
+        writer.tail(Outcome(Ending.FAILED, 7, "it broke"))

@@ -1,0 +1,93 @@
+"""Rows as CSV (RFC 4180) and TSV: a row of column names, then a line a row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vo_server.formats.cells import EMPTY, RowFrame, Spelling, column_text, enclose
+from vo_server.formats.texts import SPECIAL, byte_classes, classes_in
+from vo_server.formats.writer import refuse_failure
+from vo_server.model.result import Outcome, TableHead
+
+CSV_CLASSES = byte_classes(',"\r\n')
+QUOTE = pa.scalar('"')
+TSV_CLASSES = byte_classes("\t\r\n")
+
+
+def csv_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 CSV is UTF-8 whatever the column's datatype
+    """Strings quoted where they hold a comma, a quote or a line end, and where they are empty, so that they differ from NULL."""
+    empty = pc.equal(array, EMPTY)
+    special = bool(classes_in(array, CSV_CLASSES) & SPECIAL)
+    if not special and not pc.any(empty).as_py():
+        return array
+    quoted = enclose(QUOTE, pc.replace_substring(array, '"', '""'), QUOTE)
+    needs = pc.or_(empty, pc.match_substring_regex(array, '[,"\r\n]')) if special else empty
+    return pc.if_else(needs, quoted, array)
+
+
+def tsv_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 as above
+    """Strings with a blank for each tab and line end, which TSV cannot hold (IANA text/tab-separated-values)."""
+    return pc.replace_substring_regex(array, "[\t\r\n]", " ") if classes_in(array, TSV_CLASSES) & SPECIAL else array
+
+
+def _spelling(text: Callable[[pa.Array, str], pa.Array]) -> Spelling:
+    return Spelling(
+        text=text,
+        true=pa.scalar("true"),
+        false=pa.scalar("false"),
+        nan=pa.scalar("NaN"),
+        infinities=(pa.scalar("Infinity"), pa.scalar("-Infinity")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What separates cells and ends lines, and how cells are spelled."""
+
+    name: str
+    between: str
+    line_end: str
+    spelling: Spelling
+
+
+CSV = Dialect("CSV", ",", "\r\n", _spelling(csv_text))
+TSV = Dialect("TSV", "\t", "\n", _spelling(tsv_text))
+
+
+class DelimitedWriter:
+    """UTF-8 lines. NULL is an empty cell; arrays are their elements with blanks between; booleans are ``true`` and ``false``."""
+
+    def __init__(self, dialect: Dialect, head: TableHead) -> None:
+        self._dialect = dialect
+        self._columns = head.columns
+        self._frame = RowFrame(pa.scalar(dialect.between), pa.scalar(dialect.line_end))
+
+    def head(self) -> bytes:
+        """The line of column names."""
+        names = self._dialect.spelling.text(pa.array([column.name for column in self._columns], pa.string()), "unicodeChar")
+        return (self._dialect.between.join(names.to_pylist()) + self._dialect.line_end).encode()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        """A line for each row."""
+        if not batch.num_rows:
+            return b""
+        spelling = self._dialect.spelling
+        texts = [column_text(column, array, spelling) for column, array in zip(self._columns, batch.columns, strict=True)]
+        return b"".join((self._frame.join(texts), self._dialect.line_end.encode()))
+
+    def tail(self, outcome: Outcome) -> bytes:
+        """Nothing; a FAILED outcome raises UnfinishedError."""
+        refuse_failure(outcome, self._dialect.name)
+        return b""
+
+
+def csv_writer(head: TableHead) -> DelimitedWriter:
+    """CSV with a header line and CRLF."""
+    return DelimitedWriter(CSV, head)
+
+
+def tsv_writer(head: TableHead) -> DelimitedWriter:
+    """TSV with a header line and LF."""
+    return DelimitedWriter(TSV, head)

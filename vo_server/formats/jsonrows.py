@@ -1,0 +1,109 @@
+"""Rows as JSON.
+
+    {"metadata": [{"name": "ra", "datatype": "double", "unit": "deg", …}, …],
+     "infos": [{"name": "…", "value": "…"}, …],
+     "data": [[10.5, "M 31", null], …],
+     "overflow": false,
+     "rows": 1}
+
+``metadata`` describes the columns with VOTable's words; what a column lacks is absent. Numbers are JSON numbers, arrays JSON arrays (flat),
+timestamps ISO strings; NULL and NaN are null, infinities the strings "Infinity" and "-Infinity". Integers of datatype ``long``
+beyond ±2⁵³, which JavaScript would round, are strings of digits.
+``overflow`` says whether rows were left out. A failure breaks the connection before the closing brace: the text is then no JSON.
+"""
+
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vo_server.formats.cells import RowFrame, Spelling, column_text, enclose
+from vo_server.formats.texts import ILLEGAL, SPECIAL, byte_classes, classes_in, replace_each
+from vo_server.formats.writer import refuse_failure
+from vo_server.model.columns import Column
+from vo_server.model.result import Ending, Outcome, TableHead
+
+CLASSES = byte_classes('"\\\t\n\r')
+SHORT_ESCAPES = {"\\": "\\\\", '"': '\\"', "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+CONTROL_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20) if chr(code) not in SHORT_ESCAPES}
+QUOTE = pa.scalar('"')
+NULL = pa.scalar("null")
+EXACT = (pa.scalar(-(2**53), pa.int64()), pa.scalar(2**53, pa.int64()))
+METADATA = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
+
+
+def json_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 JSON is UTF-8 whatever the column's datatype
+    """Strings as JSON strings, quotes included (RFC 8259 §7)."""
+    found = classes_in(array, CLASSES)
+    if found & SPECIAL:
+        array = replace_each(array, SHORT_ESCAPES)
+    if found & ILLEGAL:
+        array = replace_each(array, CONTROL_ESCAPES)
+    return enclose(QUOTE, array, QUOTE)
+
+
+def long_text(array: pa.Array) -> pa.Array:
+    """64-bit integers: digits, in quotes beyond ±2⁵³."""
+    text = array.cast(pa.string())
+    exact = pc.and_(pc.greater_equal(array, EXACT[0]), pc.less_equal(array, EXACT[1]))
+    if pc.all(exact, min_count=0).as_py():
+        return text
+    return pc.if_else(exact, text, enclose(QUOTE, text, QUOTE))
+
+
+SPELLING = Spelling(
+    text=json_text,
+    true=pa.scalar("true"),
+    false=pa.scalar("false"),
+    nan=NULL,
+    infinities=(pa.scalar('"Infinity"'), pa.scalar('"-Infinity"')),
+    between=pa.scalar(","),
+    brackets=(pa.scalar("["), pa.scalar("]")),
+    quote=QUOTE,
+    null_element=NULL,
+    long=long_text,
+)
+FRAME = RowFrame(pa.scalar(","), pa.scalar("],\n["), null="null")
+
+
+class JsonWriter:
+    """One JSON object, its rows streamed."""
+
+    def __init__(self, head: TableHead) -> None:
+        self._head = head
+        self._begun = False
+
+    def head(self) -> bytes:
+        """The object up to the first row."""
+        infos = [{"name": info.name, "value": info.value} for info in self._head.infos]
+        return (
+            b'{"metadata": '
+            + _dumps([_metadata(column) for column in self._head.columns])
+            + b',\n"infos": '
+            + _dumps(infos)
+            + b',\n"data": ['
+        )
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        """An array for each row."""
+        if not batch.num_rows:
+            return b""
+        texts = [column_text(column, array, SPELLING) for column, array in zip(self._head.columns, batch.columns, strict=True)]
+        opening = b",\n[" if self._begun else b"\n["
+        self._begun = True
+        return b"".join((opening, FRAME.join(texts), b"]"))
+
+    def tail(self, outcome: Outcome) -> bytes:
+        """Whether rows are missing, and how many there are; a FAILED outcome raises UnfinishedError."""
+        refuse_failure(outcome, "JSON")
+        overflow = outcome.ending is Ending.OVERFLOW
+        return b'\n],\n"overflow": ' + _dumps(overflow) + b', "rows": ' + _dumps(outcome.rows) + b"}\n"
+
+
+def _metadata(column: Column) -> dict[str, str]:
+    values = {key: getattr(column, key) for key in METADATA}
+    return {key: value for key, value in values.items() if value}
+
+
+def _dumps(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

@@ -1,0 +1,39 @@
+"""Rows of a VOTable as TABLEDATA (VOTable 1.5 §5.1–5.2)."""
+
+import pyarrow as pa
+
+from vo_server.formats import votable
+from vo_server.formats.cells import RowFrame, Spelling, column_text
+from vo_server.formats.texts import xml_text
+from vo_server.model.result import Outcome, TableHead
+
+SPELLING = Spelling(
+    text=xml_text,
+    true=pa.scalar("T"),
+    false=pa.scalar("F"),
+    nan=pa.scalar("NaN"),
+    infinities=(pa.scalar("+Inf"), pa.scalar("-Inf")),
+)
+FRAME = RowFrame(pa.scalar("</TD><TD>"), pa.scalar("</TD></TR>\n<TR><TD>"))
+
+
+class TableDataWriter:
+    """VOTable with rows as XML elements. NULL is an empty TD whatever the type, so an empty string reads back as NULL."""
+
+    def __init__(self, head: TableHead) -> None:
+        self._head = head
+
+    def head(self) -> bytes:
+        """The document up to the first TR."""
+        return votable.head(self._head, votable.TABLEDATA)
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        """A TR for each row."""
+        if not batch.num_rows:
+            return b""
+        texts = [column_text(column, array, SPELLING) for column, array in zip(self._head.columns, batch.columns, strict=True)]
+        return b"".join((b"<TR><TD>", FRAME.join(texts), b"</TD></TR>\n"))
+
+    def tail(self, outcome: Outcome) -> bytes:
+        """The rest of the document, with QUERY_STATUS when rows are missing."""
+        return votable.tail(outcome, votable.TABLEDATA, self._head.votable_version)
