@@ -48,7 +48,7 @@ DECLARE
   px float8 := cos(radians(dec)) * cos(radians(ra));
   py float8 := cos(radians(dec)) * sin(radians(ra));
   pz float8 := sin(radians(dec));
-  a_x float8; a_y float8; a_z float8; b_x float8; b_y float8; b_z float8;  -- an edge from a to b
+  a_x float8; a_y float8; a_z float8; b_x float8; b_y float8; b_z float8;  -- an edge from a to u
   nx float8; ny float8; nz float8; length float8;                    -- its normal
   winding float8 := 0;
   nearest float8 := 180;
@@ -111,3 +111,49 @@ CREATE OR REPLACE FUNCTION vo.whole(shape float8[]) RETURNS float8[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT CASE WHEN array_position(shape, NULL) IS NULL THEN shape END $$;
 COMMENT ON FUNCTION vo.whole IS 'a shape, or NULL if one of its numbers is NULL';
+
+CREATE OR REPLACE FUNCTION vo.shapes_intersect(one float8[], other float8[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
+$$
+DECLARE
+  m int := array_length(one, 1) / 2;
+  n int := array_length(other, 1) / 2;
+  p float8[] := '{}';                    -- unit vectors of the vertices of one
+  q float8[] := '{}';                    -- and of the other
+  ax float8; ay float8; az float8; ux float8; uy float8; uz float8; abx float8; aby float8; abz float8;
+  cx float8; cy float8; cz float8; dx float8; dy float8; dz float8; cdx float8; cdy float8; cdz float8;
+  acb float8; bda float8;
+BEGIN
+  IF array_length(one, 1) = 3 THEN
+    RETURN vo.shape_distance(other, one[1], one[2]) <= one[3];
+  ELSIF array_length(other, 1) = 3 THEN
+    RETURN vo.shape_distance(one, other[1], other[2]) <= other[3];
+  END IF;
+  FOR i IN 1 .. m LOOP
+    IF vo.shape_contains_point(other, one[2 * i - 1], one[2 * i]) THEN RETURN true; END IF;
+    p := p || ARRAY[cos(radians(one[2 * i])) * cos(radians(one[2 * i - 1])), cos(radians(one[2 * i])) * sin(radians(one[2 * i - 1])), sin(radians(one[2 * i]))];
+  END LOOP;
+  FOR i IN 1 .. n LOOP
+    IF vo.shape_contains_point(one, other[2 * i - 1], other[2 * i]) THEN RETURN true; END IF;
+    q := q || ARRAY[cos(radians(other[2 * i])) * cos(radians(other[2 * i - 1])), cos(radians(other[2 * i])) * sin(radians(other[2 * i - 1])), sin(radians(other[2 * i]))];
+  END LOOP;
+  -- no vertex inside: the edges cross, or there is nothing in common
+  FOR i IN 0 .. m - 1 LOOP
+    ax := p[3 * i + 1]; ay := p[3 * i + 2]; az := p[3 * i + 3];
+    ux := p[3 * ((i + 1) % m) + 1]; uy := p[3 * ((i + 1) % m) + 2]; uz := p[3 * ((i + 1) % m) + 3];
+    abx := ay * uz - az * uy; aby := az * ux - ax * uz; abz := ax * uy - ay * ux;
+    FOR j IN 0 .. n - 1 LOOP
+      cx := q[3 * j + 1]; cy := q[3 * j + 2]; cz := q[3 * j + 3];
+      dx := q[3 * ((j + 1) % n) + 1]; dy := q[3 * ((j + 1) % n) + 2]; dz := q[3 * ((j + 1) % n) + 3];
+      acb := -(abx * cx + aby * cy + abz * cz);
+      bda := abx * dx + aby * dy + abz * dz;
+      IF acb * bda > 0 THEN
+        cdx := cy * dz - cz * dy; cdy := cz * dx - cx * dz; cdz := cx * dy - cy * dx;
+        IF acb * -(cdx * ux + cdy * uy + cdz * uz) > 0 AND acb * (cdx * ax + cdy * ay + cdz * az) > 0 THEN RETURN true; END IF;
+      END IF;
+    END LOOP;
+  END LOOP;
+  RETURN false;
+END
+$$;
+COMMENT ON FUNCTION vo.shapes_intersect IS 'whether two shapes have a point in common';

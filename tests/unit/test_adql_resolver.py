@@ -1,0 +1,161 @@
+"""Names and types."""
+
+import pytest
+from adql_tables import CATALOGUE
+
+from vo_server.adql import build, parse, resolve
+from vo_server.adql.functions import features
+from vo_server.errors import QueryMeaningError
+from vo_server.model.columns import Column
+from vo_server.sql import compile_adql, translate
+
+
+def columns(text: str) -> tuple[Column, ...]:
+    return resolve(parse(text), CATALOGUE).columns
+
+
+REFUSED = [
+    ("SELECT a FROM data.strs", "data.strs", "Did you mean data.stars"),
+    ("SELECT id FROM events", "events", "data.events, other.events"),
+    ("SELECT id FROM a.data.stars", "a.data.stars", "no table"),
+    ("SELECT nme FROM data.stars", "nme", "Did you mean name"),
+    ("SELECT s.nme FROM data.stars s", "s.nme", "Did you mean s.name"),
+    ("SELECT x.id FROM data.stars s", "x", "Tables here: s"),
+    ("SELECT stars.id FROM data.stars AS s", "stars", "No table"),
+    ("SELECT id FROM data.stars, data.events", "id", "stars.id, events.id"),
+    ('SELECT "VMAG " FROM data.stars', '"VMAG "', "no column"),
+    ("SELECT TWIN FROM data.stars", "TWIN", "ambiguous"),
+    ('SELECT "_hpx29" FROM data.stars', '"_hpx29"', "no column"),
+    ("SELECT FOO(id) FROM data.stars", "FOO", "no function FOO"),
+    ("SELECT ABSS(id) FROM data.stars", "ABSS", "Did you mean ABS"),
+    ("SELECT name + 1 FROM data.stars", "", "calculate"),
+    ("SELECT id || 'x' FROM data.stars", "", "CAST"),
+    ("SELECT SQRT(name) FROM data.stars", "", "calculate"),
+    ("SELECT LOWER(id) FROM data.stars", "", "a text"),
+    ("SELECT id FROM data.stars WHERE name = 3", "", "compare"),
+    ("SELECT id FROM data.stars WHERE seen > 'yesterday'", "", "instant"),
+    ("SELECT id FROM data.stars WHERE cov > cov", "", "order"),
+    ("SELECT id FROM data.stars WHERE id LIKE 'x'", "", "LIKE"),
+    ("SELECT id FROM data.stars WHERE COUNT(*) > 1", "", "HAVING"),
+    ("SELECT id, COUNT(*) FROM data.stars", "", "grouped"),
+    ("SELECT id FROM data.stars GROUP BY name", "", "grouped"),
+    ("SELECT id FROM data.stars ORDER BY 2", "2", "number 2"),
+    ("SELECT DISTINCT id FROM data.stars ORDER BY ra", "", "DISTINCT"),
+    ("SELECT id FROM data.stars UNION SELECT id, energy FROM data.events", "UNION", "1 and 2"),
+    ("SELECT id FROM data.stars UNION SELECT name FROM data.events", "UNION", "CAST"),
+    ("SELECT id FROM data.stars UNION SELECT id FROM data.events ORDER BY ra", "", "They are id"),
+    ("SELECT id FROM data.stars LEFT JOIN data.events", "", "ON or USING"),
+    ("SELECT id FROM data.stars JOIN data.events USING (ra)", "ra", "no column ra"),
+    ("SELECT (SELECT id, ra FROM data.stars) AS x FROM data.stars", "", "one column"),
+    ("SELECT CIRCLE(1, 100, 1) FROM data.stars", "", "latitude 100"),
+    ("SELECT CIRCLE(1, 10, -1) FROM data.stars", "", "negative"),
+    ("SELECT CIRCLE('SUPER', 1, 10, 1) FROM data.stars", "SUPER", "coordinate system"),
+    ("SELECT AREA(id) FROM data.stars", "", "geometry"),
+    ("SELECT IN_UNIT(id, 'm') FROM data.stars", "", "no unit"),
+    ("SELECT IN_UNIT(ra, 'TeV') FROM data.stars", "IN_UNIT", "cannot be converted"),
+    ("SELECT IN_UNIT(ra, 'frob') FROM data.stars", "IN_UNIT", "not a unit"),
+    ("SELECT COALESCE(id, 'x') FROM data.stars", "COALESCE", "different types"),
+    ("SELECT 1 / 0 FROM data.stars", "/", "zero"),
+    ("WITH a AS (SELECT id FROM data.stars), A AS (SELECT id FROM data.stars) SELECT id FROM a", "A", "Two common tables"),
+]
+
+
+@pytest.mark.parametrize(("text", "word", "part"), REFUSED, ids=[text for text, _, _ in REFUSED])
+def test_refuses(text: str, word: str, part: str) -> None:
+    with pytest.raises(QueryMeaningError) as caught:
+        resolve(parse(text), CATALOGUE)
+    assert caught.value.word == word
+    assert part in str(caught.value)
+
+
+def test_a_plain_column_keeps_its_metadata_through_everything() -> None:
+    (plain,) = columns(
+        "WITH w AS (SELECT id AS i FROM data.stars) SELECT q.j FROM (SELECT i AS j FROM w UNION SELECT id FROM data.events) AS q"
+    )
+    assert plain == Column("j", "long", ucd="meta.id", utype="x:id", description="number")
+
+
+@pytest.mark.parametrize(
+    ("expression", "datatype", "unit"),
+    [
+        ("pm * Vmag", "double", "(mas/yr).mag"),
+        ("ra * ra", "double", "deg**2"),
+        ("ra / dec", "double", None),
+        ("id / 2", "int", None),
+        ("1 / ra", "double", "deg**-1"),
+        ("ra * 2", "double", "deg"),
+        ("ra - dec", "double", "deg"),
+        ("ra + Vmag", "double", None),
+        ("Vmag + Vmag", "float", "mag"),
+        ("-Vmag", "float", "mag"),
+        ("ABS(id)", "int", None),
+        ("SQRT(ra)", "double", None),
+        ("RADIANS(ra)", "double", "rad"),
+        ("ROUND(ra, 1)", "double", "deg"),
+        ("IN_UNIT(pm, 'deg/yr')", "double", "deg/yr"),
+        ("DISTANCE(ra, dec, 1, 2)", "double", "deg"),
+        ("CASE WHEN id = 1 THEN ra ELSE 0 END", "double", "deg"),
+        ("COALESCE(id, 2.5)", "double", None),
+        ("name || 'x'", "unicodeChar", None),
+        ("CAST(ra AS REAL)", "float", "deg"),
+        ("3000000000", "long", None),
+        ("MOD(id, 2)", "int", None),
+        ("MOD(id, 2.5)", "double", None),
+        ("CONTAINS(POINT(ra, dec), CIRCLE(1, 2, 3))", "int", None),
+    ],
+)
+def test_types_and_units_of_expressions(expression: str, datatype: str, unit: str | None) -> None:
+    (column,) = columns(f"SELECT {expression} AS x FROM data.stars")
+    assert (column.datatype, column.unit) == (datatype, unit)
+
+
+def test_aggregates_keep_units() -> None:
+    found = columns("SELECT MIN(pm), AVG(Vmag), SUM(id), SUM(Vmag), COUNT(ra), MAX(seen) FROM data.stars")
+    kinds = [(column.name, column.datatype, column.unit) for column in found]
+    assert kinds[:3] == [("min", "double", "mas/yr"), ("avg", "double", "mag"), ("sum", "long", None)]
+    assert kinds[3:5] == [("sum_2", "double", "mag"), ("count", "long", None)]
+    assert found[5].is_timestamp
+
+
+def test_names_are_unique_ignoring_case() -> None:
+    names = [column.name for column in columns('SELECT id, ID, ra AS Id, dec AS id_2, id + 1, name AS "Id" FROM data.stars')]
+    assert names == ["id", "id_3", "Id_4", "id_2", "column_5", "Id_5"]
+
+
+def test_names_match_as_the_standard_says() -> None:
+    found = columns('SELECT ID, "id", VMAG, "twin", Twin, "a.b c", STARS.id FROM Data.Stars')
+    assert [column.name for column in found][:6] == ["id", "id_2", "Vmag", "twin", "Twin_2", "a.b c"]
+
+
+def test_a_star_never_shows_hidden_columns() -> None:
+    assert "_hpx29" not in [column.name for column in columns("SELECT * FROM data.stars")]
+    joined = [column.name for column in columns("SELECT * FROM data.stars a JOIN data.stars b USING (id)")]
+    assert joined[:2] == ["id", "ra"]
+    assert "ra_2" in joined
+    assert "id_2" not in joined
+
+
+def test_built_trees_are_as_good_as_parsed_ones() -> None:
+    ra, dec = build.column("ra"), build.column("dec")
+    where = build.every(
+        [
+            build.within(ra, dec, 10.5, -20.0, 0.5),
+            build.compare(build.column("id"), ">", -3),
+            build.one_of(build.column("name"), ["x", None]),
+        ]
+    )
+    built = build.select(("data", "stars"), ["id", ra], where, [(build.column("id"), True)], top=7)
+    text = (
+        "SELECT TOP 7 id, ra FROM data.stars WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(10.5, -20.0, 0.5)) "
+        "AND id > -3 AND name IN ('x', NULL) ORDER BY id DESC"
+    )
+    one, other = translate(resolve(built, CATALOGUE), max_rows=5), compile_adql(text, CATALOGUE, max_rows=5)
+    assert one.columns == other.columns
+    assert sorted(one.sql.replace("1 = ", "").split()) == sorted(other.sql.replace("1 = ", "").split())
+    assert (one.limit, one.sql.endswith("LIMIT 5")) == (7, True)
+
+
+def test_features_declare_each_form_once() -> None:
+    forms = [(feature.type, form) for feature in features() for form, _ in feature.forms]
+    assert len(forms) == len(set(forms))
+    assert ("ivo://ivoa.net/std/TAPRegExt#features-adqlgeo", "DISTANCE") in forms

@@ -1,0 +1,50 @@
+"""What grouping allows: which values are aggregates, which are neither grouped nor aggregated (SQL-92 §7.9)."""
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+
+from vo_server.adql import resolved
+
+
+def _children(node: object) -> list[object]:
+    """The values and conditions directly inside a resolved one; queries inside are worlds of their own."""
+    found: list[object] = []
+    if not is_dataclass(node) or isinstance(node, resolved.Source | resolved.Query):
+        return found
+    for part in fields(node):
+        waiting = [getattr(node, part.name)]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, tuple):
+                waiting += item
+            elif isinstance(item, resolved.Value | resolved.Condition):
+                found.append(item)
+    return found
+
+
+def find_aggregate(node: object) -> str | None:
+    """The name of a set function in a value or condition, if there is one (not counting window functions and subqueries)."""
+    waiting = [node]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, resolved.Aggregate):
+            return item.name
+        if isinstance(item, resolved.Over):
+            waiting += [child for inner in _children(item) for child in _children(inner)]
+        else:
+            waiting += _children(item)
+    return None
+
+
+def ungrouped(parts: Sequence[object], group: Sequence[resolved.Value], sources: frozenset[int]) -> resolved.Reference | None:
+    """A column of these tables (identities in `sources`) that is neither grouped nor inside a set function; None if all is well."""
+    waiting = list(parts)
+    keys = set(group)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, resolved.Aggregate) or (isinstance(item, resolved.Value) and item in keys):
+            continue
+        if isinstance(item, resolved.Reference) and id(item.source) in sources:
+            return item
+        waiting += _children(item)
+    return None

@@ -1,0 +1,287 @@
+"""What a query means: every name bound to a published column, every value typed, every ``*`` spelled out.
+
+``column`` of a value is its type and metadata (its name is empty unless it is a plain column). Sources carry the alias that SQL gives
+them; two are the same only if they are the same object.
+"""
+
+from dataclasses import dataclass, field
+
+from vo_server.adql.functions import Function
+from vo_server.model.catalogue import Table
+from vo_server.model.columns import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Something with a value."""
+
+    column: Column
+
+
+class Condition:
+    """Something that is true, false or unknown."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column that a source offers: its metadata, and its name in SQL."""
+
+    column: Column
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A table of a FROM clause. ``label`` is what users call it; ``alias`` its name in SQL, unique in the whole statement."""
+
+    alias: str
+    label: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableSource(Source):
+    """A published table."""
+
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuerySource(Source):
+    """A subquery in the FROM clause."""
+
+    query: "Query"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CommonSource(Source):
+    """A use of a common table; ``name`` is that table's name in SQL."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinSource:
+    """Two tables joined; ``on`` is None for a cross join."""
+
+    kind: str
+    left: "From"
+    right: "From"
+    on: Condition | None
+
+
+From = TableSource | QuerySource | CommonSource | JoinSource
+
+
+@dataclass(frozen=True, slots=True)
+class Reference(Value):
+    """A column of a source; ``name`` is its name in SQL."""
+
+    source: Source
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Value):
+    """A number, a text, a truth value or (None) NULL."""
+
+    value: int | float | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Value):
+    """A function of the table, with its arguments; the coordinate system is gone."""
+
+    function: Function
+    arguments: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Value):
+    """A set function; ``argument`` is None in COUNT(*)."""
+
+    name: str
+    argument: Value | None
+    distinct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Value):
+    """CAST; ``length`` cuts texts."""
+
+    operand: Value
+    type: str
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Value):
+    """CASE with conditions: the other form has become comparisons."""
+
+    branches: tuple[tuple[Condition, Value], ...]
+    otherwise: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sign(Value):
+    """Unary minus or plus."""
+
+    sign: str
+    operand: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Value):
+    """Left-associative operations of one precedence: ((sign, operand), …)."""
+
+    first: Value
+    rest: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarQuery(Value):
+    """A query of one column used as a value."""
+
+    query: "Query"
+
+
+@dataclass(frozen=True, slots=True)
+class Over(Value):
+    """A window function."""
+
+    function: Value
+    partition: tuple[Value, ...]
+    order: "tuple[tuple[Value, bool], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Condition):
+    """``= <> < > <= >=``."""
+
+    sign: str
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Condition):
+    """BETWEEN."""
+
+    operand: Value
+    low: Value
+    high: Value
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InValues(Condition):
+    """IN with a list."""
+
+    operand: Value
+    values: tuple[Value, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery(Condition):
+    """IN with a query."""
+
+    operand: Value
+    query: "Query"
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Like(Condition):
+    """LIKE, ILIKE."""
+
+    operand: Value
+    pattern: Value
+    negated: bool
+    fold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Condition):
+    """IS NULL."""
+
+    operand: Value
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Condition):
+    """EXISTS."""
+
+    query: "Query"
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Condition):
+    """NOT."""
+
+    operand: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Logical(Condition):
+    """AND, OR."""
+
+    word: str
+    operands: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of a result: its value and its final metadata with a unique name."""
+
+    value: Value
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """One SELECT."""
+
+    outputs: tuple[Output, ...]
+    tables: tuple[From, ...]
+    where: Condition | None = None
+    group: tuple[Value, ...] = ()
+    having: Condition | None = None
+    distinct: bool = False
+    top: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """UNION, EXCEPT, INTERSECT of operands whose columns have been made alike."""
+
+    word: str
+    all: bool
+    left: "Body"
+    right: "Body"
+
+
+@dataclass(frozen=True, slots=True)
+class CommonTable:
+    """A common table: its name in SQL and its query."""
+
+    name: str
+    query: "Query"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query. ``columns`` are its results; a key of ``order`` is a position (from 1) or a value, with whether it descends."""
+
+    body: "Body"
+    columns: tuple[Column, ...]
+    order: tuple[tuple[int | Value, bool], ...] = ()
+    offset: int | None = None
+    common: tuple[CommonTable, ...] = ()
+    text: str = field(default="", compare=False)
+
+
+Body = Select | SetOperation | Query
