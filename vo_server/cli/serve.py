@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 import uvicorn
 
+from vo_server import __version__
 from vo_server.app import create_app, record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, ready_database, say, settings_from
 from vo_server.db.database import Database
@@ -53,6 +54,7 @@ def _run(settings: Settings, database: Database, listener: socket.socket) -> Non
             log_level="warning",
             access_log=False,
             server_header=False,
+            headers=[("Server", f"vo-server/{__version__}")],
             lifespan="off",
             proxy_headers=False,
             timeout_graceful_shutdown=SHUTDOWN_S,

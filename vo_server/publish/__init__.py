@@ -1,0 +1,7 @@
+"""Files → published tables: what a file says, the operator overrides and we infer; loaded beside, then flipped in one transaction."""
+
+from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer
+from vo_server.publish.publisher import publish_file
+from vo_server.publish.sweep import sweep
+
+__all__ = ["Progress", "PublishOptions", "Published", "RecordRenderer", "publish_file", "sweep"]

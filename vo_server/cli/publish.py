@@ -1,0 +1,128 @@
+"""``vo publish``: files → tables, services and records."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy import Connection
+
+from vo_server.app import record_keeper
+from vo_server.cli.common import ConfigFile, DataDir, console, ready_database, say, settings_from
+from vo_server.db.database import Database
+from vo_server.errors import DataError, UsageError
+from vo_server.publish import Published, PublishOptions, publish_file, sweep
+from vo_server.publish.infer import fold
+
+Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
+SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]
+TableName = Annotated[str | None, typer.Option("--table", help="Name of the table; default: the file's, folded.")]
+Part = Annotated[str | None, typer.Option("--part", help="Which of the file's tables (EXTNAME, VOTable name); default: the first.")]
+Ra = Annotated[str | None, typer.Option("--ra", help="Column of right ascensions (ICRS degrees).")]
+Dec = Annotated[str | None, typer.Option("--dec", help="Column of declinations (ICRS degrees).")]
+NoPosition = Annotated[bool, typer.Option("--no-position", help="The table has no positions, whatever it looks like.")]
+Title = Annotated[str | None, typer.Option("--title", help="Title in the registry.")]
+Description = Annotated[str | None, typer.Option("--description", help="Description in the registry.")]
+Nulls = Annotated[
+    list[str] | None, typer.Option("--null", help="A spelling of missing values in CSV and TSV, such as None; may be repeated.")
+]
+AllTables = Annotated[bool, typer.Option("--all", help="Publish the file's other tables too, as <table>_<name>.")]
+
+
+def publish(
+    files: Files,
+    schema: SchemaName = None,
+    table: TableName = None,
+    part: Part = None,
+    ra: Ra = None,
+    dec: Dec = None,
+    no_position: NoPosition = False,
+    title: Title = None,
+    description: Description = None,
+    nulls: Nulls = None,
+    all_tables: AllTables = False,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publish files: tables in TAP, a cone search for each table with positions, a registry record. The same name again replaces."""
+    if len(files) > 1 and (table or part):
+        raise UsageError("--table and --part name one table, and there are several files.", hint="Publish them one by one.")
+    if all_tables and part:
+        raise UsageError("--all and --part exclude each other.")
+    settings = settings_from(config, data_dir=data_dir)
+    options = PublishOptions(
+        schema=schema,
+        table=table,
+        part=part,
+        ra=ra,
+        dec=dec,
+        title=title,
+        description=description,
+        nulls=tuple(nulls or ()),
+        position=not no_position,
+    )
+    with ready_database(settings) as database:
+        records = record_keeper(settings)
+        for file in files:
+            _publish_one(database, file, options, records, settings.base_url, all_tables=all_tables)
+        sweep(database)
+
+
+def _publish_one(
+    database: Database, file: Path, options: PublishOptions, records: Callable[[Connection], None], base_url: str, *, all_tables: bool
+) -> None:
+    first = _run(database, file, options, records, base_url)
+    if not first.other_tables:
+        return
+    if not all_tables:
+        say(f"  {file.name} holds other tables: {', '.join(first.other_tables)} (--all publishes them too, --part one of them)")
+        return
+    schema, table = first.table.split(".")
+    for part in first.other_tables:
+        name = f"{table}_{fold(part)}"
+        more = replace(options, schema=schema, table=name, part=part, resource=first.resource.split("/")[1], ra=None, dec=None)
+        try:
+            _run(database, file, more, records, base_url)
+        except DataError as error:
+            say(f"  {part} was not published: {error}")
+
+
+def _run(database: Database, file: Path, options: PublishOptions, records: Callable[[Connection], None], base_url: str) -> Published:
+    with _progress(file.name) as report:
+        published = publish_file(database, file, options, records=records, progress=report)
+    for note in published.notes:
+        say(f"  {note}")
+    say(f"{published.table}: {published.rows:,} rows {'replaced what was there' if published.replaced else 'published'}")
+    for address in _addresses(published, base_url):
+        say(f"  {address}")
+    return published
+
+
+def _addresses(published: Published, base_url: str) -> list[str]:
+    """Where to find it: for TAP clients, by position, as a page."""
+    cone = [f"{base_url}/scs/{published.table}?RA=…&DEC=…&SR=…"] if published.positions else []
+    query = f"{base_url}/tap   SELECT TOP 10 * FROM {published.table}"  # noqa: S608 — for people to read
+    return [query, *cone, f"{base_url}/tables/{published.table}"]
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar with the rate in rows a second, on stderr; gone when it is done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,} rows, {task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"Reading {name}", total=None, rate="")
+
+        def report(stage: str, rows: int, total: int | None) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, description=f"{stage} {name}", completed=rows, total=total, rate=f"{speed:,.0f} a second" if speed else "")
+
+        yield report

@@ -1,0 +1,81 @@
+"""Files → tables: FITS, VOTable, ECSV, CSV, TSV and Parquet, each as columns and batches of Arrow rows."""
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vo_server.errors import DataError
+from vo_server.formats.readers.delimited import open_delimited
+from vo_server.formats.readers.ecsv import open_ecsv
+from vo_server.formats.readers.fits import open_fits
+from vo_server.formats.readers.parquet import open_parquet
+from vo_server.formats.readers.source import Source
+from vo_server.formats.readers.ucds import is_controlled
+from vo_server.formats.readers.votable import open_votable
+
+DELIMITED = (".csv", ".tsv", ".tab")
+KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV and Parquet"
+ADVICE = "Convert it to one of these with TOPCAT or STILTS; columns separated by blanks: `stilts tcopy ifmt=ascii in=FILE out=table.vot`."
+
+SIGNATURES = (
+    (b"SIMPLE  =", open_fits),
+    (b"PAR1", open_parquet),
+    (b"# %ECSV", open_ecsv),
+)
+"""How a file of each format begins."""
+
+
+def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = ()) -> Source:
+    """The first table of a file, or the one named `table`; `nulls`: spellings of missing values in CSV and TSV besides the empty one.
+
+    The content decides on the format, the name only among text tables. Raises DataError naming file, row, column and what to do.
+    """
+    beginning = _beginning(path)
+    for signature, opened in SIGNATURES:
+        if beginning.startswith(signature):
+            return _checked(opened(path, table))
+    if beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<VOTABLE")) or b"<VOTABLE" in beginning:
+        return _checked(open_votable(path, table))
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if any(suffix in DELIMITED for suffix in suffixes[-2:]):
+        return _checked(open_delimited(path, table, nulls))
+    raise DataError(f"this is none of the formats we read: {KNOWN}.", source=path.name, hint=ADVICE)
+
+
+def _beginning(path: Path) -> bytes:
+    """The first kilobyte, unpacked if need be."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(1024)
+        if first.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as packed:
+                first = packed.read(1024)
+    except FileNotFoundError:
+        raise DataError("there is no such file.", source=str(path)) from None
+    except IsADirectoryError:
+        raise DataError("this is a directory.", source=str(path), hint="Name the files in it.") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"the file cannot be read ({error}).", source=path.name) from None
+    if not first:
+        raise DataError("the file is empty.", source=path.name)
+    return first
+
+
+def _checked(source: Source) -> Source:
+    if not source.columns:
+        raise DataError("the table has no columns.", source=source.path.name)
+    notes = [*source.notes]
+    strange = [column for column in source.columns if column.ucd and not is_controlled(column.ucd)]
+    if strange:
+        first = strange[0]
+        notes.append(
+            f"{len(strange)} UCDs are not in the controlled vocabulary, for example {first.ucd} ({first.name}); they stay as they are"
+        )
+    if source.nrows == 0:
+        notes.append("the table has no rows")
+    return replace(source, notes=tuple(notes))
+
+
+__all__ = ["Source", "open_table"]

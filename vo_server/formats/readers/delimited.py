@@ -1,0 +1,279 @@
+"""CSV and TSV: no types in the file, so every value of a column decides what the column is."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import pyarrow
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from vo_server.errors import DataError
+from vo_server.formats.readers import arrays
+from vo_server.formats.readers.source import Source, arrow_type, clean, distinct
+from vo_server.model.columns import Column
+
+BLOCK_BYTES = 8 << 20
+LONGEST_LINE = 1 << 20
+"""Bytes of a line above the rows."""
+
+BOOLEAN = r"^(?i:true|false)$"
+INTEGER = r"^[+-]?(0|[1-9][0-9]{0,18})$"
+DECIMAL = r"^[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?[0-9]+[eE][+-]?[0-9]+$|^[+-]?(?i:inf|infinity|nan)$"
+SMALL_INTEGER = r"^[+-]?(0|[1-9][0-9]{0,14})$"
+INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?Z?)?$"
+MAYBE_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+KINDS = ("boolean", "long", "double", "timestamp")
+"""What a column of texts may turn out to be, tried in this order; else it stays text."""
+
+DELIMITERS = {".tsv": "\t", ".tab": "\t"}
+OTHER_DELIMITERS = (";", "\t", "|")
+
+
+@dataclass
+class Guess:
+    """What a column can still be, after the values seen so far."""
+
+    kinds: set[str] = field(default_factory=lambda: set(KINDS))
+    ascii: bool = True
+    empty: bool = True
+    small: bool = True
+    numbers: int = 0
+    first_text: tuple[int, str] | None = None
+    """Row and value of the first that is not a number."""
+
+    def see(self, texts: pyarrow.Array, row: int) -> None:
+        """Narrow the guess by some more values, the first of which stands in `row`."""
+        self.ascii = self.ascii and arrays.is_ascii(texts)
+        trimmed = _trimmed(texts)
+        known = pc.drop_null(trimmed)
+        self.empty = self.empty and len(known) == 0
+        self.kinds = {kind for kind in self.kinds if _fits(known, kind)}
+        if "long" in self.kinds and self.small and len(known):
+            bounds = pc.min_max(known.cast(pyarrow.int64()))
+            self.small = bounds["min"].as_py() >= -(2**31) and bounds["max"].as_py() < 2**31
+        self._remember_text(trimmed, known, row)
+
+    def _remember_text(self, trimmed: pyarrow.Array, known: pyarrow.Array, row: int) -> None:
+        if self.first_text is None and not self.kinds and len(known):
+            matches = pc.match_substring_regex(trimmed, MAYBE_NUMBER)
+            self.numbers += pc.sum(matches).as_py() or 0
+            other = pc.index(matches, False).as_py()
+            self.first_text = (row + other, trimmed[other].as_py()) if other >= 0 else None
+        else:
+            self.numbers += len(known) if self.kinds & {"long", "double"} else 0
+
+    def column(self, name: str) -> Column:
+        """The column this is, now that all values were seen."""
+        kind = next((kind for kind in KINDS if kind in self.kinds), "text") if not self.empty else "text"
+        if kind == "timestamp":
+            return Column(name, "char", "*", xtype="timestamp")
+        if kind == "text":
+            return Column(name, "char" if self.ascii else "unicodeChar", "*")
+        return Column(name, "int" if kind == "long" and self.small else kind)
+
+    def remarks(self) -> list[str]:
+        """What an operator may want to know about the decision."""
+        if self.empty:
+            return ["has no values; it is kept as a column of empty text"]
+        if not self.kinds and self.first_text is not None and self.numbers:
+            row, value = self.first_text
+            return [f"is text, because row {row} holds {value!r} among numbers (if that means a missing value, say --null {value!r})"]
+        return []
+
+
+def open_delimited(path: Path, table: str | None, nulls: Sequence[str] = ()) -> Source:
+    """The table of a CSV or TSV file; `nulls` are spellings of missing values besides the empty one. DataError names the wrong row."""
+    stem = path.name.split(".")[0]
+    if table is not None and table != stem:
+        raise DataError(f"there is no table {table!r}: a text file holds one.", source=path.name)
+    head = _head(path)
+    text = _Text(path, head, ("", *nulls))
+    names, notes = distinct(list(head.names))
+    guesses = [Guess() for _ in names]
+    nrows = 0
+    for row, batch in text.batches():
+        for name, guess, values in zip(names, guesses, batch.columns, strict=True):
+            arrays.refuse_nul(values, source=path.name, column=name, first_row=row)
+            guess.see(values, row)
+        nrows += batch.num_rows
+    columns = tuple(guess.column(name) for name, guess in zip(names, guesses, strict=True))
+    notes += [*head.notes, *(f"{name}: {remark}" for name, guess in zip(names, guesses, strict=True) for remark in guess.remarks())]
+    schema = pyarrow.schema([(column.name, arrow_type(column)) for column in columns])
+
+    def batches() -> Iterator[pyarrow.RecordBatch]:
+        for _, batch in text.batches():
+            yield pyarrow.RecordBatch.from_arrays(
+                [_typed(values, column) for values, column in zip(batch.columns, columns, strict=True)], schema=schema
+            )
+
+    return Source(path, stem, columns, batches, nrows, None, head.comment, tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above the rows: column names, comment lines, and how many lines both take."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    lines: int
+    comment: str | None
+    notes: tuple[str, ...]
+
+
+def _head(path: Path) -> Head:
+    with _explained(path), _stream(path) as stream:
+        lines = _lines(io.BufferedReader(stream))
+        comments: list[str] = []
+        line = next(lines, "")
+        while line.startswith("#") or (line and not line.strip()):
+            comments.append(line.strip("# \t\r\n"))
+            line = next(lines, "")
+        if not line:
+            raise DataError("the file is empty.", source=path.name)
+        delimiter, notes = _delimiter(path, line)
+        reader = csv.reader(chain((line,), lines), delimiter=delimiter)
+        names = next(reader)
+    return Head(tuple(names), delimiter, len(comments) + reader.line_num, clean(" ".join(comments)), notes)
+
+
+def _lines(file: io.BufferedReader) -> Iterator[str]:
+    """Lines with their ends; only what is asked for is read, so that a fault in the rows is found where rows are counted."""
+    first = file.readline(LONGEST_LINE).decode("utf-8-sig")
+    if first:
+        yield first
+    while line := file.readline(LONGEST_LINE):
+        yield line.decode("utf-8")
+
+
+def _delimiter(path: Path, line: str) -> tuple[str, tuple[str, ...]]:
+    """The file's delimiter, and a note if it is not the one its name promises."""
+    suffix = next((suffix for suffix in path.suffixes[::-1] if suffix != ".gz"), "").lower()
+    promised = DELIMITERS.get(suffix, ",")
+    if promised in line:
+        return promised, ()
+    for other in (*OTHER_DELIMITERS, ","):
+        if other in line:
+            return other, (f"the columns are separated by {other!r}",)
+    return promised, ()
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator[pyarrow.NativeFile]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with pyarrow.input_stream(str(path), compression="gzip" if packed else None) as stream:
+        yield stream
+
+
+@contextmanager
+def _explained(path: Path, shift: int = 0) -> Iterator[None]:
+    """Errors of reading as DataError; `shift` lines stand above the first row that the parser counts."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"the text is not UTF-8 ({error.reason}).", source=path.name, hint=_RECODE) from None
+    except pyarrow.ArrowInvalid as error:
+        raise _explanation(path, str(error), shift) from None
+    except (OSError, EOFError, csv.Error) as error:
+        raise DataError(f"the file cannot be read ({error}).", source=path.name, hint="It is probably truncated: fetch it again.") from None
+
+
+_RECODE = "Convert it, for instance with `iconv -f latin1 -t utf8`."
+
+
+def _explanation(path: Path, message: str, shift: int) -> DataError:
+    place = re.search(r"Row #(\d+)", message)
+    row = int(place[1]) - shift if place else None
+    if "UTF8" in message:
+        return DataError("the text is not UTF-8.", source=path.name, row=row, hint=_RECODE)
+    counts = re.search(r"Expected (\d+) columns, got (\d+)", message)
+    if counts:
+        what = f"there are {counts[2]} values for {counts[1]} columns."
+        return DataError(what, source=path.name, row=row, hint="Put values that contain the delimiter in double quotes.")
+    return DataError(f"this is not a readable text table ({message}).", source=path.name, row=row)
+
+
+class _Text:
+    """The rows as texts, batch by batch, as often as one likes."""
+
+    def __init__(self, path: Path, head: Head, nulls: Sequence[str]) -> None:
+        self._path = path
+        self._head = head
+        self._labels = [f"c{number}" for number in range(len(head.names))]
+        self._nulls = list(nulls)
+
+    def batches(self) -> Iterator[tuple[int, pyarrow.RecordBatch]]:
+        """Batches with the number of their first row, counted from 1 below the names."""
+        read = pyarrow.csv.ReadOptions(column_names=self._labels, skip_rows=self._head.lines, block_size=BLOCK_BYTES, use_threads=False)
+        parse = pyarrow.csv.ParseOptions(delimiter=self._head.delimiter, newlines_in_values=True, ignore_empty_lines=len(self._labels) > 1)
+        convert = pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(self._labels, pyarrow.large_string()),
+            null_values=self._nulls,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        )
+        row = 1
+        with _explained(self._path, self._head.lines), _stream(self._path) as stream:
+            try:
+                reader = pyarrow.csv.open_csv(stream, read, parse, convert)
+            except pyarrow.ArrowInvalid as error:
+                if "Empty CSV file" in str(error):
+                    return
+                raise
+            for batch in reader:
+                yield row, batch
+                row += batch.num_rows
+
+
+def _trimmed(texts: pyarrow.Array) -> pyarrow.Array:
+    """Without blanks around; what is nothing but blanks is NULL."""
+    bare = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(bare, ""), pyarrow.scalar(None, bare.type), bare)
+
+
+def _matches(known: pyarrow.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(known, pattern), min_count=0).as_py())
+
+
+def _fits(known: pyarrow.Array, kind: str) -> bool:
+    """Whether every value can be of this kind without losing anything of its spelling that matters."""
+    if kind == "boolean":
+        return _matches(known, BOOLEAN)
+    if kind == "long":
+        return _matches(known, INTEGER) and _casts(known, pyarrow.int64())
+    if kind == "double":
+        # integers of more digits than a double holds are identifiers, and so are those with leading zeros
+        return _matches(known, f"{DECIMAL}|{SMALL_INTEGER}")
+    return _matches(known, INSTANT) and _casts(_without_zone(known), pyarrow.timestamp("us"))
+
+
+def _casts(known: pyarrow.Array, target: pyarrow.DataType) -> bool:
+    try:
+        known.cast(target)
+    except pyarrow.ArrowInvalid:
+        return False
+    return True
+
+
+def _without_zone(texts: pyarrow.Array) -> pyarrow.Array:
+    """Without the Z of UTC, which a DALI timestamp implies anyway (DALI 1.1 §3.3.3)."""
+    return pc.replace_substring_regex(texts, "Z$", "")
+
+
+def _typed(texts: pyarrow.Array, column: Column) -> pyarrow.Array:
+    if column.is_text:
+        return texts
+    bare = _trimmed(texts)
+    if column.is_timestamp:
+        return _without_zone(bare).cast(arrow_type(column))
+    if column.datatype == "boolean":
+        return pc.utf8_lower(bare).cast(pyarrow.bool_())
+    values = pc.replace_substring_regex(bare, r"^\+", "").cast(arrow_type(column))
+    return pc.if_else(pc.is_nan(values), pyarrow.scalar(None, values.type), values) if column.datatype == "double" else values

@@ -1,0 +1,200 @@
+"""One short transaction that makes a load the published table: catalogue, TAP_SCHEMA, resource and records change together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from mocpy import MOC
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from vo_server.db import schema
+from vo_server.db.catalogue import RESOURCE_JSON, bump_version
+from vo_server.db.records import lock_records
+from vo_server.errors import DataError
+from vo_server.model.columns import Column
+from vo_server.model.names import adql_name, adql_table_name
+from vo_server.model.resource import Coverage, Resource
+from vo_server.publish.load import Load
+from vo_server.publish.options import RecordRenderer
+from vo_server.publish.plan import Plan
+from vo_server.publish.survey import Survey, compact
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """What the transaction writes: the plan, the load that fulfils it, what was learned of its rows, and the final columns."""
+
+    plan: Plan
+    load: Load
+    survey: Survey
+    columns: tuple[Column, ...]
+
+
+def check_free(connection: Connection, plan: Plan) -> bool:
+    """Whether the plan replaces a table of ours; DataError if the name is somebody else's, or belongs to another resource."""
+    row = _existing(connection, plan)
+    if row is None:
+        return False
+    name = plan.source.path.name
+    if row.load_id is None:
+        raise DataError(
+            f"{plan.full_name} exists and was not made by publishing a file.",
+            source=name,
+            hint="Choose another name with --table or --schema.",
+        )
+    if row.resource not in (None, plan.resource):
+        hint = f"Choose another name with --table, or publish it as part of {row.resource} (key `name` of its descriptor)."
+        raise DataError(f"{plan.full_name} belongs to the resource {row.resource_schema}/{row.resource}.", source=name, hint=hint)
+    return True
+
+
+def flip(connection: Connection, change: Flip, records: RecordRenderer, now: datetime) -> bool:
+    """Write everything inside the transaction of `connection`; returns whether a published table was replaced."""
+    lock_records(connection)  # first: whoever publishes or renders waits here, and nobody else
+    plan = change.plan
+    check_free(connection, plan)
+    row = _existing(connection, plan)
+    connection.execute(upsert(schema.schemas).values(schema_name=plan.schema, tap_name=adql_name(plan.schema)).on_conflict_do_nothing())
+    resource_id, before = _resource_row(connection, plan, now)
+    table_id = _store_table(connection, change, resource_id, row, now)
+    described_anew = _store_columns(connection, table_id, change.columns)
+    _store_resource(connection, change, resource_id, before, changed=described_anew, now=now)
+    _set_live(connection, change.load, row.load_id if row else None, now)
+    records(connection)
+    bump_version(connection)
+    return row is not None
+
+
+def _existing(connection: Connection, plan: Plan) -> Row[int, int | None, str | None, str | None] | None:
+    tables, resources = schema.tables.c, schema.resources.c
+    return connection.execute(
+        select(tables.table_id, tables.load_id, resources.name.label("resource"), resources.schema_name.label("resource_schema"))
+        .select_from(schema.tables.outerjoin(schema.resources, tables.resource_id == resources.resource_id))
+        .where(func.lower(tables.schema_name) == plan.schema, func.lower(tables.table_name) == plan.table)
+    ).first()
+
+
+def _resource_row(connection: Connection, plan: Plan, now: datetime) -> tuple[int, Resource | None]:
+    """The id of the plan's resource, made if it is new, and what was known of it."""
+    resources = schema.resources.c
+    found = connection.execute(
+        select(resources.resource_id, resources.body).where(resources.schema_name == plan.schema, resources.name == plan.resource)
+    ).first()
+    if found is not None:
+        return int(found.resource_id), RESOURCE_JSON.validate_python(found.body)
+    body = RESOURCE_JSON.dump_python(Resource(plan.schema, plan.resource, plan.title, plan.title, now, now), mode="json")
+    made = insert(schema.resources).values(schema_name=plan.schema, name=plan.resource, body=body)
+    return int(connection.execute(made.returning(resources.resource_id)).scalar_one()), None
+
+
+def _store_table(
+    connection: Connection, change: Flip, resource_id: int, row: Row[int, int | None, str | None, str | None] | None, now: datetime
+) -> int:
+    plan = change.plan
+    values = {
+        "resource_id": resource_id,
+        "title": plan.table_title or plan.title,
+        "description": plan.table_description,
+        "physical": change.load.physical,
+        "load_id": change.load.load_id,
+        "nrows": change.survey.rows,
+        "loaded": now,
+        "ra_column": plan.position.ra if plan.position else None,
+        "dec_column": plan.position.dec if plan.position else None,
+        "cell_indexed": plan.position is not None,
+    }
+    if row is not None:
+        connection.execute(update(schema.tables).where(schema.tables.c.table_id == row.table_id).values(values))
+        return int(row.table_id)
+    names = {"schema_name": plan.schema, "table_name": plan.table, "tap_name": adql_table_name(plan.schema, plan.table)}
+    made = insert(schema.tables).values({**names, **values})
+    return int(connection.execute(made.returning(schema.tables.c.table_id)).scalar_one())
+
+
+def _store_columns(connection: Connection, table_id: int, columns: Sequence[Column]) -> bool:
+    """Replace the columns of a table; whether they are other than before."""
+    rows = [{"table_id": table_id, "column_index": index, **_column_values(column)} for index, column in enumerate(columns, 1)]
+    mine = schema.columns.c.table_id == table_id
+    before = [
+        dict(row) for row in connection.execute(select(schema.columns).where(mine).order_by(schema.columns.c.column_index)).mappings()
+    ]
+    if before == rows:
+        return False
+    connection.execute(delete(schema.columns).where(mine))
+    connection.execute(insert(schema.columns), rows)
+    return True
+
+
+def _column_values(column: Column) -> dict[str, Any]:
+    texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
+    flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
+    return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
+
+
+def _store_resource(
+    connection: Connection, change: Flip, resource_id: int, before: Resource | None, *, changed: bool, now: datetime
+) -> None:
+    """Write the resource's body. ``updated`` moves only if what is said of it, or of its columns, is other than before."""
+    tables, plan = schema.tables.c, change.plan
+    names = connection.execute(
+        select(tables.schema_name, tables.table_name).where(tables.resource_id == resource_id).order_by(tables.table_id)
+    ).all()
+    after = replace(_described(change, before, now), tables=tuple(f"{row.schema_name}.{row.table_name}" for row in names))
+    if before is not None and not changed and replace(after, updated=before.updated) == before:
+        after = before
+    values: dict[str, Any] = {"body": RESOURCE_JSON.dump_python(after, mode="json"), "retracted": False}
+    if plan.descriptor is not None:
+        values["descriptor"] = plan.descriptor.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    connection.execute(update(schema.resources).where(schema.resources.c.resource_id == resource_id).values(values))
+
+
+def _described(change: Flip, before: Resource | None, now: datetime) -> Resource:
+    """The resource as plan and rows have it; of a resource with other tables too, their title, description and coverage stay."""
+    plan = change.plan
+    shared = before is not None and any(name != plan.full_name for name in before.tables)
+    known = before if shared else None
+    said = plan.descriptor.resource if plan.descriptor else None
+    base = known or Resource(plan.schema, plan.resource, plan.title, plan.description or f"The table {plan.full_name}.", now, now)
+    described = base if said is None else replace(
+        base,
+        title=plan.title,
+        description=plan.description or base.description,
+        short_name=said.short_name,
+        creators=said.people,
+        subjects=tuple(said.subjects),
+        reference_url=said.reference_url,
+        source=said.source,
+        doi=said.doi,
+        rights=said.rights,
+        rights_uri=said.rights_uri,
+        facilities=tuple(said.facility),
+        instruments=tuple(said.instrument),
+        content_level=tuple(said.content_level),
+        type=tuple(said.type),
+    )  # fmt: skip
+    waveband = tuple(said.waveband) if said else base.coverage.waveband
+    return replace(
+        described,
+        created=before.created if before else now,
+        updated=now,
+        coverage=_coverage(change.survey, known.coverage if known else Coverage(), waveband),
+        sample=change.survey.sample or base.sample,
+    )
+
+
+def _coverage(survey: Survey, others: Coverage, waveband: tuple[str, ...]) -> Coverage:
+    """Where and when the rows lie, together with what is known of the resource's other tables."""
+    mocs = [text for text in (survey.spatial, others.spatial) if text]
+    spatial = compact(MOC.from_string(mocs[0]).union(MOC.from_string(mocs[1]))) if len(mocs) > 1 else next(iter(mocs), None)
+    spans = [span for span in (survey.temporal, others.temporal) if span]
+    temporal = (min(low for low, _ in spans), max(high for _, high in spans)) if spans else None
+    return Coverage(spatial, temporal, others.spectral, waveband)
+
+
+def _set_live(connection: Connection, load: Load, old: int | None, now: datetime) -> None:
+    loads = schema.loads
+    connection.execute(update(loads).where(loads.c.load_id == load.load_id).values(state="live"))
+    if old is not None:
+        connection.execute(update(loads).where(loads.c.load_id == old).values(state="retired", retired=now))

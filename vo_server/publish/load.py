@@ -1,0 +1,249 @@
+"""Rows into a new physical table: committed, but in no catalogue, so that nobody sees it before the flip."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
+import numpy
+import pyarrow
+from sqlalchemy import Connection, CursorResult, func, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from vo_server.db import schema
+from vo_server.db.database import Database
+from vo_server.errors import DataError, UnavailableError
+from vo_server.model.columns import CELL, Column
+from vo_server.publish.options import Progress
+from vo_server.publish.plan import Plan
+from vo_server.publish.survey import Survey
+from vo_server.sql.literals import quote_identifier
+
+DATA_SCHEMA = "vo_data"
+LOCK_SPACE = 0x766F6C64
+"""First key of the advisory lock that a loader holds on its load (``vold``)."""
+
+SORT_BYTES = 1 << 30
+"""Up to this size rows are sorted in memory, beyond it by PostgreSQL."""
+
+SLICE_ROWS = 65_536
+LOST = ("08", "57P")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A physical table being filled. ``name`` is bare, within DATA_SCHEMA."""
+
+    load_id: int
+    name: str
+
+    @property
+    def physical(self) -> str:
+        """Quoted and qualified."""
+        return f"{DATA_SCHEMA}.{quote_identifier(self.name)}"
+
+    @property
+    def staging(self) -> str:
+        """The bare name of the table in which rows wait to be sorted."""
+        return f"{self.name}_staging"
+
+
+@contextmanager
+def begun(database: Database, table: str) -> Iterator[Load]:
+    """A new load, held by an advisory lock as long as it lasts. Whatever goes wrong inside, Ctrl-C too, leaves no table behind."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
+        load = _register(owner, table)
+        try:
+            yield load
+        except BaseException:
+            discard(database, load)
+            raise
+        finally:
+            owner.execute(select(func.pg_advisory_unlock(LOCK_SPACE, load.load_id)))
+
+
+def _register(owner: Connection, table: str) -> Load:
+    row = schema.loads.insert().values(physical="", state="loading", owner_pid=func.pg_backend_pid()).returning(schema.loads.c.load_id)
+    load_id = int(owner.execute(row).scalar_one())
+    owner.execute(select(func.pg_advisory_lock(LOCK_SPACE, load_id)))
+    load = Load(load_id, f"t_{table[:40]}_{load_id}")
+    owner.execute(update(schema.loads).where(schema.loads.c.load_id == load_id).values(physical=load.physical))
+    return load
+
+
+def discard(database: Database, load: Load) -> None:
+    """Drop a load that came to nothing."""
+    with database.publish_engine.begin() as connection:
+        for name in (load.name, load.staging):
+            _execute(connection, f"DROP TABLE IF EXISTS {DATA_SCHEMA}.{quote_identifier(name)}")
+    with database.engine.begin() as connection:
+        connection.execute(update(schema.loads).where(schema.loads.c.load_id == load.load_id).values(state="failed"))
+
+
+def fill(database: Database, load: Load, plan: Plan, survey: Survey, progress: Progress) -> str | None:
+    """Create, fill, index and analyse the table of `load`; returns the column that proved to identify a row.
+
+    Raises DataError naming row and column of what does not fit, UnavailableError if the database goes away.
+    """
+    indexed = plan.position is not None
+    with _explained(plan):
+        with database.publish_engine.begin() as connection:
+            _create(connection, load.name, plan.columns, indexed=indexed)
+        batches = _counted(map(survey.see, plan.batches()), plan.source.nrows, progress)
+        _copy(database, load, plan, batches, progress)
+        progress("Indexing", survey.rows, survey.rows)
+        return _finish(database, load, plan, indexed=indexed)
+
+
+def _create(connection: Connection, name: str, columns: tuple[Column, ...], *, indexed: bool, unlogged: bool = False) -> None:
+    fields = [f"{quote_identifier(column.name)} {column.sql_type}" for column in columns]
+    fields += [f"{quote_identifier(CELL)} bigint"] if indexed else []
+    kind = "UNLOGGED TABLE" if unlogged else "TABLE"
+    _execute(connection, f"CREATE {kind} {DATA_SCHEMA}.{quote_identifier(name)} ({', '.join(fields)})")
+
+
+def _execute(connection: Connection, statement: str) -> CursorResult[Any]:
+    """A statement with names in it as they are: neither colons nor percent signs mean anything."""
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def _counted(batches: Iterator[pyarrow.RecordBatch], total: int | None, progress: Progress) -> Iterator[pyarrow.RecordBatch]:
+    done = 0
+    for batch in batches:
+        done += batch.num_rows
+        yield batch
+        progress("Loading", done, total)
+
+
+def _copy(database: Database, load: Load, plan: Plan, batches: Iterator[pyarrow.RecordBatch], progress: Progress) -> None:
+    """All rows into the table, in the order of their cells where they have positions."""
+    if plan.position is None:
+        _ingest(database, load.name, batches)
+        return
+    held, rest = _gathered(batches, SORT_BYTES)
+    if rest is None:
+        _ingest(database, load.name, _sorted(held))
+        return
+    with database.publish_engine.begin() as connection:
+        _create(connection, load.staging, plan.columns, indexed=True, unlogged=True)
+    _ingest(database, load.staging, chain(held, rest))
+    progress("Sorting", plan.source.nrows or 0, plan.source.nrows)
+    staging = f"{DATA_SCHEMA}.{quote_identifier(load.staging)}"
+    with database.publish_engine.begin() as connection:
+        _execute(connection, f"INSERT INTO {load.physical} SELECT * FROM {staging} ORDER BY {quote_identifier(CELL)}")  # noqa: S608 — quoted
+        _execute(connection, f"DROP TABLE {staging}")
+
+
+def _gathered(batches: Iterator[pyarrow.RecordBatch], limit: int) -> tuple[list[pyarrow.RecordBatch], Iterator[pyarrow.RecordBatch] | None]:
+    """(all batches, None), or as many as have `limit` bytes and the others still to come."""
+    held: list[pyarrow.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        held.append(batch)
+        size += batch.get_total_buffer_size()
+        if size > limit:
+            return held, batches
+    return held, None
+
+
+def _sorted(held: list[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """The rows by cell, those without a position last, and otherwise in the order of the file. Empties `held`."""
+    if not held:
+        return
+    table = pyarrow.Table.from_batches(held).combine_chunks()
+    held.clear()
+    cells = table.column(CELL).fill_null(numpy.iinfo(numpy.int64).max).to_numpy()
+    order = numpy.argsort(cells, kind="stable")
+    for start in range(0, len(order), SLICE_ROWS):
+        yield from table.take(pyarrow.array(order[start : start + SLICE_ROWS])).combine_chunks().to_batches()
+
+
+def _ingest(database: Database, name: str, batches: Iterator[pyarrow.RecordBatch]) -> None:
+    """COPY the batches into an existing table, in one transaction. What `batches` raises comes out unchanged."""
+    raised: list[BaseException] = []
+
+    def watched() -> Iterator[pyarrow.RecordBatch]:
+        try:
+            yield from batches
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    stream = watched()
+    first = next(stream, None)
+    if first is None:
+        return
+    reader = pyarrow.RecordBatchReader.from_batches(first.schema, chain((first,), stream))
+    with adbc_driver_postgresql.dbapi.connect(database.publish_uri) as connection, connection.cursor() as cursor:
+        try:
+            cursor.adbc_ingest(name, reader, mode="append", db_schema_name=DATA_SCHEMA)
+        except (adbc_driver_manager.Error, pyarrow.ArrowException, OSError):
+            if raised:
+                raise raised[0] from None
+            raise
+        if raised:
+            raise raised[0]
+        connection.commit()
+
+
+def _finish(database: Database, load: Load, plan: Plan, *, indexed: bool) -> str | None:
+    """Indexes, rights, statistics; returns the column that identifies a row."""
+    engine = database.publish_engine
+    with engine.begin() as connection:
+        _execute(connection, f"GRANT SELECT ON {load.physical} TO {quote_identifier(database.query_role)}")
+        if indexed:
+            _execute(connection, f"CREATE INDEX ON {load.physical} ({quote_identifier(CELL)})")
+        found = _index_id(connection, load, plan)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # the rows will only be read from now on: freeze them once, and let index-only scans know that all are visible
+        _execute(connection, f"VACUUM (FREEZE, ANALYZE) {load.physical}")
+    return found
+
+
+def _index_id(connection: Connection, load: Load, plan: Plan) -> str | None:
+    """Index the column that identifies a row: the declared one, else the first candidate without NULLs whose values are all different."""
+    if plan.id_column is not None:
+        return plan.id_column if _indexed(connection, load, plan.id_column, unique=False) else None
+    several = _holds(connection, f"SELECT count(*) > 1 FROM (SELECT FROM {load.physical} LIMIT 2) AS few")  # noqa: S608 — quoted
+    for name in plan.id_candidates if several else ():  # one row tells nothing
+        column = quote_identifier(name)
+        gaps = _holds(connection, f"SELECT EXISTS (SELECT FROM {load.physical} WHERE {column} IS NULL)")  # noqa: S608 — quoted
+        if not gaps and _indexed(connection, load, name, unique=True):
+            return name
+    return None
+
+
+def _holds(connection: Connection, question: str) -> bool:
+    return bool(_execute(connection, question).scalar())
+
+
+def _indexed(connection: Connection, load: Load, name: str, *, unique: bool) -> bool:
+    """Whether the column could be indexed: values may repeat, or be too long for an index."""
+    savepoint = connection.begin_nested()
+    try:
+        _execute(connection, f"CREATE {'UNIQUE ' if unique else ''}INDEX ON {load.physical} ({quote_identifier(name)})")
+    except DBAPIError:
+        savepoint.rollback()
+        return False
+    savepoint.commit()
+    return True
+
+
+@contextmanager
+def _explained(plan: Plan) -> Iterator[None]:
+    """What PostgreSQL refuses, as a DataError about the file; a lost connection as UnavailableError."""
+    try:
+        yield
+    except (adbc_driver_manager.Error, DBAPIError) as error:
+        state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        detail = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        if str(state).startswith(LOST) or (not state and isinstance(error, (adbc_driver_manager.OperationalError, OperationalError))):
+            raise UnavailableError(f"The database went away while {plan.source.path.name} was loaded ({detail}).") from error
+        raise DataError(
+            f"PostgreSQL cannot store the table: {detail}.", source=plan.source.path.name, hint="Nothing was changed."
+        ) from error
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"the rows cannot be read ({error}).", source=plan.source.path.name, hint="Nothing was changed.") from error

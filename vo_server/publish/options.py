@@ -1,0 +1,48 @@
+"""What an operator may say when publishing a file, and what comes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+RecordRenderer = Callable[[Connection], None]
+"""Renders and stores the registry's records anew, inside the transaction that publishes."""
+
+Progress = Callable[[str, int, int | None], None]
+"""(what is being done, rows so far, rows altogether where known)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOptions:
+    """Flags of the command line; None: whatever descriptor, file or inference say, in this order.
+
+    ``part`` names one of several tables in the file; ``resource`` the resource that the table joins (default: one of its own, of the
+    table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like.
+    """
+
+    schema: str | None = None
+    table: str | None = None
+    resource: str | None = None
+    part: str | None = None
+    ra: str | None = None
+    dec: str | None = None
+    title: str | None = None
+    description: str | None = None
+    nulls: tuple[str, ...] = ()
+    position: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published. ``notes`` are sentences: what was inferred and why, what did not go over as it stood.
+
+    ``positions``: it has a cone search; ``other_tables`` are the tables of the file that were not published.
+    """
+
+    table: str
+    resource: str
+    rows: int
+    notes: tuple[str, ...]
+    replaced: bool
+    positions: bool
+    other_tables: tuple[str, ...] = ()

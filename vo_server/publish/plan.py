@@ -1,0 +1,186 @@
+"""From options, descriptor, file and inference (in this order of precedence) to what will be published."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from vo_server.errors import DataError
+from vo_server.formats.readers import Source, open_table
+from vo_server.formats.readers.source import annotated
+from vo_server.model.columns import Column
+from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Descriptor, read_descriptor
+from vo_server.publish.infer import (
+    Pair,
+    declared_id,
+    find_position,
+    fold,
+    given_position,
+    id_candidates,
+    safe_names,
+    time_columns,
+    with_position,
+)
+from vo_server.publish.options import PublishOptions
+from vo_server.publish.survey import plausible
+
+DEFAULT_SCHEMA = "data"
+RESERVED_SCHEMAS = ("tap_schema", "tap_upload", "ivoa", "public", "vo", "vo_data", "rr", "information_schema")
+MAX_COLUMNS = 1500
+"""PostgreSQL allows 1600 in a table, less in some results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is decided before a row is read. ``columns`` correspond to the source's by position, under their final names."""
+
+    source: Source
+    schema: str
+    table: str
+    resource: str
+    title: str
+    description: str | None
+    table_title: str | None
+    table_description: str | None
+    columns: tuple[Column, ...]
+    position: Pair | None
+    id_column: str | None
+    id_candidates: tuple[str, ...]
+    times: tuple[Column, ...]
+    descriptor: Descriptor | None
+    notes: tuple[str, ...]
+
+    @property
+    def full_name(self) -> str:
+        """``schema.table``."""
+        return f"{self.schema}.{self.table}"
+
+    def batches(self) -> Iterator[pyarrow.RecordBatch]:
+        """The source's batches under the final names."""
+        names = [column.name for column in self.columns]
+        for batch in self.source.batches():
+            yield batch.rename_columns(names)
+
+
+def make_plan(path: Path, options: PublishOptions) -> Plan:
+    """The plan for a data file or a descriptor. DataError says what does not fit."""
+    descriptor = read_descriptor(path) if path.suffix.lower() == ".toml" else None
+    data = path if descriptor is None else path.parent / descriptor.table.source
+    said = _merged(options, descriptor)
+    source = open_table(data, said.part, said.nulls)
+    schema = checked_name(said.schema or DEFAULT_SCHEMA, "schema")
+    if schema in RESERVED_SCHEMAS or schema.startswith("pg_"):
+        raise DataError(
+            f"the schema {schema!r} is reserved.", source=path.name, hint="Choose another one with --schema; the default is `data`."
+        )
+    table = checked_name(said.table or fold(_stem(data)), "table")
+    if len(source.columns) > MAX_COLUMNS:
+        raise DataError(
+            f"there are {len(source.columns)} columns; PostgreSQL holds {MAX_COLUMNS}.", source=path.name, hint="Publish it in parts."
+        )
+    columns, notes = _described(list(source.columns), descriptor, path.name)
+    columns, renamed = safe_names(columns)
+    pair, why = _position(replace(source, columns=tuple(columns)), said)
+    if pair is not None:
+        columns, marked = with_position(columns, pair)
+        why += marked
+    declared = declared_id(columns)
+    resource = descriptor.resource if descriptor else None
+    return Plan(
+        source,
+        schema,
+        table,
+        checked_name(said.resource or table, "resource"),
+        said.title or source.title or table,
+        said.description or source.description,
+        descriptor.table.title if descriptor else None,
+        (descriptor.table.description if descriptor else None) or source.description or (resource.description if resource else None),
+        tuple(columns),
+        pair,
+        declared,
+        () if declared else tuple(id_candidates(columns)),
+        tuple(time_columns(columns)),
+        descriptor,
+        (*source.notes, *notes, *renamed, *why),
+    )
+
+
+def checked_name(name: str, what: str) -> str:
+    """A name of a schema, table or resource, in lower case; DataError if it would need quotes in ADQL."""
+    lower = name.lower()
+    if not re.fullmatch(IDENTIFIER, lower) or len(lower) > 60:
+        raise DataError(
+            f"{name!r} cannot be the name of a {what}.", hint="Take at most 60 letters, digits and underscores, beginning with a letter."
+        )
+    return lower
+
+
+def _stem(path: Path) -> str:
+    """The file's name without its endings of format and compression: ``gll_psc_v35.fit.gz`` → ``gll_psc_v35``."""
+    name = path.name
+    for ending in (r"\.gz$", r"\.(fits?|fit|vot|votable|xml|ecsv|csv|tsv|tab|parquet|parq|txt|dat)$"):
+        name = re.sub(ending, "", name, flags=re.IGNORECASE)
+    return name
+
+
+def _merged(options: PublishOptions, descriptor: Descriptor | None) -> PublishOptions:
+    """The flags, and the descriptor where they are silent."""
+    if descriptor is None:
+        return options
+    resource, table = descriptor.resource, descriptor.table
+    said: dict[str, Any] = {
+        "schema": resource.schema_name,
+        "table": table.name,
+        "resource": resource.name,
+        "part": table.part,
+        "ra": table.ra,
+        "dec": table.dec,
+        "title": resource.title,
+        "description": resource.description,
+    }
+    silent = {key: value for key, value in said.items() if getattr(options, key) is None}
+    return replace(options, **silent, nulls=options.nulls or tuple(table.nulls), position=options.position and table.position)
+
+
+def _described(columns: list[Column], descriptor: Descriptor | None, source: str) -> tuple[list[Column], list[str]]:
+    """The columns with what the descriptor says of them; DataError names a column that does not exist."""
+    if descriptor is None:
+        return columns, []
+    notes: list[str] = []
+    for name, section in descriptor.columns.items():
+        places = [place for place, column in enumerate(columns) if column.name == name]
+        if not places:
+            known = ", ".join(column.name for column in columns)
+            raise DataError(f"[columns.{name}] describes a column that is not in the file.", source=source, hint=f"Columns are: {known}.")
+        columns[places[0]], more = _overridden(columns[places[0]], section)
+        notes += more
+    names = [column.name for column in columns]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(f"two columns are called {twice[0]!r}.", source=source, hint="Change a name in [columns].")
+    return columns, notes
+
+
+def _overridden(column: Column, section: ColumnSection) -> tuple[Column, list[str]]:
+    given = section.model_dump(exclude_none=True, exclude={"name"})
+    now = {key: given.get(key, getattr(column, key)) for key in ("unit", "ucd", "utype", "description")}
+    return annotated(replace(column, name=section.name or column.name), **now)
+
+
+def _position(source: Source, said: PublishOptions) -> tuple[Pair | None, list[str]]:
+    name = source.path.name
+    if not said.position:
+        return None, []
+    if (said.ra is None) != (said.dec is None):
+        raise DataError("--ra and --dec go together.", source=name)
+    if said.ra is not None and said.dec is not None:
+        return given_position(source.columns, said.ra, said.dec, name), []
+    places = {column.name: place for place, column in enumerate(source.columns)}
+
+    def in_range(ra: str, dec: str) -> bool:
+        return plausible((batch.column(places[ra]), batch.column(places[dec])) for batch in source.batches())
+
+    return find_position(source.columns, in_range)

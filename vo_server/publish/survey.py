@@ -1,0 +1,105 @@
+"""What is learned of the rows while they pass: how many, where on the sky, when."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy
+import pyarrow
+import pyarrow.compute as pc
+from mocpy import MOC
+from numpy.typing import NDArray
+
+from vo_server.model.columns import CELL, Column
+from vo_server.sky.cells import cells_of
+
+COVERAGE_ORDER = 6
+"""HEALPix order of a table's coverage: cells of about one degree."""
+
+LONGEST_MOC = 10_000
+"""Characters: registry records should stay small."""
+
+CELL_ORDER = 29
+MJD_RANGE = (10_000.0, 120_000.0)
+JD_OF_MJD = 2_400_000.5
+
+
+@dataclass
+class Survey:
+    """Sees every batch on its way into the database; `position` are the names of ra and dec (ICRS degrees), if there are any."""
+
+    position: tuple[str, str] | None
+    times: Sequence[Column] = ()
+    rows: int = 0
+    placeless: int = 0
+    sample: tuple[float, float] | None = None
+    _cells: set[int] = field(default_factory=set)
+    _instants: list[float] = field(default_factory=list)
+
+    def see(self, batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
+        """The batch with its cells (CELL, int64, NULL without a valid position) behind the other columns, if the table has positions."""
+        self.rows += batch.num_rows
+        for column in self.times:
+            self._see_times(batch.column(column.name))
+        if self.position is None:
+            return batch
+        ra, dec = (_degrees(batch.column(name)) for name in self.position)
+        cells = numpy.asarray(cells_of(ra, dec), dtype=numpy.int64)
+        self._see_cells(ra, dec, cells)
+        values = pyarrow.array(cells, pyarrow.int64(), mask=cells < 0)
+        return pyarrow.RecordBatch.from_arrays([*batch.columns, values], schema=batch.schema.append(pyarrow.field(CELL, pyarrow.int64())))
+
+    def _see_cells(self, ra: NDArray[numpy.float64], dec: NDArray[numpy.float64], cells: NDArray[numpy.int64]) -> None:
+        valid = cells >= 0
+        self.placeless += int(len(cells) - valid.sum())
+        self._cells.update(numpy.unique(cells[valid] >> (2 * (CELL_ORDER - COVERAGE_ORDER))).tolist())
+        if self.sample is None and valid.any():
+            place = int(numpy.argmax(valid))
+            self.sample = (float(ra[place]), float(dec[place]))
+
+    def _see_times(self, values: pyarrow.Array) -> None:
+        bounds = pc.min_max(values)
+        self._instants += [float(bounds[key].as_py()) for key in ("min", "max") if bounds[key].is_valid]
+
+    @property
+    def spatial(self) -> str | None:
+        """The coverage as an ASCII MOC."""
+        if not self._cells:
+            return None
+        cells = numpy.fromiter(self._cells, dtype=numpy.uint64)
+        moc = MOC.from_healpix_cells(cells, numpy.full(len(cells), COVERAGE_ORDER, dtype=numpy.uint8), COVERAGE_ORDER)
+        return compact(moc)
+
+    @property
+    def temporal(self) -> tuple[float, float] | None:
+        """First and last instant, MJD; None unless all are plausible as MJD or as JD."""
+        instants = [time - JD_OF_MJD if time > JD_OF_MJD else time for time in self._instants]
+        if not instants or min(instants) < MJD_RANGE[0] or max(instants) > MJD_RANGE[1]:
+            return None
+        return min(instants), max(instants)
+
+
+def compact(moc: MOC) -> str:
+    """A MOC in ASCII, as fine as fits into a registry record."""
+    order = int(moc.max_order)
+    text = str(moc.to_string("ascii"))
+    while len(text) > LONGEST_MOC and order > 0:
+        order -= 1
+        text = str(moc.degrade_to_order(order).to_string("ascii"))
+    return text
+
+
+def _degrees(values: pyarrow.Array) -> NDArray[numpy.float64]:
+    """As doubles, NULL as NaN."""
+    return numpy.asarray(values.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), dtype=numpy.float64)
+
+
+def plausible(batches: Iterable[tuple[pyarrow.Array, pyarrow.Array]]) -> bool:
+    """Whether pairs of columns can be right ascension and declination in degrees, and at least one row has both."""
+    seen = False
+    for ra, dec in batches:
+        for values, low, high in ((ra, 0, 360), (dec, -90, 90)):
+            bounds = pc.min_max(values)
+            if bounds["min"].is_valid and not (bounds["min"].as_py() >= low and bounds["max"].as_py() <= high):
+                return False
+        seen = seen or bool(pc.any(pc.and_(ra.is_valid(), dec.is_valid())).as_py())
+    return seen
