@@ -1,18 +1,18 @@
 """The composition root: everything that is routed, and everything that is said of it, on one screen."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlalchemy import Connection
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
-from vo_registry.records import render_all
 
 from vo_registry import oai
+from vo_registry.records import render_all
 from vo_server import web
 from vo_server.db.catalogue import load_catalogue, load_resources, load_site
-from vo_server.db.records import sync_records
+from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.model.capability import Capability, ServiceCapabilities
 from vo_server.protocols import files, scs, sia2, tap
@@ -34,7 +34,11 @@ def create_app(services: Services) -> Starlette:
         *files.routes(services),
         *oai.routes(services),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)])
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)],
+        exception_handlers={HTTPException: web.tell_http_error},
+    )
 
 
 def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabilities, ...]:
@@ -51,9 +55,9 @@ def record_keeper(settings: Settings, clock: Clock = utc_now) -> Callable[[Conne
     """What publishing calls inside its transaction: all registry records rendered anew, those that changed stored."""
 
     def keep(connection: Connection) -> None:
+        lock_records(connection)  # before reading: nobody with an older view may store after us
         snapshot = Snapshot(load_catalogue(connection), load_resources(connection), load_site(connection))
         rendered = render_all(snapshot.site, snapshot.resources, snapshot.catalogue, capabilities(settings, snapshot), settings.base_url)
-        now: datetime = clock()
-        sync_records(connection, rendered, now)
+        sync_records(connection, rendered, clock())
 
     return keep

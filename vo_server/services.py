@@ -44,12 +44,12 @@ class Services:
         self.database = database
         self.clock = clock
         self.started = clock()
-        self.pool = QueryPool(database.query_uri(settings.base_url, settings.sync_seconds), settings.query_connections)
+        self.pool = QueryPool(database.query_uri({"statement_timeout": f"{settings.sync_seconds}s"}), settings.query_connections)
         # more threads than connections: replies that are being sent hold a thread only while they work
         self.limiter = CapacityLimiter(settings.query_connections * 4)
         self._lock = threading.Lock()
         self._snapshot = self._load()
-        self._watch = CatalogueWatch(database.engine, self.refresh)
+        self._watch = CatalogueWatch(database.app_uri, self.refresh)
 
     def start(self) -> None:
         """Begin to hear of changes."""

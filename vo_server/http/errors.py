@@ -81,7 +81,6 @@ def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
     return guarded
 
 
-
 def _page(message: str, status: int) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title></head>'

@@ -1,6 +1,7 @@
 """Rows on their way to the client: streamed, cancelled when the client leaves."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -11,6 +12,10 @@ from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from vo_server.errors import VoError
+
+log = logging.getLogger("vo_server")
 
 
 class Work(Protocol):
@@ -43,7 +48,7 @@ class RowsReply(Response):
             self.raw_headers.append((b"content-disposition", f'inline; filename="{work.filename}"'.encode("latin-1")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the watcher reads `receive`
-        """Send the body. A failure that the format cannot tell breaks the connection: the exception leaves through here."""
+        """Send the body. A failure that the format cannot tell breaks the connection, lest the part be taken for the whole."""
         chunks = self.work.chunks()
         pull = partial(next, chunks, None)
         try:
@@ -51,6 +56,8 @@ class RowsReply(Response):
             while not self.head_only and (chunk := await anyio.to_thread.run_sync(pull, limiter=self.limiter)) is not None:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+        except VoError as error:
+            log.warning("%s: connection broken", error)  # returning before the last body message makes the server close it
         finally:
             self.watcher.cancel()
             with anyio.CancelScope(shield=True):

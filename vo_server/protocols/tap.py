@@ -9,12 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vo_server import adql
+from vo_server.documents.vosi import TABLES_ID, vosi_capabilities
 from vo_server.errors import QueryMeaningError, UsageError
 from vo_server.formats import FORMATS, Format, choose
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
-from vo_server.model.capability import Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
+from vo_server.model.capability import Capability, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.result import Info, Statement, TableHead
 from vo_server.protocols import vosi
@@ -125,13 +126,13 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
         duration_s=Limits(settings.sync_seconds, settings.sync_seconds, "s"),
         output_limit=Limits(settings.default_maxrec, settings.hard_maxrec, "row"),
     )
-    tables = vosi.capability(vosi.TABLES_ID, f"{url}/tables", "The published tables.")
-    return ServiceCapabilities(PATH, (access, *vosi.beside(url), tables))
+    tables = Capability(standard_id=TABLES_ID, interfaces=(Interface(f"{url}/tables", use="full"),), description="The published tables.")
+    return ServiceCapabilities(PATH, (access, *vosi_capabilities(url), tables))
 
 
 def _language() -> Language:
     versions = (("2.0", "ivo://ivoa.net/std/ADQL#v2.0"), ("2.1", "ivo://ivoa.net/std/ADQL#v2.1"))
-    return Language("ADQL", versions, "ADQL 2.1; texts written for 2.0 are understood too.", adql.language_features())
+    return Language("ADQL", versions, "ADQL 2.1; texts written for 2.0 are understood too.", adql.features())
 
 
 def _one_of(params: Params, name: str, allowed: Sequence[str], *, required: bool) -> None:

@@ -11,29 +11,12 @@ from vo_server.documents import vosi
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
-from vo_server.model.capability import Capability, Interface
+from vo_server.model.capability import Capability
 from vo_server.services import Services
 
-STANDARD_ID = "ivo://ivoa.net/std/VOSI"
-CAPABILITIES_ID = STANDARD_ID + "#capabilities"
-AVAILABILITY_ID = STANDARD_ID + "#availability"
-TABLES_ID = STANDARD_ID + "#tables-1.1"
 XML = "text/xml"
 
 CapabilityList = Callable[[], Sequence[Capability]]
-
-
-def capability(standard_id: str, url: str, description: str) -> Capability:
-    """The capability of a VOSI endpoint (VOSI 1.1 §5)."""
-    return Capability(standard_id=standard_id, interfaces=(Interface(url, use="full"),), description=description)
-
-
-def beside(service_url: str) -> tuple[Capability, ...]:
-    """The VOSI capabilities of every service."""
-    return (
-        capability(CAPABILITIES_ID, f"{service_url}/capabilities", "What this service can do (this document)."),
-        capability(AVAILABILITY_ID, f"{service_url}/availability", "Whether this service is up."),
-    )
 
 
 def routes(services: Services, path: str, capabilities: CapabilityList) -> list[Route]:

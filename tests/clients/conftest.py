@@ -1,0 +1,48 @@
+"""A small published site behind a real socket, for real clients."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from vo_server.app import create_app, record_keeper
+from vo_server.db.database import Database
+from vo_server.publish import PublishOptions, publish_file
+from vo_server.services import Services
+from vo_server.settings import Settings
+
+SOURCES = """\
+source_id,name,ra,dec,flux,detected
+1,Vega,279.2347,38.7837,1.5,2020-01-02T03:04:05
+2,Rigel,78.6345,-8.2016,,2021-01-01T00:00:00
+3,Polaris,37.9546,89.2641,0.25,
+4,Sirius,101.2872,-16.7161,9.75,2019-06-01T12:00:00
+5,TXS 0506+056,77.358,5.693,0.125,2017-09-22T20:54:30
+"""
+
+
+@pytest.fixture
+def live(database: Database, tmp_path: Path) -> Iterator[str]:
+    """The base URL of a running server with the table ``sky.sources``."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=4)
+        file = tmp_path / "sources.csv"
+        file.write_text(SOURCES)
+        publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)
+        services = Services(settings, database)
+        services.start()
+        server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield url
+        server.should_exit = True
+        thread.join(timeout=10)
+        services.close()

@@ -1,0 +1,181 @@
+"""TAP 1.1 sync: what is asked, what comes back, what is refused and how."""
+
+import csv
+import io
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from astropy.io.votable import parse
+from astropy.io.votable.tree import VOTableFile
+from lxml import etree
+from starlette.testclient import TestClient
+
+from vo_server.app import record_keeper
+from vo_server.publish import PublishOptions, publish_file
+from vo_server.services import Services
+
+VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
+
+
+def ask(client: TestClient, query: str, **parameters: str | int) -> VOTableFile:
+    reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query, **parameters})
+    assert reply.status_code == 200, reply.text
+    return parse(BytesIO(reply.content), verify="exception")
+
+
+def rows(client: TestClient, query: str, **parameters: str | int) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in ask(client, query, **parameters).get_first_table().to_table()]
+
+
+def statuses(client: TestClient, query: str, **parameters: str | int) -> list[tuple[str, bool]]:
+    """Each QUERY_STATUS of the answer, and whether it stands behind the table."""
+    reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query, **parameters})
+    resource = etree.fromstring(reply.content).find(f"{VOTABLE}RESOURCE")
+    found, behind = [], False
+    for child in resource:
+        behind = behind or child.tag == f"{VOTABLE}TABLE"
+        if child.tag == f"{VOTABLE}INFO" and child.get("name") == "QUERY_STATUS":
+            found.append((child.get("value"), behind))
+    return found
+
+
+def refusal(client: TestClient, **parameters: str) -> str:
+    reply = client.get("/tap/sync", params=parameters)
+    assert reply.status_code == 400
+    assert reply.headers["content-type"].startswith("application/x-votable+xml")
+    info = etree.fromstring(reply.content).find(f".//{VOTABLE}INFO[@name='QUERY_STATUS']")
+    assert info.get("value") == "ERROR"
+    return str(info.text)
+
+
+def test_get_and_post_answer_alike(client: TestClient) -> None:
+    form = {"LANG": "ADQL", "QUERY": "SELECT name, mag FROM sky.stars ORDER BY mag", "RESPONSEFORMAT": "csv"}
+    got = client.get("/tap/sync", params=form)
+    assert got.text.splitlines()[:3] == ["name,mag", "Sirius,-1.46", "Vega,0.03"]
+    assert client.post("/tap/sync", data=form).content == got.content
+    assert client.post("/tap/sync/", files={key: (None, value) for key, value in form.items()}).content == got.content
+
+
+def test_columns_carry_what_the_catalogue_says(client: TestClient) -> None:
+    table = ask(client, 'SELECT name, ra, mag, seen, "zone" FROM sky.stars').get_first_table()
+    fields = {field.name: field for field in table.fields}
+    assert (fields["ra"].datatype, fields["ra"].unit, fields["ra"].ucd) == ("double", "deg", "pos.eq.ra;meta.main")
+    assert fields["name"].datatype == "unicodeChar"
+    assert fields["zone"].datatype == "char"
+    assert fields["seen"].xtype == "timestamp"
+
+
+def test_cone_over_ra_zero(client: TestClient) -> None:
+    query = "SELECT name FROM sky.stars WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(0, 0, 0.01)) ORDER BY name"
+    assert rows(client, query) == [("Edge",), ("Other edge",)]
+
+
+@pytest.mark.parametrize("form", ["votable", "votable/b2"])
+def test_overflow_is_said_behind_the_table_and_only_if_rows_are_missing(client: TestClient, form: str) -> None:
+    every = "SELECT * FROM sky.stars"
+    assert statuses(client, every, MAXREC=7, RESPONSEFORMAT=form) == [("OK", False)]
+    assert statuses(client, every, MAXREC=6, RESPONSEFORMAT=form) == [("OK", False), ("OVERFLOW", True)]
+    assert statuses(client, "SELECT TOP 3 * FROM sky.stars", MAXREC=6, RESPONSEFORMAT=form) == [("OK", False)]
+    assert statuses(client, every, MAXREC=0, RESPONSEFORMAT=form) == [("OK", False), ("OVERFLOW", True)]
+    assert len(rows(client, every, MAXREC=6, RESPONSEFORMAT=form)) == 6
+
+
+def test_no_rows_still_have_columns(client: TestClient) -> None:
+    table = ask(client, "SELECT name, COUNT(*) AS n FROM sky.stars WHERE mag > 100 GROUP BY name").get_first_table()
+    assert [field.name for field in table.fields] == ["name", "n"]
+    assert len(table.array) == 0
+
+
+def test_json_and_csv(client: TestClient) -> None:
+    query = "SELECT name, mag, seen FROM sky.stars WHERE mag < 2 ORDER BY mag"
+    body = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query, "FORMAT": "json"}).json()
+    assert [column["name"] for column in body["metadata"]] == ["name", "mag", "seen"]
+    assert body["data"][-1] == ["Polaris", 1.98, None]
+    text = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query, "FORMAT": "text/csv"}).text
+    assert list(csv.reader(io.StringIO(text)))[-1] == ["Polaris", "1.98", ""]
+    assert json.dumps(body)
+
+
+def test_a_full_media_type_is_echoed(client: TestClient) -> None:
+    form = {"LANG": "ADQL", "QUERY": "SELECT 1 AS a FROM sky.stars"}
+    for media_type in ("text/xml", "application/x-votable+xml;serialization=binary2"):
+        assert client.get("/tap/sync", params={**form, "RESPONSEFORMAT": media_type}).headers["content-type"] == media_type
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"LANG": "ADQL"}, "QUERY"),
+        ({"LANG": "OOBLECK", "QUERY": "SELECT 1 AS a FROM sky.stars"}, "OOBLECK"),
+        ({"QUERY": "SELECT 1 AS a FROM sky.stars"}, "LANG"),
+        ({"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "MAXREC": "-3"}, "MAXREC"),
+        ({"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "FORMAT": "papyrus"}, "papyrus"),
+        ({"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "FORMAT": "csv", "RESPONSEFORMAT": "json"}, "disagree"),
+        ({"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "REQUEST": "dance"}, "dance"),
+        ({"LANG": "ADQL", "QUERY": "SELECT nam FROM sky.stars"}, "name"),
+        ({"LANG": "ADQL", "QUERY": "SELECT name\nFROM sky.star"}, "Line 2, column 6"),
+        ({"LANG": "ADQL", "QUERY": "SELECT name FORM sky.stars"}, "FORM"),
+        ({"LANG": "ADQL", "QUERY": "SELECT 1/(mag - mag) AS a FROM sky.stars"}, "division by zero"),
+        ({"LANG": "ADQL", "QUERY": "SELECT physical FROM vo.tables"}, "vo.tables"),
+        ({"LANG": "ADQL", "QUERY": "SELECT _hpx29 FROM sky.stars"}, "_hpx29"),
+        ({"LANG": "ADQL", "QUERY": "SELECT pg_sleep(1) FROM sky.stars"}, "pg_sleep"),
+    ],
+)
+def test_what_is_wrong_is_named(client: TestClient, parameters: dict[str, str], said: str) -> None:
+    assert said in refusal(client, **parameters)
+
+
+def test_unknown_parameters_change_nothing(client: TestClient) -> None:
+    form = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars ORDER BY name", "FORMAT": "csv"}
+    assert client.get("/tap/sync", params={**form, "SPURIOUS": "1"}).content == client.get("/tap/sync", params=form).content
+
+
+def test_tap_schema_describes_itself_and_what_is_published(client: TestClient) -> None:
+    named = {row[0] for row in rows(client, "SELECT table_name FROM TAP_SCHEMA.tables")}
+    schema = {f"tap_schema.{name}" for name in ("schemas", "tables", "columns", "keys", "key_columns")}
+    assert named >= schema | {"sky.stars", "ivoa.obscore"}
+    columns = rows(client, "SELECT column_name FROM tap_schema.columns WHERE table_name = 'sky.stars' ORDER BY column_index")
+    assert columns == [("name",), ("ra",), ("dec",), ("mag",), ('"zone"',), ("seen",)]
+    assert rows(client, "SELECT COUNT(*) AS nrow FROM TAP_SCHEMA.columns")[0][0] > 50
+    for name in sorted(named):
+        ask(client, f"SELECT TOP 1 * FROM {name}")
+
+
+def test_vosi_documents_agree_with_tap_schema(client: TestClient) -> None:
+    listed = etree.fromstring(client.get("/tap/tables").content)
+    names = {element.text for element in listed.iter("{*}name") if element.getparent().tag == "table"}
+    assert names == {row[0] for row in rows(client, "SELECT table_name FROM tap_schema.tables")}
+    one = etree.fromstring(client.get("/tap/tables/sky.stars").content)
+    assert [column.findtext("name") for column in one.iter("{*}column")] == ["name", "ra", "dec", "mag", '"zone"', "seen"]
+    assert client.get("/tap/tables/sky.nothing").status_code == 404
+    assert client.get("/tap/tables?detail=some").status_code == 400
+    assert client.post("/tap/capabilities").status_code == 405
+    assert "true" in client.get("/tap/availability").text
+
+
+def test_declared_limits_and_formats_are_real(client: TestClient) -> None:
+    capabilities = etree.fromstring(client.get("/tap/capabilities").content)
+    assert capabilities.findtext(".//outputLimit/default") == "1000"
+    assert capabilities.findtext(".//outputLimit/hard") == "5000"
+    form = {"LANG": "ADQL", "QUERY": "SELECT TOP 1 name FROM sky.stars"}
+    for element in capabilities.iter("outputFormat"):
+        for spelling in [element.findtext("mime"), *(alias.text for alias in element.findall("alias"))]:
+            assert client.get("/tap/sync", params={**form, "RESPONSEFORMAT": spelling}).status_code == 200, spelling
+
+
+def test_a_table_published_this_moment_is_found(site: Services, client: TestClient, tmp_path: Path) -> None:
+    file = tmp_path / "fresh.csv"
+    file.write_text("x\n42\n")
+    publish_file(site.database, file, PublishOptions(schema="sky"), records=record_keeper(site.settings), progress=None)
+    assert rows(client, "SELECT x FROM sky.fresh") == [(42,)]
+
+
+def test_top_beyond_the_default_is_obeyed(site: Services, client: TestClient, tmp_path: Path) -> None:
+    file = tmp_path / "many.csv"
+    file.write_text("x\n" + "\n".join(map(str, range(3000))) + "\n")
+    publish_file(site.database, file, PublishOptions(schema="sky"), records=record_keeper(site.settings), progress=None)
+    assert len(rows(client, "SELECT x FROM sky.many")) == 1000
+    assert len(rows(client, "SELECT TOP 2500 x FROM sky.many")) == 2500
+    assert statuses(client, "SELECT TOP 2500 x FROM sky.many") == [("OK", False)]

@@ -1,0 +1,83 @@
+"""``/files/<collection>/<path>``: the datasets themselves, whole or in ranges (RFC 9110 §14), never repacked on the way."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from anyio.to_thread import run_sync
+from sqlalchemy import select
+from starlette.datastructures import Headers
+from starlette.requests import Request as HttpRequest
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+from starlette.staticfiles import NotModifiedResponse
+from starlette.types import Receive, Scope, Send
+
+from vo_server.db import schema
+from vo_server.errors import NotFoundError
+from vo_server.http.errors import Dialect, guard
+from vo_server.model.media import media_type
+from vo_server.services import Services
+
+PATH = "files"
+
+RANGES = re.compile(r"\s*bytes\s*=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*\s*", re.ASCII | re.IGNORECASE)
+"""A Range header that is understood; any other is ignored (RFC 9110 §14.2)."""
+
+
+class DatasetReply(FileResponse):
+    """A file with ranges, ETag and Last-Modified; 304 to a client that has it already."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        asked = Headers(scope=scope)
+        if is_current(asked, self.headers["etag"], self.headers["last-modified"]):
+            await NotModifiedResponse(self.headers)(scope, receive, send)
+            return
+        if "range" in asked and not RANGES.fullmatch(asked["range"]):
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"range"]}
+        await super().__call__(scope, receive, send)
+
+
+def routes(services: Services) -> list[Route]:
+    """``/files/{collection}/{path}``."""
+
+    async def send_file(request: HttpRequest) -> Response:
+        collection, path = request.path_params["collection"], request.path_params.get("path", "")
+        file, status = await run_sync(lambda: locate(services, collection, path), limiter=services.limiter)
+        return DatasetReply(
+            file, media_type=media_type(file.name), filename=file.name, stat_result=status, content_disposition_type="inline"
+        )
+
+    endpoint = guard(send_file, Dialect.TEXT)
+    return [Route(f"/{PATH}/{{collection}}{rest}", endpoint, methods=["GET"]) for rest in ("", "/{path:path}")]
+
+
+def locate(services: Services, collection: str, path: str) -> tuple[Path, os.stat_result]:
+    """The file of a collection and what the file system says of it.
+
+    NotFoundError if there is none, also if ``..`` or a link leads out of the collection's directory.
+    """
+    with services.database.engine.connect() as connection:
+        root = connection.execute(select(schema.collections.c.root).where(schema.collections.c.collection == collection)).scalar()
+    if root is None:
+        raise NotFoundError(f"There is no collection {collection!r} here.")
+    missing = NotFoundError(f"There is no file {path!r} in the collection {collection!r}.")
+    try:
+        home = Path(root).resolve(strict=True)
+        file = (home / path).resolve(strict=True)
+        status = file.stat()
+    except (OSError, ValueError, RuntimeError):
+        raise missing from None
+    if not file.is_relative_to(home) or not stat.S_ISREG(status.st_mode):
+        raise missing
+    return file, status
+
+
+def is_current(asked: Headers, etag: str, last_modified: str) -> bool:
+    """Whether the client's copy is still good: by ETag, or by date if it names no ETag (RFC 9110 §13.1)."""
+    if "if-none-match" in asked:
+        tags = [tag.strip().removeprefix("W/") for tag in asked["if-none-match"].split(",")]
+        return etag in tags or tags == ["*"]
+    return asked.get("if-modified-since") == last_modified
