@@ -83,11 +83,11 @@ def demo(folder: Path) -> Iterator[Program]:
 def test_the_demo_finds_the_blazar_beside_the_neutrino(demo: Program) -> None:
     service = pyvo.dal.TAPService(f"{demo.url}/tap")
     found = service.search(
-        "SELECT a.name, f.assoc1, DISTANCE(POINT(a.ra, a.dec), POINT(f.ra, f.dec)) AS separation "
+        "SELECT a.name, f.association, DISTANCE(POINT(a.ra, a.dec), POINT(f.ra, f.dec)) AS separation "
         "FROM icecube.alerts AS a JOIN fermi.bright AS f ON DISTANCE(POINT(a.ra, a.dec), POINT(f.ra, f.dec)) < 0.5 "
         "WHERE a.name = 'IC170922A'"
     )
-    assert [(row["name"], row["assoc1"]) for row in found] == [("IC170922A", "TXS 0506+056")]
+    assert [(row["name"], row["association"]) for row in found] == [("IC170922A", "TXS 0506+056")]
     assert found["separation"][0] == pytest.approx(0.113, abs=0.001)
 
 

@@ -1,0 +1,133 @@
+"""Write the reference pages and schemas that follow from the code: ``python docs/generate.py``; with ``--check`` only say what is stale."""  # noqa: INP001 a script, not a package
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from vo_server.cli import app
+from vo_server.settings import ENVIRONMENT_PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+NOTE = "<!-- Written by docs/generate.py: do not edit. -->\n"
+
+
+def settings_page() -> str:
+    """Every setting, from the model."""
+    rows = [
+        f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {_default(info.default)} | {_cell(info.description or '')} |"
+        for name, info in Settings.model_fields.items()
+    ]
+    head = [
+        "# Settings",
+        "",
+        NOTE,
+        "Settings are keys of `vo.toml` in the working directory (or of the file that `--config` names). An environment variable overrides",
+        "the file, an option of the command line overrides both. `vo config` prints every value in force and where it comes from.",
+        "A name that is not listed here stops the program.",
+        "",
+        "| key | variable | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows, "", "`schemas/settings.schema.json` says the same to editors and validators.", ""])
+
+
+def settings_schema() -> str:
+    """The JSON Schema of ``vo.toml``."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options, from the program itself."""
+    parts = [
+        "# Commands",
+        "",
+        NOTE,
+        "`vo COMMAND --help` says the same on the screen. Results go to stdout, everything else to stderr.",
+        "",
+    ]
+    for name, command in _commands("vo", get_command(app)):
+        parts += [f"## `{name}`", "", (command.help or "").strip(), "", *_usage(name, command), *_parameters(command)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """The commands below a group, in the order of registration; groups themselves only hold them."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name, command
+        return
+    for word, child in inner.items():
+        yield from _commands(f"{name} {word}", child)
+
+
+def _usage(name: str, command: Any) -> list[str]:
+    words = [name, *(_argument(part) for part in command.params if not _is_option(part))]
+    options = ["[OPTIONS]"] if any(_is_option(part) for part in command.params) else []
+    return ["```", " ".join([*words, *options]), "```", ""]
+
+
+def _parameters(command: Any) -> list[str]:
+    rows = [f"| {_spelling(part)} | {_default(part.default)} | {_cell(part.help or '')} |" for part in command.params]
+    return ["| argument or option | default | meaning |", "|---|---|---|", *rows, ""] if rows else []
+
+
+def _is_option(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "option")
+
+
+def _argument(parameter: Any) -> str:
+    word = parameter.metavar or parameter.name.upper()
+    word = word.rstrip("….") + "…" if parameter.nargs == -1 else word
+    return word if parameter.required else f"[{word}]"
+
+
+def _spelling(parameter: Any) -> str:
+    if not _is_option(parameter):
+        return f"`{_argument(parameter)}`"
+    if parameter.is_flag:
+        return ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    return ", ".join(f"`{name} {parameter.metavar or parameter.name.upper()}`" for name in parameter.opts) + (
+        " (repeatable)" if parameter.multiple else ""
+    )
+
+
+def _default(value: object) -> str:
+    return "" if value is None or value is False or value == [] or callable(value) else f"`{value}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "\\<")
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "docs/reference/settings.md": settings_page,
+    "docs/reference/commands.md": commands_page,
+    "schemas/settings.schema.json": settings_schema,
+}
+
+
+def stale() -> list[str]:
+    """The generated files that are not what the code says now."""
+    return [name for name, make in FILES.items() if not (ROOT / name).is_file() or (ROOT / name).read_text(encoding="utf-8") != make()]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with ``--check`` list the stale ones; exit status 1 if there are any."""
+    names = stale()
+    if arguments == ["--check"]:
+        print("\n".join(f"stale: {name}" for name in names))
+        return 1 if names else 0
+    for name in names:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(FILES[name](), encoding="utf-8")
+        print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
