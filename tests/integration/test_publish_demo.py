@@ -1,0 +1,71 @@
+"""The whole demonstration, into an empty database."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from vo_server import demo
+from vo_server.db.catalogue import load_catalogue, load_resources, read_version
+from vo_server.db.database import Database
+from vo_server.demo import publish_demo
+from vo_server.settings import Settings
+from vo_server.sql.literals import quote_identifier
+
+
+def keep_nothing(connection: Connection) -> None:
+    """A record renderer without records."""
+
+
+def start(database: Database, data_dir: Path) -> list[str]:
+    said: list[str] = []
+    publish_demo(database, Settings(data_dir=data_dir), said.append, keep_nothing)
+    return said
+
+
+def column_types(database: Database, table: str) -> dict[str, str]:
+    with database.engine.connect() as connection:
+        found = load_catalogue(connection).table(table)
+    assert found is not None
+    return {column.name: column.sql_type for column in found.columns}
+
+
+def cell(database: Database, table: str, column: str, name: str) -> Any:
+    with database.engine.connect() as connection:
+        found = load_catalogue(connection).table(table)
+        assert found is not None
+        query = f"SELECT {quote_identifier(column)} FROM {found.physical} WHERE name = :name"
+        return connection.execute(text(query), {"name": name}).scalar_one()
+
+
+def test_everything_is_published_once(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(start(database, tmp_path)) == 7
+    with database.engine.connect() as connection:
+        catalogue, resources, version = load_catalogue(connection), load_resources(connection), read_version(connection)
+        places = connection.execute(text("SELECT count(*), count(s_region), min(calib_level), min(em_min) FROM vo_data.obscore")).one()
+    rows = {table.full_name: (table.nrows, table.position is not None) for table in catalogue.tables if table.resource}
+    assert rows == {
+        "auger.events": (20, True),
+        "fermi.bright": (200, True),
+        "gw.superevents": (34, False),
+        "hipparcos.stars": (117_955, True),
+        "icecube.alerts": (24, True),
+        "tev.sources": (19, True),
+    }
+    assert {resource.id for resource in resources} == {name.replace(".", "/") for name in rows}
+    assert tuple(places) == (24, 24, 4, 340e-9)
+    assert column_types(database, "icecube.alerts")["event_time"] == "timestamp"
+    assert column_types(database, "tev.sources")["discovery_date"] == "text"
+    assert cell(database, "icecube.alerts", "energy", "IC170922A") == 264.0
+    assert cell(database, "fermi.bright", "association", "4FGL J0509.4+0542") == "TXS 0506+056"
+
+    assert start(database, tmp_path) == []
+    with database.engine.connect() as connection:
+        assert read_version(connection) == version
+
+    (tmp_path / "datasets" / "hipparcos_maps" / "IC170922A.fits").unlink()
+    assert start(database, tmp_path) == ["Published 24 images in the collection hipparcos_maps."]
+
+    monkeypatch.setattr(demo, "IMAGE_DEFAULTS", {**demo.IMAGE_DEFAULTS, "calib_level": 3})
+    assert start(database, tmp_path) == ["Published 24 images in the collection hipparcos_maps."]
