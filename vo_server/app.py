@@ -34,11 +34,13 @@ def create_app(services: Services) -> Starlette:
         *files.routes(services),
         *oai.routes(services),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)],
         exception_handlers={HTTPException: web.tell_http_error},
     )
+    app.router.redirect_slashes = False  # both spellings are answered in place, by OneSpelling
+    return app
 
 
 def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabilities, ...]:

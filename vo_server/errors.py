@@ -127,8 +127,8 @@ class InternalError(VoError):
         self.incident = incident
 
 
-def report_incident(what: str) -> InternalError:
-    """Log the exception being handled under a fresh incident number, and give the error to tell instead of it."""
+def report_incident(what: str, error: BaseException) -> InternalError:
+    """Log `error` under a fresh incident number, and give the error to tell instead of it."""
     incident = secrets.token_hex(4)
-    log.error("incident %s: %s", incident, what, exc_info=True)
+    log.error("incident %s: %s", incident, what, exc_info=error)
     return InternalError(incident)

@@ -13,8 +13,12 @@ from sqlalchemy.exc import OperationalError
 from vo_server.db.catalogue import CatalogueWatch, load_catalogue, load_resources, load_site, read_version
 from vo_server.db.database import Database
 from vo_server.db.stream import QueryPool
+from vo_server.formats import Format
 from vo_server.model.catalogue import Catalogue
+from vo_server.model.columns import Column
 from vo_server.model.resource import Resource, Site
+from vo_server.model.result import Info, Statement, TableHead
+from vo_server.query.run import Answer
 from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")
@@ -75,6 +79,32 @@ class Services:
     def site(self) -> Site:
         """The publisher."""
         return self._snapshot.site
+
+    def answer(
+        self,
+        statement: Statement,
+        standard_id: str,
+        form: Format,
+        content_type: str,
+        maxrec: int,
+        *,
+        columns: tuple[Column, ...] | None = None,
+        infos: tuple[Info, ...] = (),
+        description: str | None = None,
+    ) -> Answer:
+        """The rows of `statement`, not yet started, with what every answer says of its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3).
+
+        `columns` describe the rows where a standard demands other words than the statement's own.
+        """
+        origin = (
+            Info("standardID", standard_id),
+            *infos,
+            Info("request_date", self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")),
+            Info("server_software", "vo-server"),
+            Info("publisher", self.site().organisation),
+        )
+        head = TableHead(columns or statement.columns, origin, "result", description, self.settings.votable_version)
+        return Answer(self.pool, statement, head, form, content_type, maxrec)
 
     def refresh(self) -> bool:
         """Take a new snapshot if there is something new; tells whether there was. A database that is away changes nothing."""

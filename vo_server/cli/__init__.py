@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from vo_server.cli import config, db, listing, publish, serve, translate
+from vo_server.cli import config, db, images, listing, publish, serve, translate
 from vo_server.errors import VoError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("demo")(serve.demo)
 app.command("serve")(serve.serve)
 app.command("publish")(publish.publish)
+app.command("publish-images")(images.publish_images)
 app.command("list")(listing.list_tables)
 app.command("adql")(translate.translate)
 app.command("config")(config.show)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from vo_server.db.catalogue import read_address
 from vo_server.db.database import Database, open_database
 from vo_server.db.setup import prepare
 from vo_server.settings import Settings, load
@@ -25,7 +26,7 @@ def say(message: str) -> None:
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
     """The settings in force, the command line's own on top."""
-    return load(config, **{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()})
+    return load(config, None, **{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()})
 
 
 @contextmanager
@@ -34,3 +35,14 @@ def ready_database(settings: Settings) -> Iterator[Database]:
     with open_database(settings, say) as database:
         prepare(database)
         yield database
+
+
+def at_its_address(settings: Settings, database: Database) -> Settings:
+    """`settings` with the address under which the database was last served, unless they name one: a table published beside a
+    server on another port gets that server's links.
+    """
+    if settings.public_url is not None:
+        return settings
+    with database.engine.connect() as connection:
+        address = read_address(connection)
+    return settings.model_copy(update={"public_url": address}) if address else settings

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from vo_server.app import record_keeper
-from vo_server.cli.common import ConfigFile, DataDir, ready_database, say, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, say, settings_from
 from vo_server.publish import images
 
 Directory = Annotated[
@@ -20,6 +20,7 @@ def publish_images(directory: Directory, collection: Collection, config: ConfigF
     """Publish the FITS images of a directory: found by SIA and ObsTAP, fetched from where they are."""
     settings = settings_from(config, data_dir=data_dir)
     with ready_database(settings) as database:
+        settings = at_its_address(settings, database)
         done = images.publish_images(database, directory, collection, records=record_keeper(settings))
     for path, reason in done.skipped:
         say(f"Skipped {path}: {reason}.")

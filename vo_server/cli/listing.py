@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from vo_server.cli.common import ConfigFile, DataDir, ready_database, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, settings_from
 from vo_server.db.catalogue import load_catalogue
 
 
@@ -12,6 +12,7 @@ def list_tables(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     settings = settings_from(config, data_dir=data_dir)
     with ready_database(settings) as database, database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
+        settings = at_its_address(settings, database)
     table = Table("table", "rows", "title", "cone search", box=None, header_style="bold")
     for item in catalogue.tables:
         rows = f"{item.nrows:,}" if item.nrows is not None else ""

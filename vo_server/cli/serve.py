@@ -10,6 +10,7 @@ import uvicorn
 from vo_server import __version__
 from vo_server.app import create_app, record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, ready_database, say, settings_from
+from vo_server.db.catalogue import store_address
 from vo_server.db.database import Database
 from vo_server.demo import publish_demo
 from vo_server.errors import SetupError
@@ -43,7 +44,8 @@ def demo(config: ConfigFile = None, host: Host = None, port: Port = None, data_d
 
 def _run(settings: Settings, database: Database, listener: socket.socket) -> None:
     with database.engine.begin() as connection:
-        record_keeper(settings)(connection)  # the public address may have changed since the records were written
+        store_address(connection, settings.base_url)
+        record_keeper(settings)(connection)  # the address may have changed since the records were written
     sweep(database)
     services = Services(settings, database)
     services.start()

@@ -19,6 +19,7 @@ from vo_server.model.resource import Resource, Site
 CHANNEL = "vo_catalogue"
 VERSION_KEY = "version"
 SITE_KEY = "site"
+ADDRESS_KEY = "address"
 
 RESOURCE_JSON = TypeAdapter(Resource)
 SITE_JSON = TypeAdapter(Site)
@@ -74,6 +75,18 @@ def load_site(connection: Connection) -> Site:
     """Who publishes; the marked example authority until an operator says otherwise."""
     value = connection.execute(select(schema.site.c.value).where(schema.site.c.key == SITE_KEY)).scalar()
     return SITE_JSON.validate_python(value) if value is not None else Site()
+
+
+def store_address(connection: Connection, public_url: str) -> None:
+    """Remember the public address of the server that now serves this database, for programs that publish beside it."""
+    row = insert(schema.site).values(key=ADDRESS_KEY, value=public_url)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
+
+
+def read_address(connection: Connection) -> str | None:
+    """The public address under which this database was last served."""
+    value = connection.execute(select(schema.site.c.value).where(schema.site.c.key == ADDRESS_KEY)).scalar()
+    return str(value) if value is not None else None
 
 
 class CatalogueWatch:

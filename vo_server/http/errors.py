@@ -73,8 +73,8 @@ def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
             return await endpoint(request)
         except VoError as error:
             return render(error, dialect)
-        except Exception:  # noqa: BLE001 the last line of defence: nothing may leave as a stack trace
-            return render(report_incident(f"{request.method} {request.url.path}"), dialect)
+        except Exception as error:  # noqa: BLE001 the last line of defence: nothing may leave as a stack trace
+            return render(report_incident(f"{request.method} {request.url.path}", error), dialect)
         finally:
             await request.close()  # the temporary files of a form's parts
 

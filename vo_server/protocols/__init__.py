@@ -1,1 +1,1 @@
-"""The standards, one file each. A file holds STANDARD_ID, Request, routes(services) and capability(...), and only what its standard alone requires."""
+"""The standards, one file each: STANDARD_ID, Request, routes(services), capability(...), and only what its standard alone requires."""

@@ -21,7 +21,6 @@ from vo_server.model.capability import ConeSearch, InputParam, Interface, Servic
 from vo_server.model.catalogue import Position, Table
 from vo_server.model.columns import Column
 from vo_server.model.resource import Resource
-from vo_server.model.result import Info, TableHead
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -129,14 +128,9 @@ def perform(services: Services, name: str, asked: Request) -> Answer:
     table = _find(services, name)
     statement = translate(adql.resolve(asked.query(table), services.catalogue()), max_rows=asked.maxrec + 1)
     described = (_separation(table), *(output.column for output in outputs_of(table, asked.verbosity)))
-    infos = (
-        Info("standardID", STANDARD_ID),
-        Info("request_date", services.clock().strftime("%Y-%m-%dT%H:%M:%SZ")),
-        Info("server_software", "vo-server"),
-        Info("publisher", services.site().organisation),
+    return services.answer(
+        statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec, columns=described, description=table.title
     )
-    head = TableHead(described, infos, name="result", description=table.title, votable_version=services.settings.votable_version)
-    return Answer(services.pool, statement, head, asked.format, asked.content_type, asked.maxrec)
 
 
 def capability(settings: Settings, table: Table, resources: Sequence[Resource]) -> ServiceCapabilities:

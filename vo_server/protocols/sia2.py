@@ -24,7 +24,6 @@ from vo_server.http.reply import stream
 from vo_server.model.capability import Capability, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.obscore import SCHEMA, TABLE
-from vo_server.model.result import Info, TableHead
 from vo_server.protocols import vosi
 from vo_server.query.run import Answer
 from vo_server.services import Services
@@ -192,14 +191,7 @@ def perform(services: Services, asked: Request) -> Answer:
         statement = translate(adql.resolve(asked.query(), services.catalogue()), max_rows=asked.maxrec + 1)
     except UsageError as error:  # of all that is asked, only a region can turn out to be more than the database knows
         raise UsageError(f"POS: {error}", hint="A CIRCLE is always understood.", parameter="POS") from None
-    infos = (
-        Info("standardID", STANDARD_ID),
-        Info("request_date", services.clock().strftime("%Y-%m-%dT%H:%M:%SZ")),
-        Info("server_software", "vo-server"),
-        Info("publisher", services.site().organisation),
-    )
-    head = TableHead(statement.columns, infos, name="result", votable_version=services.settings.votable_version)
-    return Answer(services.pool, statement, head, asked.format, asked.content_type, asked.maxrec)
+    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec)
 
 
 def capability(settings: Settings, _: Catalogue) -> ServiceCapabilities:

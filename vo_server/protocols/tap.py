@@ -17,7 +17,7 @@ from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
 from vo_server.model.capability import Capability, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
-from vo_server.model.result import Info, Statement, TableHead
+from vo_server.model.result import Info, Statement
 from vo_server.protocols import vosi
 from vo_server.query.run import Answer
 from vo_server.services import Services
@@ -76,15 +76,8 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 def perform(services: Services, asked: Request) -> Answer:
     """The answer to `asked`, not yet started."""
     statement, limit = limited(services, asked)
-    infos = (
-        Info("standardID", STANDARD_ID),
-        Info("query", asked.query),
-        Info("request_date", services.clock().strftime("%Y-%m-%dT%H:%M:%SZ")),
-        Info("server_software", "vo-server"),
-        Info("publisher", services.site().organisation),
-    )
-    head = TableHead(statement.columns, infos, name="result", votable_version=services.settings.votable_version)
-    return Answer(services.pool, statement, head, asked.format, asked.content_type, limit)
+    infos = (Info("query", asked.query),)
+    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos)
 
 
 def limited(services: Services, asked: Request) -> tuple[Statement, int]:

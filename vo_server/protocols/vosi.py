@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vo_server.documents import vosi
+from vo_server.documents.vodataservice import Detail
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
@@ -38,11 +39,9 @@ def table_routes(services: Services, path: str) -> list[Route]:
     """``/tables`` and ``/tables/{name}`` below `path` (VOSI 1.1 §3.3)."""
 
     async def show_tables(request: HttpRequest) -> Response:
-        detail = (await read_params(request)).one("detail")
-        if detail not in (None, "min", "max"):
-            raise UsageError(f"detail={detail!r} is neither min nor max.", parameter="detail")
+        detail = _detail((await read_params(request)).one("detail"))
         catalogue = services.catalogue()
-        return Response(await run_sync(lambda: vosi.tables(catalogue, detail=detail or "max")), media_type=XML)
+        return Response(await run_sync(lambda: vosi.tables(catalogue, detail=detail)), media_type=XML)
 
     async def show_table(request: HttpRequest) -> Response:
         name = request.path_params["name"].replace('"', "")
@@ -57,3 +56,12 @@ def table_routes(services: Services, path: str) -> list[Route]:
         Route(f"{path}/tables", guard(show_tables, Dialect.TEXT), methods=["GET"]),
         Route(f"{path}/tables/{{name:path}}", guard(show_table, Dialect.TEXT), methods=["GET"]),
     ]
+
+
+def _detail(text: str | None) -> Detail:
+    """How much of each table (VOSI 1.1 §3.3.1); all of it unless asked otherwise."""
+    if text in (None, "max"):
+        return "max"
+    if text == "min":
+        return "min"
+    raise UsageError(f"detail={text!r} is neither min nor max.", parameter="detail")

@@ -60,8 +60,8 @@ class Answer:
                     held = b""
         except VoError as error:
             ending, message = Ending.FAILED, str(error)
-        except Exception:  # noqa: BLE001 the head has left: only the document's end can still tell
-            ending, message = Ending.FAILED, str(report_incident("a query failed while its rows were being sent"))
+        except Exception as error:  # noqa: BLE001 the head has left: only the document's end can still tell
+            ending, message = Ending.FAILED, str(report_incident("a query failed while its rows were being sent", error))
         yield held + self._writer.tail(Outcome(ending, rows, message))
 
     def cancel(self) -> None:
