@@ -14,6 +14,7 @@ import pytest
 import pyvo
 from astropy.io import fits
 from astropy.table import Table
+from sickle import Sickle
 
 READY_S = 90
 
@@ -91,6 +92,16 @@ def test_the_demo_finds_the_blazar_beside_the_neutrino(demo: Program) -> None:
     assert found["separation"][0] == pytest.approx(0.113, abs=0.001)
 
 
+@pytest.mark.timeout(180)
+def test_the_readme_tells_what_happens(demo: Program, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    snippet, printed = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", readme, flags=re.DOTALL)[0]
+    script = tmp_path / "readme.py"
+    script.write_text(snippet.replace("http://127.0.0.1:8000", demo.url), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-W", "ignore", str(script)], capture_output=True, text=True, check=True, timeout=60)
+    assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in printed.splitlines()]
+
+
 def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path) -> None:
     cone = pyvo.dal.SCSService(f"{demo.url}/scs/hipparcos.stars?").search(pos=(77.43, 5.79), radius=1.0)
     assert len(cone) > 0
@@ -102,6 +113,8 @@ def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path) -> N
     with fits.open(path) as opened:
         assert opened[0].data.sum() > 0
         assert opened[0].header["CTYPE1"].startswith("RA---TAN")
+    records = list(Sickle(f"{demo.url}/oai").ListRecords(metadataPrefix="ivo_vor"))
+    assert {record.header.identifier.rpartition("/")[2] for record in records} >= {"registry", "org", "tap", "alerts", "stars"}
 
 
 def test_a_published_file_shows_at_once_and_a_bad_one_changes_nothing(demo: Program, folder: Path) -> None:

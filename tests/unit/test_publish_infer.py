@@ -30,11 +30,13 @@ def test_names_of_files_fold(name: str, folded: str) -> None:
     assert fold(name) == folded
 
 
-def test_main_position_wins_over_names() -> None:
-    columns = [double("ra"), double("dec"), double("A", ucd="pos.eq.ra;meta.main"), double("B", ucd="pos.eq.dec;meta.main")]
+@pytest.mark.parametrize("main", [("A", "B"), ("RAJ2000", "DEJ2000")])
+def test_the_main_position_wins(main: tuple[str, str]) -> None:
+    columns = [double("ra"), double("dec"), double("RA_2", ucd="pos.eq.ra"), double("DEC_2", ucd="pos.eq.dec")]
+    columns += [double(main[0], ucd="pos.eq.ra;meta.main"), double(main[1], ucd="pos.eq.dec;meta.main")]
     pair, notes = find_position(columns, never)
     assert pair is not None
-    assert (pair.ra, pair.dec) == ("A", "B")
+    assert (pair.ra, pair.dec) == main
     assert "UCD pos.eq.ra;meta.main" in notes[0]
 
 

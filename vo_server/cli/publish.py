@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from sqlalchemy import Connection
 
 from vo_server.app import record_keeper
-from vo_server.cli.common import ConfigFile, DataDir, console, ready_database, say, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
 from vo_server.publish import Published, PublishOptions, publish_file, sweep
@@ -65,6 +65,7 @@ def publish(
         position=not no_position,
     )
     with ready_database(settings) as database:
+        settings = at_its_address(settings, database)
         records = record_keeper(settings)
         for file in files:
             _publish_one(database, file, options, records, settings.base_url, all_tables=all_tables)
@@ -95,9 +96,9 @@ def _run(database: Database, file: Path, options: PublishOptions, records: Calla
         published = publish_file(database, file, options, records=records, progress=report)
     for note in published.notes:
         say(f"  {note}")
-    say(f"{published.table}: {published.rows:,} rows {'replaced what was there' if published.replaced else 'published'}")
+    print(f"{published.table}: {published.rows:,} rows {'replaced what was there' if published.replaced else 'published'}")
     for address in _addresses(published, base_url):
-        say(f"  {address}")
+        print(f"  {address}")
     return published
 
 
@@ -118,7 +119,7 @@ def _progress(name: str) -> Iterator[Callable[[str, int, int | None], None]]:
         TextColumn("{task.completed:,} rows, {task.fields[rate]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"Reading {name}", total=None, rate="")
 
         def report(stage: str, rows: int, total: int | None) -> None:

@@ -129,8 +129,10 @@ def find_position(columns: Sequence[Column], in_range: Callable[[str, str], bool
     `in_range` looks at the values of two columns: whether they can be degrees; asked only where no unit says so.
     """
     notes: list[str] = []
-    pairs = {(pair.ra, pair.dec): pair for pair in reversed((*_by_ucd(columns), *_by_name(columns)))}
-    for pair in reversed(pairs.values()):
+    pairs: dict[tuple[str, str], Pair] = {}
+    for pair in (*_by_ucd(columns), *_by_name(columns)):
+        pairs.setdefault((pair.ra, pair.dec), pair)
+    for pair in pairs.values():
         found = [column for name in (pair.ra, pair.dec) for column in columns if column.name == name]
         faults = [f"{column.name} {fault}" for column in found if (fault := unfit(column))]
         if faults:

@@ -94,7 +94,7 @@ def make_plan(path: Path, options: PublishOptions) -> Plan:
         schema,
         table,
         checked_name(said.resource or table, "resource"),
-        said.title or source.title or table,
+        said.title or source.title or (f"{_stem(data)}: {said.part}" if said.part else _stem(data)),
         said.description or source.description,
         descriptor.table.title if descriptor else None,
         (descriptor.table.description if descriptor else None) or source.description or (resource.description if resource else None),
