@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from vo_server.db import schema
 from vo_server.model.catalogue import Catalogue, Footprint, Key, Position, Schema, Table
 from vo_server.model.columns import Column
+from vo_server.model.names import adql_name
 from vo_server.model.resource import Resource, Site
 
 CHANNEL = "vo_catalogue"
@@ -87,6 +88,13 @@ def read_address(connection: Connection) -> str | None:
     """The public address under which this database was last served."""
     value = connection.execute(select(schema.site.c.value).where(schema.site.c.key == ADDRESS_KEY)).scalar()
     return str(value) if value is not None else None
+
+
+def column_row(column: Column) -> dict[str, Any]:
+    """The values of a row of ``vo.columns`` for `column`, its table and place apart."""
+    texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
+    flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
+    return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
 
 
 class CatalogueWatch:

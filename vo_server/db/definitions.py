@@ -7,24 +7,19 @@ define, TAP_SCHEMA itself and ivoa.obscore (TAP 1.1 §4, ObsCore 1.1 §4).
 import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-import vo_server
 from vo_server.db import schema
-from vo_server.db.catalogue import bump_version
+from vo_server.db.catalogue import bump_version, column_row
 from vo_server.model import obscore, tap_schema
 from vo_server.model.catalogue import Footprint, Key, Position, Schema, Table
-from vo_server.model.columns import Column
 from vo_server.model.names import adql_name, adql_table_name
+from vo_server.sql import function_definitions
 
 DIGEST_KEY = "definitions"
-
-FUNCTIONS = Path(vo_server.__file__).parent / "sql" / "functions.sql"
-"""Every function in it is CREATE OR REPLACE; one whose signature changes is dropped by a migration."""
 
 SCHEMAS = (
     Schema(obscore.SCHEMA, "Tables whose columns IVOA standards define", index=1000),
@@ -71,8 +66,9 @@ def define(connection: Connection) -> None:
     """Create the functions and write the rows, and announce it, unless they are there."""
     if are_defined(connection):
         return
-    # without parameters, psycopg takes the text as it is: several statements, percent signs and colons included
-    connection.connection.cursor().execute(FUNCTIONS.read_text(encoding="utf-8"))
+    # every function is CREATE OR REPLACE; one whose signature changes is dropped by a migration.
+    # Without parameters, psycopg takes the text as it is: several statements, percent signs and colons included
+    connection.connection.cursor().execute(function_definitions())
     for entry in SCHEMAS:
         _upsert(connection, schema.schemas, "schema_name", _schema_row(entry))
     ids = {table.full_name: _describe_table(connection, table) for table in TABLES}
@@ -93,7 +89,7 @@ def _describe_table(connection: Connection, table: Table) -> int:
     else:
         connection.execute(schema.tables.update().where(schema.tables.c.table_id == table_id).values(row))
         connection.execute(delete(schema.columns).where(schema.columns.c.table_id == table_id))
-    rows = [{"table_id": table_id, "column_index": index, **_column_row(column)} for index, column in enumerate(table.columns, 1)]
+    rows = [{"table_id": table_id, "column_index": index, **column_row(column)} for index, column in enumerate(table.columns, 1)]
     connection.execute(schema.columns.insert(), rows)
     return int(table_id)
 
@@ -136,12 +132,6 @@ def _table_row(table: Table) -> dict[str, Any]:
     }
 
 
-def _column_row(column: Column) -> dict[str, Any]:
-    flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
-    texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
-    return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
-
-
 def _upsert(connection: Connection, table: Any, key: str, row: dict[str, Any]) -> None:
     statement = insert(table).values(row)
     connection.execute(
@@ -152,9 +142,9 @@ def _upsert(connection: Connection, table: Any, key: str, row: dict[str, Any]) -
 def _digest() -> str:
     """Of everything that `define` writes."""
     content = [
-        FUNCTIONS.read_text(encoding="utf-8"),
+        function_definitions(),
         [_schema_row(entry) for entry in SCHEMAS],
-        [[_table_row(table), [_column_row(column) for column in table.columns]] for table in TABLES],
+        [[_table_row(table), [column_row(column) for column in table.columns]] for table in TABLES],
         [asdict(key) for key in tap_schema.KEYS],
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

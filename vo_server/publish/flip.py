@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from vo_server.db import schema
-from vo_server.db.catalogue import RESOURCE_JSON, bump_version
+from vo_server.db.catalogue import RESOURCE_JSON, bump_version, column_row
 from vo_server.db.records import lock_records
 from vo_server.errors import DataError
 from vo_server.model.columns import Column
@@ -115,7 +115,7 @@ def _store_table(
 
 def _store_columns(connection: Connection, table_id: int, columns: Sequence[Column]) -> bool:
     """Replace the columns of a table; whether they are other than before."""
-    rows = [{"table_id": table_id, "column_index": index, **_column_values(column)} for index, column in enumerate(columns, 1)]
+    rows = [{"table_id": table_id, "column_index": index, **column_row(column)} for index, column in enumerate(columns, 1)]
     mine = schema.columns.c.table_id == table_id
     before = [
         dict(row) for row in connection.execute(select(schema.columns).where(mine).order_by(schema.columns.c.column_index)).mappings()
@@ -125,12 +125,6 @@ def _store_columns(connection: Connection, table_id: int, columns: Sequence[Colu
     connection.execute(delete(schema.columns).where(mine))
     connection.execute(insert(schema.columns), rows)
     return True
-
-
-def _column_values(column: Column) -> dict[str, Any]:
-    texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
-    flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
-    return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
 
 
 def _store_resource(
