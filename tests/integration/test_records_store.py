@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
-import httpx
+import httpx2 as httpx
 import pytest
 import uvicorn
 from sickle import Sickle

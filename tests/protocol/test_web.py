@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2 as httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
