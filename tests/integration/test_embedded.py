@@ -31,8 +31,8 @@ from vo_server.db.embedded import Embedded
 
 with Embedded(Path(sys.argv[1]), print) as server:
     server.watch()
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         sys.stdin.readline()
     except KeyboardInterrupt:
         import psycopg
