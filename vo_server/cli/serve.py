@@ -2,6 +2,8 @@
 
 import signal
 import socket
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,7 +14,7 @@ from vo_server.app import create_app, record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, ready_database, say, settings_from
 from vo_server.db.catalogue import store_address
 from vo_server.db.database import Database
-from vo_server.demo import publish_demo
+from vo_server.demo import pending, publish_demo
 from vo_server.errors import SetupError
 from vo_server.publish.sweep import sweep
 from vo_server.services import Services
@@ -38,8 +40,16 @@ def demo(config: ConfigFile = None, host: Host = None, port: Port = None, data_d
     settings = settings_from(config, host=host, port=port, data_dir=data_dir)
     _end_on_signal()
     with _listen(settings) as listener, ready_database(settings) as database:
-        publish_demo(database, settings, say, record_keeper(settings))
+        if pending(database, settings, record_keeper(settings)):
+            # in a process of its own: what loading takes of memory goes with it, and the server stays small
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_on_signal) as loader:
+                loader.submit(_publish_demo, settings).result()
         _run(settings, database, listener)
+
+
+def _publish_demo(settings: Settings) -> None:
+    with ready_database(settings) as database:
+        publish_demo(database, settings, say, record_keeper(settings))
 
 
 def _run(settings: Settings, database: Database, listener: socket.socket) -> None:

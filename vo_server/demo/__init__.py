@@ -56,22 +56,24 @@ class Part:
 
 def publish_demo(database: Database, settings: Settings, say: Say, records: Records) -> None:
     """Publish what is missing or has changed; a second start finds nothing to do. `records` renders the registry's records."""
+    for part in pending(database, settings, records):
+        say(f"Published {part.publish()}.")
+        store_stamp(database, part)
+
+
+def pending(database: Database, settings: Settings, records: Records) -> list[Part]:
+    """What `publish_demo` would publish."""
     with database.engine.connect() as connection:
         published = {table.full_name for table in load_catalogue(connection).tables}
         collections = set(connection.execute(select(schema.collections.c.collection)).scalars())
         authority = load_site(connection).authority
-        stamps = dict(connection.execute(select(schema.site.c.value).where(schema.site.c.key == STAMPS)).scalar() or {})
+        stamps = read_stamps(connection)
     parts = (
         *(table_part(stem, published, database, records) for stem in TABLES),
         stars_part(published, database, records),
         images_part(settings.data_dir.resolve(), authority, collections, database, records),
     )
-    for part in parts:
-        if part.is_there and stamps.get(part.name) == part.stamp:
-            continue
-        say(f"Published {part.publish()}.")
-        stamps[part.name] = part.stamp
-        store_stamps(database, stamps)
+    return [part for part in parts if not part.is_there or stamps.get(part.name) != part.stamp]
 
 
 def table_part(stem: str, published: set[str], database: Database, records: Records) -> Part:
@@ -128,8 +130,13 @@ def digest(*contents: bytes) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).hexdigest()
 
 
-def store_stamps(database: Database, stamps: dict[str, str]) -> None:
+def read_stamps(connection: Connection) -> dict[str, str]:
+    """What was published, from which content."""
+    return dict(connection.execute(select(schema.site.c.value).where(schema.site.c.key == STAMPS)).scalar() or {})
+
+
+def store_stamp(database: Database, part: Part) -> None:
     """Remember what was published."""
-    row = insert(schema.site).values(key=STAMPS, value=stamps)
     with database.engine.begin() as connection:
+        row = insert(schema.site).values(key=STAMPS, value=read_stamps(connection) | {part.name: part.stamp})
         connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
