@@ -19,3 +19,11 @@ INSERT INTO vo_data.obs VALUES
   (2, 'disc', 0.0, 'Circle ICRS 0 0 1', '{0,0,1}'),
   (3, 'none', NULL, NULL, NULL);
 CREATE TABLE vo_data.obs_cells (obs_key bigint, lo bigint, hi bigint);
+CREATE TABLE vo_data.t3_1 (id int, center float8[], disc float8[], outline float8[], words text, label text);
+INSERT INTO vo_data.t3_1 VALUES
+  (1, '{10,20}', '{10,20,1}', '{9,19,11,19,11,21,9,21}', 'Polygon ICRS 9 19 11 19 11 21 9 21', '12:30:10.5'),
+  (2, '{0,0}', '{0,0,2}', '{1,1,359,1,359,359,1,359}', 'Circle 0 0 2', '-00:15:00'),
+  (3, '{0,0}', '{0,0,2}', '{1,1,359,1,359,-1,1,-1}', 'Box ICRS 0 0 2 2', '00h10m00s'),
+  (4, '{180,-90}', '{180,-90,180}', '{0,-80,90,-80,180,-80,270,-80}', 'Position ICRS 180 -90', '#a#B#'),
+  (5, NULL, '{NaN,0,1}', '{NaN,0,1,0,1,1}', 'Circle GALACTIC 0 0 1', 'no'),
+  (6, '{NULL,1}', '{1,NULL,1}', NULL, NULL, NULL);

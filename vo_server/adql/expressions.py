@@ -6,11 +6,13 @@ from typing import NoReturn, Protocol
 from vo_server.adql import resolved, tree, types, units
 from vo_server.adql.functions import BY_NAME, Function, Kind
 from vo_server.adql.geometries import coordinate_fault, geometry_kinds
+from vo_server.adql.grouping import find_aggregate
 from vo_server.adql.messages import did_you_mean, meaning_error, nearest
+from vo_server.adql.regions import Part, RegionError, parse_region
 from vo_server.adql.scopes import Scope, columns_of, names_in
 from vo_server.model.columns import INTEGERS, Column
 
-SYSTEMS = ("", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC", "UNKNOWNFRAME", "J2000", "B1950")
+SYSTEMS = ("", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC", "UNKNOWNFRAME", "UNKNOWN", "J2000", "B1950")
 """First words of coordinate systems that a geometry may name (§4.2.5). None converts anything."""
 
 
@@ -123,7 +125,9 @@ class Expressions:
             if spelled is not None:
                 return resolved.Constant(types.of_number(abs(spelled)), spelled)
         kind = types.category(found)
-        if kind not in ("number", "null"):
+        if kind == "null":
+            return resolved.Constant(types.INT, None) if isinstance(found, resolved.Constant) else found
+        if kind != "number":
             self.fail(node.at, f"One cannot calculate with {types.CATEGORY_WORDS[kind]}.", expected=("a number",))
         return found
 
@@ -164,13 +168,45 @@ class Expressions:
             )
         if function.name in ("GREATEST", "LEAST", "COALESCE", "NULLIF"):
             return self._choice(node, function)
+        if function.name == "REGION":
+            return self._region(node)
         nodes = self._without_system(node, function)
-        kinds = geometry_kinds(function.name, nodes) or tuple(function.kind(index) for index in range(len(nodes)))
-        arguments = tuple(self._argument(part, function, kind, index) for index, (part, kind) in enumerate(zip(nodes, kinds, strict=True)))
+        arguments = self._arguments(nodes, function)
         fault = coordinate_fault(function.name, arguments)
         if fault is not None:
             self.fail(nodes[fault[0]].at, fault[1])
-        return resolved.Call(self._result(node, function, arguments), function, arguments)
+        column = self._result(node, function, arguments)
+        if function.aggregate:
+            self._refuse_nested(node, arguments)
+            return resolved.Aggregate(column, function.name, arguments[0], False, function, arguments[1:])
+        return resolved.Call(column, function, arguments, node.at)
+
+    def _arguments(self, nodes: tuple[tree.Value, ...], function: Function) -> tuple[resolved.Value, ...]:
+        """The arguments, which must be of the kinds that one of the function's forms takes."""
+        points = function.name == "POLYGON" and isinstance(nodes[0], tree.ColumnName) and types.fits(self.value(nodes[0]), "point")
+        kinds = geometry_kinds(function.name, nodes, points=points) or tuple(function.kind(index) for index in range(len(nodes)))
+        return tuple(self._argument(part, function, kind, index) for index, (part, kind) in enumerate(zip(nodes, kinds, strict=True)))
+
+    def _region(self, node: tree.Call) -> resolved.Value:
+        """REGION of a literal becomes the shapes it names (§4.2.20)."""
+        literal = node.arguments[0]
+        texts = (literal.first, *(step.operand for step in literal.rest)) if isinstance(literal, tree.Chain) else (literal,)
+        text = "".join(part.value for part in texts if isinstance(part, tree.Text))
+        try:
+            parts = tuple(self._shape(literal, part) for part in parse_region(text))
+        except RegionError as error:
+            self.fail(
+                literal.at, f"{str(error)[0].upper()}{str(error)[1:]}.", hint="Write, for instance, REGION('Circle ICRS 10.7 41.3 0.5')."
+            )
+        return parts[0] if len(parts) == 1 else resolved.Union(types.POLYGON, parts)
+
+    def _shape(self, literal: tree.Value, part: Part) -> resolved.Call:
+        function = BY_NAME[part.function]
+        arguments = tuple(resolved.Constant(types.DOUBLE, number) for number in part.numbers)
+        fault = coordinate_fault(function.name, arguments)
+        if fault is not None:
+            self.fail(literal.at, fault[1])
+        return resolved.Call(_RESULTS[function.result](arguments), function, arguments, literal.at)
 
     def _without_system(self, node: tree.Call, function: Function) -> tuple[tree.Value, ...]:
         """The arguments of a geometry without the coordinate system, which must be one we know (§4.2.5)."""
@@ -194,7 +230,15 @@ class Expressions:
                 expected=(types.WORDS[kind],),
                 hint=f"It must be {types.WORDS[kind]}.",
             )
-        return found
+        return self._instant(node, found) if kind == "timestamp" and types.category(found) == "text" else found
+
+    def _instant(self, node: tree.Value, found: resolved.Value) -> resolved.Value:
+        """A text in the place of an instant."""
+        return (
+            self._adapted(found, "timestamp", node)
+            if isinstance(found, resolved.Constant)
+            else resolved.Cast(types.TIMESTAMP, found, "TIMESTAMP", None)
+        )
 
     def _result(self, node: tree.Call, function: Function, arguments: tuple[resolved.Value, ...]) -> Column:
         """The type of a function's value."""
@@ -256,6 +300,7 @@ class Expressions:
         if node.argument is None:
             return resolved.Aggregate(_COUNT, "COUNT", None, False)
         inner = self.value(node.argument)
+        self._refuse_nested(node.argument, (inner,))
         column = inner.column
         if node.name == "COUNT":
             return resolved.Aggregate(_COUNT, "COUNT", inner, node.distinct)
@@ -269,12 +314,22 @@ class Expressions:
             self.fail(node.argument.at, f"{node.name} needs values with an order, and this is {types.CATEGORY_WORDS[kind]}.")
         return resolved.Aggregate(_plain(column), node.name, inner, node.distinct)
 
+    def _refuse_nested(self, node: tree.Node, arguments: tuple[resolved.Value, ...]) -> None:
+        """A set function has no other inside; a window function may have."""
+        found = next(filter(None, map(find_aggregate, arguments)), None)
+        if found is not None:
+            self.fail(node.at, f"{found} stands inside another set function.", hint="A subquery in FROM can compute it first.")
+
     def _cast(self, node: tree.Cast) -> resolved.Value:
         operand = self.value(node.operand)
         column = types.CAST_COLUMNS[node.type]
         if node.type == "TIMESTAMP" and isinstance(operand, resolved.Constant) and isinstance(operand.value, str):
             return self._adapted(operand, "timestamp", node.operand)
         kind = types.category(operand)
+        if kind == "geometry" and types.category_of(column) == "geometry" and operand.column.xtype != column.xtype:
+            self.fail(node.operand.at, f"A {operand.column.xtype} cannot become {node.type}.")
+        if types.category_of(column) == "geometry" and isinstance(operand, resolved.Constant) and isinstance(operand.value, str):
+            self._check_shape(node, operand.value)
         if kind != "null" and kind not in _CASTABLE[types.category_of(column)]:
             self.fail(node.operand.at, f"{types.CATEGORY_WORDS[kind].capitalize()} cannot become {node.type}.")
         if types.category_of(column) == "number" and operand.column.unit:
@@ -282,6 +337,14 @@ class Expressions:
         if column is types.TEXT and operand.column.datatype == "unicodeChar":
             column = types.UNICODE
         return resolved.Cast(column, operand, node.type, node.length)
+
+    def _check_shape(self, node: tree.Cast, text: str) -> None:
+        """A geometry in words is so many numbers (DALI 1.1 §3.3.5–7)."""
+        numbers = text.split()
+        fits = {"POINT": len(numbers) == 2, "CIRCLE": len(numbers) == 3, "POLYGON": len(numbers) >= 6 and len(numbers) % 2 == 0}
+        if not fits[node.type] or any(types.number(number) is None for number in numbers):
+            examples = {"POINT": "10.7 41.3", "CIRCLE": "10.7 41.3 0.5", "POLYGON": "10 40 11 40 11 41"}
+            self.fail(node.operand.at, f"{text[:40]!r} is no {node.type}.", hint=f"Write, for instance, '{examples[node.type]}'.")
 
     def _case(self, node: tree.Case) -> resolved.Value:
         nodes = (*(value for _, value in node.branches), *((node.otherwise,) if node.otherwise else ()))
@@ -335,12 +398,12 @@ class Expressions:
     def _comparable(self, node: tree.Node, nodes: tuple[tree.Value, ...], *, ordered: bool = True) -> tuple[resolved.Value, ...]:
         """Values that may be compared with each other; constants are made to fit."""
         found = self._alike(nodes)
-        kinds = {types.category(item) for item in found} - {"null"}
+        kinds = list(dict.fromkeys(kind for item in found if (kind := types.category(item)) != "null"))
         if len(kinds) > 1:
-            words = " and ".join(types.CATEGORY_WORDS[types.category(item)] for item in found[:2])
+            words = " and ".join(types.CATEGORY_WORDS[kind] for kind in kinds[:2])
             self.fail(node.at, f"One cannot compare {words}.", hint="Texts stand in single quotes, numbers in none; CAST converts.")
-        if ordered and kinds & {"geometry", "array", "boolean"}:
-            self.fail(node.at, f"There is no order of {types.CATEGORY_WORDS[kinds.pop()]}.")
+        if ordered and kinds and kinds[0] in ("geometry", "array", "boolean"):
+            self.fail(node.at, f"There is no order of {types.CATEGORY_WORDS[kinds[0]]}.")
         return found
 
     def _between(self, node: tree.Between) -> resolved.Condition:
@@ -433,7 +496,9 @@ _RESULTS: dict[str, Callable[[tuple[resolved.Value, ...]], Column]] = {
     "double": lambda _: types.DOUBLE,
     "int": lambda _: types.INT,
     "long": lambda _: types.LONG,
-    "timestamp": lambda _: types.TIMESTAMP,
+    "integers": lambda _: types.INTEGER_ARRAY,
+    "like last": lambda arguments: _plain(arguments[-1].column) if types.category(arguments[-1]) == "geometry" else types.POLYGON,
+    "moc": lambda _: types.MOC,
     "point": lambda _: types.POINT,
     "circle": lambda _: types.CIRCLE,
     "polygon": lambda _: types.POLYGON,

@@ -34,11 +34,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A table of a FROM clause. ``label`` is what users call it; ``alias`` its name in SQL, unique in the whole statement."""
+    """A table of a FROM clause. ``label`` is what users call it; ``alias`` its name in SQL, unique in the whole statement.
+
+    ``position``: the columns (SQL names of RA and Dec) whose cells an index knows.
+    """
 
     alias: str
     label: str
     fields: tuple[Field, ...]
+    position: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,19 +96,29 @@ class Constant(Value):
 
 @dataclass(frozen=True, slots=True)
 class Call(Value):
-    """A function of the table, with its arguments; the coordinate system is gone."""
+    """A function of the table, with its arguments; the coordinate system is gone. ``at`` is its place in the text, for messages."""
 
     function: Function
     arguments: tuple[Value, ...]
+    at: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Union(Value):
+    """The shapes of a REGION that are one region."""
+
+    parts: tuple[Call, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate(Value):
-    """A set function; ``argument`` is None in COUNT(*)."""
+    """A set function; ``argument`` is None in COUNT(*). ``function`` is set, and ``others`` may be, for those of the function table."""
 
     name: str
     argument: Value | None
     distinct: bool
+    function: Function | None = None
+    others: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +280,11 @@ class SetOperation:
 
 @dataclass(frozen=True, slots=True)
 class CommonTable:
-    """A common table: its name in SQL and its query."""
+    """A common table: its name in SQL, its query, and the results of it whose cells an index knows."""
 
     name: str
     query: "Query"
+    position: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)

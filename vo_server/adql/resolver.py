@@ -9,6 +9,7 @@ from vo_server.adql import resolved, tree, types
 from vo_server.adql.expressions import Expressions
 from vo_server.adql.grouping import find_aggregate, ungrouped
 from vo_server.adql.messages import did_you_mean, meaning_error, nearest
+from vo_server.adql.positions import position_of_query, position_of_table
 from vo_server.adql.scopes import Scope, Visible, columns_of, matches, renamed
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.columns import CELL, Column
@@ -31,6 +32,7 @@ class _Common:
 
     sql: str
     fields: tuple[resolved.Field, ...]
+    position: tuple[str, str] | None
 
 
 class _Resolver:
@@ -59,8 +61,9 @@ class _Resolver:
             self.fail(table.at, f"Two common tables are called {table.name}.", word=str(table.name))
         query = self.query(table.query, None)
         name = f"w{number}"
-        self.common[key] = (table.name, _Common(name, _fields(query)))
-        return resolved.CommonTable(name, query)
+        position = position_of_query(query)
+        self.common[key] = (table.name, _Common(name, _fields(query), position))
+        return resolved.CommonTable(name, query, position)
 
     def subquery(self, query: tree.Query, scope: Scope) -> resolved.Query:
         """A query inside an expression, which sees the names around it."""
@@ -245,14 +248,15 @@ class _Resolver:
     def source(self, node: tree.TableName | tree.Derived) -> resolved.TableSource | resolved.QuerySource | resolved.CommonSource:
         if isinstance(node, tree.Derived):
             query = self.query(node.query, None)
-            return resolved.QuerySource(self.alias(), node.alias.text, _fields(query), query)
+            return resolved.QuerySource(self.alias(), node.alias.text, _fields(query), position_of_query(query), query)
         common = self.find_common(node)
         if common is not None:
             label = (node.alias or node.parts[-1]).text
-            return resolved.CommonSource(self.alias(), label, common.fields, common.sql)
+            return resolved.CommonSource(self.alias(), label, common.fields, common.position, common.sql)
         table = self.find_table(node)
         fields = tuple(resolved.Field(column, column.name) for column in table.columns if column.name != CELL)
-        return resolved.TableSource(self.alias(), node.alias.text if node.alias else table.name, fields, table)
+        label = node.alias.text if node.alias else table.name
+        return resolved.TableSource(self.alias(), label, fields, position_of_table(table), table)
 
     def alias(self) -> str:
         return f"t{next(self.numbers)}"

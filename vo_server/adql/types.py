@@ -13,6 +13,8 @@ Category = Literal["number", "text", "timestamp", "geometry", "boolean", "array"
 
 SHAPES = ("point", "circle", "polygon")
 """xtypes of geometries stored as arrays of degrees (DALI 1.1 §3.3.5–7)."""
+REGION_TEXTS = (POLYGON_TEXT, "moc")
+"""xtypes of regions in words."""
 
 INT = Column("", "int")
 LONG = Column("", "long")
@@ -24,6 +26,8 @@ TIMESTAMP = Column("", "char", "*", "timestamp")
 POINT = Column("", "double", "2", "point", "deg")
 CIRCLE = Column("", "double", "3", "circle", "deg")
 POLYGON = Column("", "double", "*", "polygon", "deg")
+MOC = Column("", "char", "*", "moc")
+INTEGER_ARRAY = Column("", "int", "*")
 
 CAST_COLUMNS = {
     "SMALLINT": Column("", "short"),
@@ -67,7 +71,7 @@ def category_of(column: Column) -> Category:
 
 def is_geometry(value: Value) -> bool:
     """Whether a value can be an argument of CONTAINS and its like: an array of degrees, or a region as text (ObsCore's s_region)."""
-    return category(value) in ("geometry", "null") or value.column.xtype == POLYGON_TEXT
+    return category(value) in ("geometry", "null") or value.column.xtype in REGION_TEXTS
 
 
 def of_number(value: float) -> Column:
@@ -150,6 +154,8 @@ def fits(value: Value, kind: Kind) -> bool:
         return value.column.xtype == "point"
     if kind == "integer":
         return value.column.datatype in INTEGERS and found == "number"
+    if kind == "timestamp":
+        return found in ("timestamp", "text")
     return found == kind
 
 

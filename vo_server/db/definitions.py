@@ -1,5 +1,5 @@
 """What follows the code and not a migration: the SQL functions that queries call, and TAP_SCHEMA's rows for the tables that standards
-define, TAP_SCHEMA itself and ivoa.obscore (TAP 1.1 §4, ObsCore 1.1 §4).
+define, TAP_SCHEMA itself and ivoa.obscore (TAP 1.1 §4, ObsCore 1.1 §4); and the queue of jobs, whose SQL is that of its library.
 
 `define` brings the database up to date with the code; a digest of all of it tells whether that is needed.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from vo_server.db import schema
+from vo_server.db import queue, schema
 from vo_server.db.catalogue import bump_version, column_row
 from vo_server.model import obscore, tap_schema
 from vo_server.model.catalogue import Footprint, Key, Position, Schema, Table
@@ -58,13 +58,14 @@ TABLES = (
 
 
 def are_defined(connection: Connection) -> bool:
-    """Whether functions and rows are those of this version of the code."""
-    return connection.execute(select(schema.site.c.value).where(schema.site.c.key == DIGEST_KEY)).scalar() == _digest()
+    """Whether functions, rows and queue are those of this version of the code."""
+    return queue.is_made(connection) and _are_described(connection)
 
 
 def define(connection: Connection) -> None:
     """Create the functions and write the rows, and announce it, unless they are there."""
-    if are_defined(connection):
+    queue.make(connection)
+    if _are_described(connection):
         return
     # every function is CREATE OR REPLACE; one whose signature changes is dropped by a migration.
     # Without parameters, psycopg takes the text as it is: several statements, percent signs and colons included
@@ -77,6 +78,10 @@ def define(connection: Connection) -> None:
         _describe_key(connection, key, ids)
     _upsert(connection, schema.site, "key", {"key": DIGEST_KEY, "value": _digest()})
     bump_version(connection)
+
+
+def _are_described(connection: Connection) -> bool:
+    return connection.execute(select(schema.site.c.value).where(schema.site.c.key == DIGEST_KEY)).scalar() == _digest()
 
 
 def _describe_table(connection: Connection, table: Table) -> int:

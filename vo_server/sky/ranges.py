@@ -7,13 +7,18 @@ number of ranges by closing the smallest gaps.
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from math import asin, pi, radians, sin
+from math import asin, pi, radians, sin, sqrt
+from typing import Any
 
 from vo_server.sky.healpix import MAX_ORDER, RADII, Vector, center, locate, nested, vector
+from vo_server.sky.outlines import Outline
+from vo_server.sky.polygons import DegenerateError, counter_clockwise
 
 Range = tuple[int, int]
 Cell = tuple[int, int, int, int]
 """Base cell, x, y, number in NESTED order within the base cell."""
+Rim = list[tuple[Cell, Any]]
+"""Cells on the rim of a region, each with what their `Position` remembers for their quarters."""
 
 SKY: Range = (0, 12 * 4**MAX_ORDER - 1)
 PADDING = 1e-9
@@ -24,13 +29,17 @@ MANY = 12
 """Ranges of a region below and above one degree: more cost the database more than the rows they spare."""
 _FINENESS = 0.7
 """Cells are divided until their radius is below this fraction of the region's."""
+_MANY_EDGES = 60
 _MOST_CELLS = 150
 """Cells on the rim of one region at most: a bound for the time this takes."""
 
 BASE_CELLS: list[Cell] = [(face, 0, 0, 0) for face in range(12)]
 
-Position = Callable[[Vector, float], int]
-"""Where a disc (centre, radius in radians) lies: -1 outside the region, 1 wholly inside, 0 neither for certain."""
+Position = Callable[[Vector, float, Any], tuple[int, Any]]
+"""Where a disc (centre, radius in radians) lies: -1 outside the region, 1 wholly inside, 0 neither for certain.
+
+The last argument is what it said of the disc around (None for the first ones), the second result what it will want to know of discs inside.
+"""
 
 
 def cone_ranges(ra: float, dec: float, radius_deg: float, max_ranges: int | None = None) -> list[Range]:
@@ -43,19 +52,29 @@ def cone_ranges(ra: float, dec: float, radius_deg: float, max_ranges: int | None
 
 
 def polygon_ranges(vertices: Sequence[tuple[float, float]], max_ranges: int | None = None) -> list[Range]:
-    """The ranges that cover the polygon with these (ra, dec) vertices in degrees: those of a cone around it.
+    """The ranges that cover the polygon with these (ra, dec) vertices in degrees, at most `max_ranges` of them.
 
-    The exact test of the rows is elsewhere; what matters here is that nothing is missed.
+    Of a degenerate one a cone around it.
     """
-    points = [vector(radians(ra), radians(dec)) for ra, dec in vertices]
-    middle = _normal(tuple(sum(point[axis] for point in points) for axis in range(3)))
-    if middle is None:
-        return [SKY]
-    largest = max(_chord(middle, point) for point in points)
-    # a cap that is no more than half the sky holds, with its points, the smaller side of every polygon between them
-    if largest >= 2.0:
-        return [SKY]
-    return _covered(middle, _angle(largest) + PADDING, max_ranges)
+    middle, radius = _circumscribed([vector(radians(ra), radians(dec)) for ra, dec in vertices])
+    most = max_ranges or (FEW if radius < ONE_DEGREE else MANY)
+    try:
+        outline = Outline(counter_clockwise(vertices))
+    except DegenerateError:
+        return _covered(middle, radius, max_ranges)
+
+    def position(point: Vector, disc: float, near: Any) -> tuple[int, Any]:
+        return outline.place(point, disc + PADDING, near)
+
+    # each cell is compared with each edge: of long outlines only the rough shape is covered
+    size = min(radius, sqrt(outline.area / pi)) * max(1.0, len(outline.edges) / _MANY_EDGES)
+    return cover(position, size, most, around(middle, radius) if radius < pi / 2 else (0, BASE_CELLS))
+
+
+def _circumscribed(points: Sequence[Vector]) -> tuple[Vector, float]:
+    """Middle and radius (radians) of a cap that holds these points and, if it is less than half of the sky, every polygon of them."""
+    middle = _normal(tuple(sum(point[axis] for point in points) for axis in range(3))) or points[0]
+    return middle, _angle(max(_chord(middle, point) for point in points)) + PADDING
 
 
 def _covered(middle: Vector, radius: float, max_ranges: int | None) -> list[Range]:
@@ -69,12 +88,12 @@ def cover(position: Position, size: float, max_ranges: int, start: tuple[int, li
     """
     whole: list[Range] = []
     order, cells = start
-    rim = _sorted_out(position, cells, order, whole)
+    rim = _sorted_out(position, [(cell, None) for cell in cells], order, whole)
     while rim and order < MAX_ORDER and RADII[order] >= _FINENESS * size and len(rim) <= _MOST_CELLS:
         order += 1
         rim = _sorted_out(position, _quarters(rim), order, whole)
     shift = 2 * (MAX_ORDER - order)
-    whole += [_range(cell, order, shift) for cell in rim]
+    whole += [_range(cell, order, shift) for cell, _ in rim]
     return merge(whole, max_ranges)
 
 
@@ -109,20 +128,22 @@ def merge(ranges: Iterable[Range], most: int) -> list[Range]:
     return list(zip(starts, ends, strict=True))
 
 
-def _quarters(cells: list[Cell]) -> list[Cell]:
+def _quarters(rim: Rim) -> Rim:
     return [
-        (face, 2 * x + (quarter & 1), 2 * y + (quarter >> 1), 4 * number + quarter) for face, x, y, number in cells for quarter in range(4)
+        ((face, 2 * x + (quarter & 1), 2 * y + (quarter >> 1), 4 * number + quarter), known)
+        for (face, x, y, number), known in rim
+        for quarter in range(4)
     ]
 
 
-def _sorted_out(position: Position, cells: list[Cell], order: int, whole: list[Range]) -> list[Cell]:
+def _sorted_out(position: Position, cells: Rim, order: int, whole: list[Range]) -> Rim:
     """The cells on the rim; those inside go to `whole`."""
     rim = []
     radius, shift = RADII[order], 2 * (MAX_ORDER - order)
-    for cell in cells:
-        where = position(center(cell[0], cell[1], cell[2], order), radius)
+    for cell, known in cells:
+        where, more = position(center(cell[0], cell[1], cell[2], order), radius, known)
         if where == 0:
-            rim.append(cell)
+            rim.append((cell, more))
         elif where > 0:
             whole.append(_range(cell, order, shift))
     return rim
@@ -138,7 +159,7 @@ def _cone(middle: Vector, radius: float) -> Position:
     a, b, c = middle
     limits: dict[float, tuple[float, float]] = {}
 
-    def position(point: Vector, disc: float) -> int:
+    def position(point: Vector, disc: float, _: Any) -> tuple[int, Any]:
         bounds = limits.get(disc)
         if bounds is None:
             outer = 4.0 * sin(min(radius + disc, pi) / 2) ** 2 if radius + disc < pi else 5.0
@@ -146,7 +167,7 @@ def _cone(middle: Vector, radius: float) -> Position:
             bounds = limits[disc] = (outer, inner)
         x, y, z = point
         square = (x - a) * (x - a) + (y - b) * (y - b) + (z - c) * (z - c)
-        return -1 if square > bounds[0] else 1 if square <= bounds[1] else 0
+        return -1 if square > bounds[0] else 1 if square <= bounds[1] else 0, None
 
     return position
 

@@ -1,6 +1,7 @@
 """ADQL text → Statement, in one step."""
 
 from vo_server.adql import parse, resolve
+from vo_server.adql.tree import Query
 from vo_server.errors import TooLargeError
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.result import Statement
@@ -15,8 +16,13 @@ def compile_adql(text: str, catalogue: Catalogue, *, max_rows: int | None = None
 
     Raises QuerySyntaxError, QueryMeaningError, or TooLargeError for texts longer than `max_length`.
     """
+    return translate(resolve(parse_adql(text, max_length=max_length), catalogue), max_rows=max_rows)
+
+
+def parse_adql(text: str, *, max_length: int = MAX_LENGTH) -> Query:
+    """The tree of an ADQL text. Raises QuerySyntaxError, or TooLargeError for texts longer than `max_length`."""
     if len(text) > max_length:
         raise TooLargeError(
             f"The query has {len(text)} characters; {max_length} are allowed.", hint="Upload long lists as a table and join it."
         )
-    return translate(resolve(parse(text), catalogue), max_rows=max_rows)
+    return parse(text)

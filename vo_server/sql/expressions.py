@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from vo_server.adql import resolved
-from vo_server.adql.functions import PREDICATES
+from vo_server.adql.functions import PREDICATES, Function
 from vo_server.adql.types import category
 from vo_server.adql.units import conversion
 from vo_server.model.columns import INTEGERS
 from vo_server.sql import geometry
+from vo_server.sql.errors import MisfitError
 from vo_server.sql.literals import number, quote_identifier, quote_text
 
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -82,7 +83,7 @@ class Renderer:
 
     def _constant(self, value: resolved.Constant) -> str:
         if value.value is None:
-            return "NULL"
+            return "NULL" if value.column.is_text else f"NULL::{value.column.sql_type}"
         if isinstance(value.value, bool):
             return "TRUE" if value.value else "FALSE"
         if isinstance(value.value, str):
@@ -96,7 +97,10 @@ class Renderer:
             return special(self, value)
         if value.function.sql is None:
             return geometry.render(self, value)
-        return value.function.sql.format(*(self.atom(argument) for argument in value.arguments))
+        return self._template(value.function, value.arguments)
+
+    def _template(self, function: Function, arguments: tuple[resolved.Value, ...]) -> str:
+        return (function.sql or "").format(*(self.atom(argument) for argument in arguments))
 
     def _modulo(self, value: resolved.Call) -> str:
         left, right = value.arguments
@@ -120,6 +124,8 @@ class Renderer:
     def _aggregate(self, value: resolved.Aggregate) -> str:
         if value.argument is None:
             return "count(*)"
+        if value.function is not None:
+            return self._template(value.function, (value.argument, *value.others))
         distinct = "DISTINCT " if value.distinct else ""
         argument = self.value(value.argument)
         if value.name in ("SUM", "AVG") and value.argument.column.datatype not in INTEGERS:
@@ -160,6 +166,9 @@ class Renderer:
 
     def _scalar(self, value: resolved.ScalarQuery) -> str:
         return f"({self.query_sql(value.query)})"
+
+    def _union(self, value: resolved.Union) -> str:
+        raise MisfitError("A union of shapes has no place in a result; CONTAINS and INTERSECTS take it.", value.parts[0].at)
 
     def _over(self, value: resolved.Over) -> str:
         parts = []
@@ -241,6 +250,7 @@ _VALUES: dict[type, Callable[..., str]] = {
     resolved.Chain: Renderer._chain,
     resolved.ScalarQuery: Renderer._scalar,
     resolved.Over: Renderer._over,
+    resolved.Union: Renderer._union,
 }
 _CONDITIONS: dict[type, Callable[..., str]] = {
     resolved.Between: Renderer._between,

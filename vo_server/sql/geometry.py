@@ -1,38 +1,48 @@
-"""Geometry → SQL: constant regions become ranges of the hidden cell column, the exact test stands beside them (ADQL 2.1 §4.2).
+"""Tests and functions of geometries → SQL: constant regions become ranges of cells, the exact test stands beside them (ADQL 2.1 §4.2).
 
 A test is written in three ways: with the ranges, for conditions that rows must fulfil; without them; and its opposite, which is false as
 well where a position is missing or not a number (PostgreSQL's NaN is greater than everything).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import cos, pi, radians, sin
-from typing import Protocol
 
 from vo_server.adql import resolved
 from vo_server.adql.constants import known
 from vo_server.adql.functions import PREDICATES
-from vo_server.errors import UsageError
-from vo_server.model.catalogue import Footprint
-from vo_server.model.columns import CELL
-from vo_server.sky.polygons import DegenerateError, counter_clockwise
-from vo_server.sky.ranges import Range, cone_ranges, polygon_ranges
-from vo_server.sql.literals import plain, quote_identifier
+from vo_server.adql.types import SHAPES
+from vo_server.sky.mocs import moc_area
+from vo_server.sky.polygons import area, half_spaces
+from vo_server.sky.ranges import MANY, Range, cone_ranges, merge
+from vo_server.sql.errors import MisfitError
+from vo_server.sql.literals import number, plain, quote_text
+from vo_server.sql.shapes import (
+    Circle,
+    Moc,
+    Point,
+    Polygon,
+    Region,
+    Rows,
+    Shape,
+    Union,
+    ValueRenderer,
+    coordinates,
+    literal,
+    point_of,
+    shape_of,
+)
 
 _SAME_PLACE = 1e-30
 """Haversine of two spellings of one place: RA 0 and 360 differ by a rounding error."""
 HALF_DEGREE = pi / 360
 """Half a degree in radians: haversines take half angles."""
-
-
-class ValueRenderer(Protocol):
-    """What this module needs of the renderer of values."""
-
-    def value(self, value: resolved.Value) -> str:
-        """The SQL of a value."""
-
-    def double(self, value: resolved.Value) -> str:
-        """The SQL of a number as double precision."""
+_ON_THE_EDGE = radians(1e-10)
+"""What lies this near to the edge of a polygon lies on it, as in functions.sql."""
+_FEW_EDGES = 12
+"""So many half-spaces are tested faster than a function is called."""
+_MANY_RANGES = 30
+"""Above this number of ranges a MOC is tested as one value, with fewer ranges around it for the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,59 +57,6 @@ class Test:
     def indexed(self) -> str:
         """The condition with its ranges in front, where an index helps."""
         return f"{self.ranges} AND {self.exact}" if self.ranges else self.exact
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A position: SQL of both coordinates, their values if constant, and the table whose cells are of just these columns."""
-
-    ra: str
-    dec: str
-    known: tuple[float, float] | None = None
-    table: resolved.TableSource | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """A circle; ``radius`` is its value in degrees if constant."""
-
-    center: Point
-    radius_sql: str
-    radius: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Polygon:
-    """A polygon of constant vertices, counter-clockwise."""
-
-    vertices: tuple[tuple[float, float], ...]
-
-    @property
-    def sql(self) -> str:
-        """The shape as an array."""
-        return f"ARRAY[{', '.join(plain(part) for vertex in self.vertices for part in vertex)}]::float8[]"
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """The footprint of a row."""
-
-    source: resolved.TableSource
-    footprint: Footprint
-
-    @property
-    def sql(self) -> str:
-        """The hidden shape."""
-        return f"{self.source.alias}.{quote_identifier(self.footprint.shape)}"
-
-    def cells(self, ranges: list[Range]) -> str:
-        """The rows whose footprint has a cell in `ranges`, by the side table's index."""
-        key = quote_identifier(self.footprint.key)
-        meets = " OR ".join(f"(k.lo <= {high} AND k.hi >= {low})" for low, high in ranges)
-        return f"{self.source.alias}.{key} IN (SELECT k.{key} FROM {self.footprint.cells} AS k WHERE {meets})"  # noqa: S608 - names are quoted, the rest are integers
-
-
-Shape = Point | Circle | Polygon | Region
 
 
 def comparison(render: ValueRenderer, left: resolved.Value, sign: str, right: resolved.Value, opposite: bool) -> str | None:
@@ -144,123 +101,79 @@ def render(renderer: ValueRenderer, call: resolved.Call) -> str:
 
 
 def shape_of_text(renderer: ValueRenderer, value: resolved.Cast) -> str:
-    """A DALI text such as '12.3 45.6' as an array (§4.7.1)."""
-    return f"string_to_array(btrim(({renderer.value(value.operand)})::text), ' ')::float8[]"
+    """A DALI text such as '12.3 45.6' as an array, NULL if it is none (§4.7.1); a geometry stays what it is."""
+    if value.operand.column.xtype in SHAPES:
+        return renderer.value(value.operand)
+    return f"vo.shape_of_text(({renderer.value(value.operand)})::text, {quote_text(value.type.lower())})"
 
 
 def predicate(renderer: ValueRenderer, call: resolved.Call) -> Test:
     """CONTAINS and INTERSECTS as a test."""
-    one, other = (_shape(renderer, argument) for argument in call.arguments)
-    if call.function.name == "INTERSECTS" and isinstance(other, Point):
+    one, other = (shape_of(renderer, argument, call.at) for argument in call.arguments)
+    contained = call.function.name == "CONTAINS"
+    if not contained and isinstance(other, Point):
         one, other = other, one
-    if isinstance(one, Point):
-        return _point_in(one, other)
-    test = (_CONTAINED if call.function.name == "CONTAINS" else _MEETING).get((type(one), type(other)))
-    if test is None:
-        raise UsageError(f"{call.function.name} of these two shapes is not supported.", parameter="QUERY")
-    return test(one, other)
+    return _related(contained, one, other, call.at)
 
-
-# shapes
-
-
-def _shape(renderer: ValueRenderer, value: resolved.Value) -> Shape:
-    if isinstance(value, resolved.Call) and value.function.name in _SHAPES:
-        return _SHAPES[value.function.name](renderer, value)
-    if isinstance(value, resolved.Reference) and isinstance(value.source, resolved.TableSource):
-        footprint = value.source.table.footprint
-        if footprint is not None and footprint.column == value.column.name:
-            return Region(value.source, footprint)
-    if value.column.xtype == "circle":
-        text = f"({renderer.value(value)})"
-        return Circle(Point(f"{text}[1]", f"{text}[2]"), f"{text}[3]", None)
-    if value.column.xtype == "point":
-        return _point(renderer, value)
-    raise UsageError(
-        "This geometry cannot be compared with others.", parameter="QUERY", hint="Use POINT, CIRCLE, POLYGON, or a column with a region."
-    )
-
-
-def _point(renderer: ValueRenderer, value: resolved.Value) -> Point:
-    if isinstance(value, resolved.Call) and value.function.name in ("POINT", "CENTROID"):
-        return _coordinates(renderer, *value.arguments) if value.function.name == "POINT" else _centroid(renderer, value)
-    text = f"({renderer.value(value)})"
-    return Point(f"{text}[1]", f"{text}[2]")
-
-
-def _centroid(renderer: ValueRenderer, call: resolved.Call) -> Point:
-    shape = _shape(renderer, call.arguments[0])
-    if isinstance(shape, Point):
-        return shape
-    if isinstance(shape, Circle):
-        return shape.center
-    raise UsageError("CENTROID of this shape is not supported.", parameter="QUERY")
-
-
-def _coordinates(renderer: ValueRenderer, ra: resolved.Value, dec: resolved.Value) -> Point:
-    lon, lat = known(ra), known(dec)
-    constant = (float(lon) % 360.0, float(lat)) if lon is not None and lat is not None else None
-    return Point(renderer.double(ra), renderer.double(dec), constant, _indexed(ra, dec))
-
-
-def _indexed(ra: resolved.Value, dec: resolved.Value) -> resolved.TableSource | None:
-    """The table whose cells are computed from exactly these two columns."""
-    if not (isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference) and ra.source is dec.source):
-        return None
-    source = ra.source
-    position = source.table.position if isinstance(source, resolved.TableSource) else None
-    fits = position is not None and position.indexed and (position.ra, position.dec) == (ra.name, dec.name)
-    return source if fits and isinstance(source, resolved.TableSource) else None
-
-
-def _circle(renderer: ValueRenderer, call: resolved.Call) -> Circle:
-    *center, size = call.arguments
-    middle = _coordinates(renderer, *center) if len(center) == 2 else _point(renderer, center[0])
-    radius = known(size)
-    return Circle(middle, renderer.double(size), None if radius is None else float(radius))
-
-
-def _polygon(renderer: ValueRenderer, call: resolved.Call) -> Polygon:
-    points: list[tuple[float, float] | None]
-    if call.arguments[0].column.xtype == "point":
-        points = [_point(renderer, argument).known for argument in call.arguments]
-    else:
-        pairs = zip(call.arguments[::2], call.arguments[1::2], strict=True)
-        points = [_coordinates(renderer, *pair).known for pair in pairs]
-    vertices = [point for point in points if point is not None]
-    if len(vertices) != len(points):
-        raise UsageError("A polygon to compare with needs constant vertices.", parameter="QUERY")
-    try:
-        return Polygon(tuple(counter_clockwise(vertices)))
-    except DegenerateError as error:
-        raise UsageError(f"POLYGON: {error}.", parameter="QUERY") from None
-
-
-_SHAPES: dict[str, Callable[[ValueRenderer, resolved.Call], Shape]] = {
-    "POINT": _point,
-    "CENTROID": _centroid,
-    "CIRCLE": _circle,
-    "POLYGON": _polygon,
-}
 
 # tests
 
 
-def _point_in(point: Point, shape: Shape) -> Test:
+def _related(contained: bool, one: Shape, other: Shape, at: int) -> Test:
+    """Whether one shape lies in another, or meets it."""
+    if isinstance(one, Union):
+        return (_all if contained else _any)([_related(contained, part, other, at) for part in one.parts])
+    if isinstance(other, Union):
+        if contained and not isinstance(one, Point):
+            raise MisfitError("Only positions can be looked for inside a union of shapes.", at)
+        return _any([_related(contained, one, part, at) for part in other.parts])
+    if isinstance(one, Point):
+        return _point_in(one, other)
+    if isinstance(one, Moc) or isinstance(other, Moc):
+        return _with_moc(contained, one, other, at)
+    if isinstance(one, Circle) and isinstance(other, Circle) and not contained:
+        return _circles_meet(one, other)
+    return _any_shapes(contained, one, other)
+
+
+def _point_in(point: Point, shape: Point | Circle | Polygon | Moc | Rows | Region) -> Test:
     if isinstance(shape, Point):
         return _cone(point, shape, 0.0, "<=")
     if isinstance(shape, Circle):
-        if shape.radius is not None:
-            return _cone(point, shape.center, shape.radius, "<=")
-        return _measured(_distance(point, shape.center), "<=", shape.radius_sql)
-    exact = f"vo.shape_contains_point({shape.sql}, {point.ra}, {point.dec})"
-    return Test(exact, f"NOT {exact}", _ranges_for(point, shape))
+        return _point_in_circle(point, shape)
+    if isinstance(shape, Moc):
+        return _point_in_moc(point, shape)
+    if isinstance(shape, Polygon):
+        return _point_in_polygon(point, shape)
+    return _by_function("shape_contains_point", f"{shape.sql}, {point.ra}, {point.dec}", _region_cells(shape, point.ranges))
 
 
-def _ranges_for(point: Point, shape: Polygon | Region) -> str | None:
-    if isinstance(shape, Region):
-        return shape.cells(cone_ranges(*point.known, 0.0)) if point.known else None
-    return _in_ranges(point.table, polygon_ranges(shape.vertices)) if point.table else None
+def _point_in_circle(point: Point, circle: Circle) -> Test:
+    if circle.radius is not None:
+        return _cone(point, circle.center, circle.radius, "<=")
+    return _within(_distance(point, circle.center), circle.radius_sql)
+
+
+def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
+    """By half-spaces, if the polygon is convex, else by a function."""
+    ranges = _in_ranges(point.cell, polygon.ranges) if point.cell else None
+    normals = half_spaces(polygon.vertices) if point.cheap and len(polygon.vertices) <= _FEW_EDGES else None
+    if normals is None:
+        return _by_function("shape_contains_point", f"{polygon.sql}, {point.ra}, {point.dec}", ranges)
+    ra, dec, limit = f"radians({point.ra})", f"radians({point.dec})", plain(_ON_THE_EDGE)
+    outwards = [f"cos({dec}) * (cos({ra}) * {plain(-x)} + sin({ra}) * {plain(-y)}) + sin({dec}) * {plain(-z)}" for x, y, z in normals]
+    exact = " AND ".join(f"{text} <= {limit}" for text in outwards)
+    return Test(f"({exact})", f"({' OR '.join(f'{limit} - ({text}) < 0' for text in outwards)})", ranges)
+
+
+def _point_in_moc(point: Point, moc: Moc) -> Test:
+    cell = point.cell or f"vo.healpix({point.ra}, {point.dec})"
+    if len(moc.ranges) <= _MANY_RANGES:
+        exact = _in_ranges(cell, moc.ranges)
+        return Test(exact, f"NOT ({exact})")
+    cells = ",".join(f"[{low},{high}]" for low, high in moc.ranges)
+    exact = f"{cell} <@ '{{{cells}}}'::int8multirange"
+    return Test(exact, f"NOT ({exact})", _in_ranges(cell, merge(moc.ranges, _MANY_RANGES)) if point.cell else None)
 
 
 def _cone(one: Point, other: Point, radius: float, sign: str) -> Test:
@@ -270,10 +183,17 @@ def _cone(one: Point, other: Point, radius: float, sign: str) -> Test:
     if sign == "<=" and radius >= 0:
         limit = max(limit, _SAME_PLACE)
     inside, outside = (one, other) if other.known else (other, one)
+    if outside.known is None:
+        return _pair(inside, outside, sign, limit)
     ranges = None
-    if inside.table is not None and outside.known is not None and radius < 180:
-        ranges = _in_ranges(inside.table, cone_ranges(*outside.known, max(radius, 0.0)))
-    return _measured(_haversine(inside, outside), sign, plain(limit), ranges)
+    if inside.cell is not None and radius < 180:
+        ranges = _in_ranges(inside.cell, cone_ranges(*outside.known, max(radius, 0.0)))
+    return _measured(_haversine(inside, outside.known), sign, plain(limit), ranges)
+
+
+def _pair(one: Point, other: Point, sign: str, limit: float) -> Test:
+    """Whether the positions of two rows lie within a constant: `limit` is the squared sine of half of it."""
+    return _measured(f"vo.haversine({one.ra}, {one.dec}, {other.ra}, {other.dec})", sign, plain(limit))
 
 
 def _measured(measure: str, sign: str, limit: str, ranges: str | None = None) -> Test:
@@ -281,81 +201,75 @@ def _measured(measure: str, sign: str, limit: str, ranges: str | None = None) ->
     return Test(f"{measure} {sign} {limit}", f"{limit} - ({measure}) {'<' if sign == '<=' else '<='} 0", ranges)
 
 
-def _haversine(position: Point, center: Point) -> str:
-    """Squared sine of half the distance; the constant parts of a known centre are computed here."""
-    if center.known is None:
-        return f"vo.haversine({position.ra}, {position.dec}, {center.ra}, {center.dec})"
-    ra, dec = center.known
-    up = f"power(sin(({position.dec} - {plain(dec)}) * {HALF_DEGREE!r}), 2)"
-    across = f"power(sin(({position.ra} - {plain(ra)}) * {HALF_DEGREE!r}), 2)"
-    return f"{up} + cos(radians({position.dec})) * {plain(cos(radians(dec)))} * {across}"
+def _within(distance: str, radius: str) -> Test:
+    """A distance of at most a radius that each row says, and that may be NaN, too."""
+    return Test(f"{distance} - {radius} <= 0", f"{radius} - {distance} < 0")
+
+
+def _haversine(place: Point, center: tuple[float, float]) -> str:
+    """Squared sine of half the distance to a constant, whose part is computed here."""
+    ra, dec = center
+    up = f"power(sin(({place.dec} - {plain(dec)}) * {HALF_DEGREE!r}), 2)"
+    across = f"power(sin(({place.ra} - {plain(ra)}) * {HALF_DEGREE!r}), 2)"
+    return f"{up} + cos(radians({place.dec})) * {plain(cos(radians(dec)))} * {across}"
 
 
 def _distance(one: Point, other: Point) -> str:
     return f"vo.distance({one.ra}, {one.dec}, {other.ra}, {other.dec})"
 
 
-def _in_ranges(table: resolved.TableSource, ranges: list[Range]) -> str:
-    cell = f"{table.alias}.{quote_identifier(CELL)}"
+def _in_ranges(cell: str, ranges: Sequence[Range]) -> str:
     listed = " OR ".join(f"{cell} BETWEEN {low} AND {high}" for low, high in ranges)
     return f"({listed})" if len(ranges) > 1 else listed
-
-
-def _circle_in_circle(one: Circle, other: Circle) -> Test:
-    return _measured(f"{_distance(one.center, other.center)} + {one.radius_sql}", "<=", other.radius_sql)
 
 
 def _circles_meet(one: Circle, other: Circle) -> Test:
     if one.radius is not None and other.radius is not None:
         return _cone(one.center, other.center, one.radius + other.radius, "<=")
-    return _measured(_distance(one.center, other.center), "<=", f"({one.radius_sql} + {other.radius_sql})")
+    return _within(_distance(one.center, other.center), f"({one.radius_sql} + {other.radius_sql})")
 
 
-def _region_meets_circle(region: Region, circle: Circle) -> Test:
-    return _region_test("intersects", region, circle)
+def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
+    """A footprint meets a MOC if their cells do; nothing else can be compared with one."""
+    region, moc = (one, other) if isinstance(one, Region) else (other, one)
+    if contained or not isinstance(region, Region) or not isinstance(moc, Moc):
+        hint = "CONTAINS(POINT(ra, dec), MOC(…)) and INTERSECTS of a published region column and a MOC are possible."
+        raise MisfitError("These two shapes cannot be compared.", at, hint)
+    exact = region.cells(moc.ranges)
+    return Test(exact, f"NOT ({exact})")
 
 
-def _region_in_circle(region: Region, circle: Circle) -> Test:
-    return _region_test("inside", region, circle)
+def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, other: Point | Circle | Polygon | Rows | Region) -> Test:
+    ranges = _region_cells(one, other.ranges) or _region_cells(other, one.ranges)
+    return _by_function("shape_inside" if contained else "shapes_intersect", f"{one.sql}, {other.sql}", ranges)
 
 
-def _region_test(word: str, region: Region, circle: Circle) -> Test:
-    exact = f"vo.shape_{word}_circle({region.sql}, {circle.center.ra}, {circle.center.dec}, {circle.radius_sql})"
-    ranges = region.cells(cone_ranges(*circle.center.known, circle.radius)) if circle.center.known and circle.radius is not None else None
+def _region_cells(shape: Shape, ranges: list[Range] | None) -> str | None:
+    """The condition that a footprint has a cell among those of a constant shape."""
+    return shape.cells(merge(ranges, MANY)) if isinstance(shape, Region) and ranges is not None else None
+
+
+def _by_function(name: str, arguments: str, ranges: str | None = None) -> Test:
+    exact = f"vo.{name}({arguments})"
     return Test(exact, f"NOT {exact}", ranges)
 
 
-def _region_meets_polygon(region: Region, polygon: Polygon) -> Test:
-    exact = f"vo.shapes_intersect({region.sql}, {polygon.sql})"
-    return Test(exact, f"NOT {exact}", region.cells(polygon_ranges(polygon.vertices)))
+def _any(tests: list[Test]) -> Test:
+    """At least one of the tests."""
+    ranges = [test.ranges for test in tests if test.ranges is not None]
+    around = f"({' OR '.join(f'({text})' for text in ranges)})" if len(ranges) == len(tests) else None
+    return Test(_joined("OR", [test.exact for test in tests]), _joined("AND", [test.opposite for test in tests]), around)
 
 
-def _polygon_meets_circle(polygon: Polygon, circle: Circle) -> Test:
-    center = circle.center
-    exact = f"vo.shape_intersects_circle({polygon.sql}, {center.ra}, {center.dec}, {circle.radius_sql})"
-    return Test(exact, f"NOT {exact}")
+def _all(tests: list[Test]) -> Test:
+    """Each of the tests."""
+    around = next((test.ranges for test in tests if test.ranges is not None), None)
+    return Test(_joined("AND", [test.exact for test in tests]), _joined("OR", [test.opposite for test in tests]), around)
 
 
-def _shapes_meet(one: Polygon | Region, other: Polygon | Region) -> Test:
-    exact = f"vo.shapes_intersect({one.sql}, {other.sql})"
-    return Test(exact, f"NOT {exact}")
+def _joined(word: str, conditions: list[str]) -> str:
+    return f"({f' {word} '.join(f'({text})' for text in conditions)})"
 
-
-_CONTAINED: dict[tuple[type, type], Callable[..., Test]] = {
-    (Circle, Circle): _circle_in_circle,
-    (Region, Circle): _region_in_circle,
-}
-_MEETING: dict[tuple[type, type], Callable[..., Test]] = {
-    (Circle, Circle): _circles_meet,
-    (Region, Circle): _region_meets_circle,
-    (Circle, Region): lambda circle, region: _region_meets_circle(region, circle),
-    (Region, Polygon): _region_meets_polygon,
-    (Polygon, Region): lambda polygon, region: _region_meets_polygon(region, polygon),
-    (Polygon, Circle): _polygon_meets_circle,
-    (Circle, Polygon): lambda circle, polygon: _polygon_meets_circle(polygon, circle),
-    (Polygon, Polygon): _shapes_meet,
-    (Region, Region): _shapes_meet,
-}
 
 # values
 
@@ -363,23 +277,16 @@ _MEETING: dict[tuple[type, type], Callable[..., Test]] = {
 def _ends(renderer: ValueRenderer, call: resolved.Call) -> tuple[Point, Point]:
     """The two positions of DISTANCE, in either form."""
     if len(call.arguments) == 4:
-        return _coordinates(renderer, *call.arguments[:2]), _coordinates(renderer, *call.arguments[2:])
-    return _point(renderer, call.arguments[0]), _point(renderer, call.arguments[1])
+        return coordinates(renderer, *call.arguments[:2]), coordinates(renderer, *call.arguments[2:])
+    return point_of(renderer, call.arguments[0]), point_of(renderer, call.arguments[1])
 
 
-def _array(renderer: ValueRenderer, call: resolved.Call) -> str:
+def _shape_value(renderer: ValueRenderer, call: resolved.Call) -> str:
     """A geometry as an array of degrees, NULL if one of its numbers is (DALI 1.1 §3.3.5–7)."""
-    if call.arguments[0].column.xtype is None:
-        numbers = [renderer.double(argument) for argument in call.arguments]
-    else:
-        points = [_point(renderer, argument) for argument in call.arguments if argument.column.xtype == "point"]
-        numbers = [coordinate for point in points for coordinate in (point.ra, point.dec)]
-        numbers += [renderer.double(argument) for argument in call.arguments if argument.column.xtype != "point"]
-    return f"vo.whole(ARRAY[{', '.join(numbers)}])"
-
-
-def _polygon_value(renderer: ValueRenderer, call: resolved.Call) -> str:
-    return _polygon(renderer, call).sql
+    shape = shape_of(renderer, call, call.at)
+    if isinstance(shape, Moc | Union):
+        raise MisfitError("This region has no place in a result.", call.at)
+    return shape.sql
 
 
 def _predicate_value(renderer: ValueRenderer, call: resolved.Call) -> str:
@@ -391,36 +298,41 @@ def _distance_value(renderer: ValueRenderer, call: resolved.Call) -> str:
 
 
 def _area(renderer: ValueRenderer, call: resolved.Call) -> str:
-    shape = _shape(renderer, call.arguments[0])
-    if isinstance(shape, Point):
-        return "0.0::float8"
-    if isinstance(shape, Circle):
-        return f"({plain((360 / pi) ** 2 * pi)} * power(sin(radians(least({shape.radius_sql}, 180)) / 2), 2))"
-    raise UsageError("AREA of this shape is not supported.", parameter="QUERY")
+    shape = shape_of(renderer, call.arguments[0], call.at)
+    if isinstance(shape, Union):
+        raise MisfitError("AREA needs a single shape.", call.at)
+    if isinstance(shape, Polygon):
+        return number(area(shape.vertices))
+    if isinstance(shape, Moc):
+        return number(moc_area(list(shape.ranges)))
+    return f"vo.shape_area({shape.sql})"
 
 
-def _centroid_value(renderer: ValueRenderer, call: resolved.Call) -> str:
-    point = _centroid(renderer, call)
-    return f"vo.whole(ARRAY[{point.ra}, {point.dec}])"
-
-
-def _unsupported(_: ValueRenderer, call: resolved.Call) -> str:
-    raise UsageError(f"{call.function.name} is not supported by this version.", parameter="QUERY")
+def _healpix_index(renderer: ValueRenderer, call: resolved.Call) -> str:
+    """Of an indexed position by its cell, which has that number in its first bits."""
+    order, *place = call.arguments
+    point = coordinates(renderer, *place) if len(place) == 2 else point_of(renderer, place[0])
+    depth = known(order)
+    if point.cell is not None and depth is not None:
+        return f"({point.cell} >> {2 * (29 - int(depth))})"
+    return f"vo.healpix_index(({renderer.value(order)})::integer, {point.ra}, {point.dec})"
 
 
 _FUNCTIONS: dict[str, Callable[[ValueRenderer, resolved.Call], str]] = {
     "AREA": _area,
-    "BOX": _unsupported,
-    "CENTROID": _centroid_value,
-    "CIRCLE": _array,
+    "BOX": _shape_value,
+    "CENTROID": _shape_value,
+    "CIRCLE": _shape_value,
     "CONTAINS": _predicate_value,
-    "COORD1": lambda renderer, call: _point(renderer, call.arguments[0]).ra,
-    "COORD2": lambda renderer, call: _point(renderer, call.arguments[0]).dec,
+    "COORD1": lambda renderer, call: point_of(renderer, call.arguments[0]).ra,
+    "COORD2": lambda renderer, call: point_of(renderer, call.arguments[0]).dec,
     "COORDSYS": lambda *_: "'ICRS'",
     "DISTANCE": _distance_value,
     "INTERSECTS": _predicate_value,
-    "POINT": _array,
-    "POLYGON": _polygon_value,
-    "REGION": _unsupported,
+    "IVO_GEOM_TRANSFORM": _shape_value,
+    "IVO_HEALPIX_INDEX": _healpix_index,
+    "MOC": lambda _, call: quote_text(literal(call, 0)),
+    "POINT": _shape_value,
+    "POLYGON": _shape_value,
 }
 """Geometrical functions as values."""

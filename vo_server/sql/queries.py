@@ -1,31 +1,48 @@
 """Queries → SQL: FROM, GROUP BY, ORDER BY, limits, set operations, common tables."""
 
+import re
+
 from vo_server.adql import resolved
+from vo_server.adql.messages import meaning_error
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
+from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
 from vo_server.sql.literals import quote_identifier
+from vo_server.sql.positions import passed_on
+
+_WORD = re.compile(r"\w{1,60}")
 
 
 def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
     """The SQL of a query and the columns it returns.
 
     Every column is cast to its ``sql_type``. At most `max_rows` rows come back; what the query itself asks for is ``Statement.limit``.
+    Raises QueryMeaningError for geometries that there are not.
     """
     top = query.body.top if isinstance(query.body, resolved.Select) else None
     limits = [limit for limit in (top, max_rows) if limit is not None]
-    sql = query_sql(query, limit=min(limits, default=None))
-    if query.common:
-        tables = ", ".join(f"{table.name} AS ({query_sql(table.query)})" for table in query.common)
-        sql = f"WITH {tables} {sql}"
+    try:
+        sql = _statement(query, min(limits, default=None))
+    except MisfitError as misfit:
+        word = _WORD.match(query.text, misfit.at)
+        raise meaning_error(query.text, misfit.at, misfit.message, word=word.group() if word else "", hint=misfit.hint) from None
     return Statement(sql, query.columns, top)
 
 
-def query_sql(query: resolved.Query, *, limit: int | None = None) -> str:
-    """A query with its order and limits. Without `limit` its own TOP holds."""
+def _statement(query: resolved.Query, limit: int | None) -> str:
+    sql = query_sql(query, limit=limit)
+    if not query.common:
+        return sql
+    tables = ", ".join(f"{table.name} AS ({query_sql(table.query, more=passed_on(table.query, table.position))})" for table in query.common)
+    return f"WITH {tables} {sql}"
+
+
+def query_sql(query: resolved.Query, *, limit: int | None = None, more: str | None = None) -> str:
+    """A query with its order and limits. Without `limit` its own TOP holds. `more` is selected behind its results."""
     body = query.body
     if isinstance(body, resolved.Select):
-        text, own = _select(body), body.top
+        text, own = _select(body, more), body.top
     else:
         text, own = _body(body), None
     order = _order(query.order)
@@ -53,10 +70,12 @@ def _operand(body: resolved.Body) -> str:
     return f"({query_sql(resolved.Query(body, ()))})"
 
 
-def _select(select: resolved.Select) -> str:
+def _select(select: resolved.Select, more: str | None) -> str:
     distinct = "DISTINCT " if select.distinct else ""
-    outputs = ", ".join(_output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1))
-    parts = [f"SELECT {distinct}{outputs} FROM {', '.join(_table(table) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
+    outputs = [_output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1)]
+    if more is not None:
+        outputs.append(more)
+    parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(_table(table) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
     if select.where is not None:
         parts.append(f"WHERE {RENDERER.condition(select.where)}")
     if select.group:
@@ -83,7 +102,7 @@ def _table(table: resolved.From) -> str:
     if isinstance(table, resolved.TableSource):
         return f"{table.table.physical} AS {table.alias}"
     if isinstance(table, resolved.QuerySource):
-        return f"({query_sql(table.query)}) AS {table.alias}"
+        return f"({query_sql(table.query, more=passed_on(table.query, table.position))}) AS {table.alias}"
     return f"{quote_identifier(table.name)} AS {table.alias}"
 
 

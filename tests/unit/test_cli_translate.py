@@ -1,0 +1,63 @@
+"""``vo adql`` without a database."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vo_server.cli import app
+from vo_server.cli.translate import verdicts
+from vo_server.errors import QuerySyntaxError, UsageError
+from vo_server.sql import parse_adql
+
+LINES = [
+    b'{"id": 1, "adql": "SELECT x FROM t"}',
+    b"",
+    b'{"id": "b", "adql": "SELECT x FROM", "other": true}',
+    b"{",
+    b'{"id": 4}',
+    b"[1]",
+    b'{"adql": "SELECT 1 FROM t"}',
+    b"\xff",
+]
+
+
+def test_each_line_has_a_verdict() -> None:
+    found = list(verdicts(LINES, parse_adql))
+    assert [(verdict["id"], verdict["ok"]) for verdict in found] == [
+        (1, True),
+        ("b", False),
+        (None, False),
+        (4, False),
+        (None, False),
+        (None, True),
+        (None, False),
+    ]
+    assert "A table expected" in found[1]["error"]
+    assert "not JSON" in found[2]["error"]
+    assert found[0]["error"] is None
+    assert '"adql"' in found[3]["error"]
+
+
+def test_lines_come_from_a_file_or_standard_input(tmp_path: Path) -> None:
+    file = tmp_path / "queries.jsonl"
+    file.write_bytes(b"\n".join(LINES))
+    one = CliRunner().invoke(app, ["adql", "--syntax-only", "--jsonl", str(file)])
+    for arguments in (["-"], []):
+        other = CliRunner().invoke(app, ["adql", "--syntax-only", "--jsonl", *arguments], input=b"\n".join(LINES))
+        assert one.stdout == other.stdout
+    assert [json.loads(line)["ok"] for line in one.stdout.splitlines()] == [True, False, False, False, False, True, False]
+    assert one.exit_code == 0
+
+
+def test_one_text_is_judged() -> None:
+    assert CliRunner().invoke(app, ["adql", "--syntax-only", "SELECT x FROM t"]).stdout == "ok\n"
+    assert isinstance(CliRunner().invoke(app, ["adql", "--syntax-only", "SELECT"]).exception, QuerySyntaxError)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--explain", "--syntax-only", "SELECT x FROM t"], [], ["--syntax-only", "--jsonl", "/no/such/file"]]
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
+    assert isinstance(CliRunner().invoke(app, ["adql", *arguments]).exception, UsageError)

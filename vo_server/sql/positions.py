@@ -1,0 +1,28 @@
+"""The indexed column of cells that knows a position: of a published table, or what a subquery over one passes on."""
+
+from vo_server.adql import resolved
+from vo_server.model.columns import CELL
+from vo_server.sql.literals import quote_identifier
+
+PASSED_ON = "cell"
+"""The column in which a subquery passes on the cells of its table."""
+
+
+def cell_of(ra: resolved.Value, dec: resolved.Value) -> str | None:
+    """The SQL of the cells that are computed from exactly these two columns; None if there is no such column."""
+    if not (isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference) and ra.source is dec.source):
+        return None
+    return _cells(ra.source) if ra.source.position == (ra.name, dec.name) else None
+
+
+def passed_on(query: resolved.Query, position: tuple[str, str] | None) -> str | None:
+    """What a subquery whose results `position` lie on the sky selects besides, so that its cells can be used outside."""
+    if position is None or not isinstance(query.body, resolved.Select):
+        return None
+    value = query.body.outputs[int(position[0][1:]) - 1].value
+    return f"{_cells(value.source)} AS {PASSED_ON}" if isinstance(value, resolved.Reference) else None
+
+
+def _cells(source: resolved.Source) -> str:
+    name = quote_identifier(CELL) if isinstance(source, resolved.TableSource) else PASSED_ON
+    return f"{source.alias}.{name}"

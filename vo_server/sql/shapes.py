@@ -1,0 +1,317 @@
+"""Values that are geometries → shapes: what of them is constant, what each row says, which index knows it (ADQL 2.1 §4.2).
+
+In SQL a shape is an array of degrees (see functions.sql): two numbers are a position, three a circle, more a polygon.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from vo_server.adql import resolved
+from vo_server.adql.constants import known
+from vo_server.model.catalogue import Footprint
+from vo_server.model.columns import POLYGON_TEXT
+from vo_server.sky.frames import FROM_ICRS, Matrix, rotated, rotation
+from vo_server.sky.mocs import MocError, parse_moc
+from vo_server.sky.polygons import DegenerateError, box, centroid, counter_clockwise, refuse_crossings
+from vo_server.sky.ranges import Range, cone_ranges, polygon_ranges
+from vo_server.sql.errors import MisfitError
+from vo_server.sql.literals import number, plain, quote_identifier
+from vo_server.sql.positions import cell_of
+
+
+class ValueRenderer(Protocol):
+    """What this module needs of the renderer of values."""
+
+    def value(self, value: resolved.Value) -> str:
+        """The SQL of a value."""
+
+    def double(self, value: resolved.Value) -> str:
+        """The SQL of a number as double precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A position: SQL of both coordinates, and their values if constant.
+
+    ``cell`` is the SQL of an indexed column of cells computed from just these two, ``source`` the table that they are columns of, if
+    they are. ``cheap``: the SQL may be repeated.
+    """
+
+    ra: str
+    dec: str
+    known: tuple[float, float] | None = None
+    cell: str | None = None
+    source: resolved.Source | None = None
+    cheap: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The position as an array, NULL if a coordinate is."""
+        return f"vo.whole(ARRAY[{self.ra}, {self.dec}])"
+
+    @property
+    def ranges(self) -> list[Range] | None:
+        """The cells that cover it, if it is constant."""
+        return cone_ranges(*self.known, 0.0) if self.known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circle; ``radius`` is its value in degrees if constant."""
+
+    center: Point
+    radius_sql: str
+    radius: float | None
+
+    @property
+    def sql(self) -> str:
+        """The circle as an array, NULL if one of its numbers is."""
+        return f"vo.whole(ARRAY[{self.center.ra}, {self.center.dec}, {self.radius_sql}])"
+
+    @property
+    def ranges(self) -> list[Range] | None:
+        """The cells that cover it, if it is constant."""
+        return cone_ranges(*self.center.known, self.radius) if self.center.known and self.radius is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A polygon of constant vertices, counter-clockwise."""
+
+    vertices: tuple[tuple[float, float], ...]
+
+    @property
+    def sql(self) -> str:
+        """The polygon as an array."""
+        return _array([part for vertex in self.vertices for part in vertex])
+
+    @property
+    def ranges(self) -> list[Range]:
+        """The cells that cover it."""
+        return polygon_ranges(self.vertices)
+
+
+@dataclass(frozen=True, slots=True)
+class Moc:
+    """A constant set of cells."""
+
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Several shapes that are one region."""
+
+    parts: "tuple[Shape, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A shape that each row computes."""
+
+    sql: str
+    ranges: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The footprint of a row, whose cells lie in a table beside it."""
+
+    source: resolved.TableSource
+    footprint: Footprint
+    ranges: None = None
+
+    @property
+    def sql(self) -> str:
+        """The hidden shape."""
+        return f"{self.source.alias}.{quote_identifier(self.footprint.shape)}"
+
+    def cells(self, ranges: list[Range] | tuple[Range, ...]) -> str:
+        """The rows whose footprint has a cell in `ranges`, by the side table's index."""
+        key = quote_identifier(self.footprint.key)
+        meets = " OR ".join(f"(k.lo <= {high} AND k.hi >= {low})" for low, high in ranges) or "FALSE"
+        return f"{self.source.alias}.{key} IN (SELECT k.{key} FROM {self.footprint.cells} AS k WHERE {meets})"  # noqa: S608 - names are quoted, the rest are integers
+
+
+Shape = Point | Circle | Polygon | Moc | Union | Rows | Region
+
+
+def shape_of(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
+    """The shape that a value is. Raises MisfitError, at `at` or where in the value it knows better."""
+    if isinstance(value, resolved.Call) and value.function.name in _SHAPES:
+        return _SHAPES[value.function.name](renderer, value)
+    if isinstance(value, resolved.Union):
+        return Union(tuple(shape_of(renderer, part, at) for part in value.parts))
+    if isinstance(value, resolved.Constant) and value.value is None:
+        return Rows("NULL::float8[]")
+    if isinstance(value, resolved.Reference) and isinstance(value.source, resolved.TableSource):
+        footprint = value.source.table.footprint
+        if footprint is not None and footprint.column == value.name:
+            return Region(value.source, footprint)
+    return _by_type(renderer, value, at)
+
+
+def _by_type(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
+    text, xtype = renderer.value(value), value.column.xtype
+    if xtype == "point":
+        return point_of(renderer, value)
+    if xtype == "circle":
+        return Circle(Point(f"({text})[1]", f"({text})[2]"), f"({text})[3]", None)
+    if xtype == "polygon":
+        return Rows(f"vo.polygon({text})")
+    if xtype == POLYGON_TEXT:
+        return Rows(f"vo.region({text})")
+    raise MisfitError("This is no geometry.", at, "Use POINT, CIRCLE, BOX, POLYGON, REGION, MOC, or a column with a region.")
+
+
+def point_of(renderer: ValueRenderer, value: resolved.Value) -> Point:
+    """The position that a value is, whose type says so."""
+    if isinstance(value, resolved.Call) and value.function.name in _POINTS:
+        return _POINTS[value.function.name](renderer, value)
+    null = isinstance(value, resolved.Constant) and value.value is None
+    text = "(NULL::float8[])" if null else f"({renderer.value(value)})"
+    return Point(f"{text}[1]", f"{text}[2]")
+
+
+def coordinates(renderer: ValueRenderer, ra: resolved.Value, dec: resolved.Value) -> Point:
+    """The position with these two coordinates."""
+    lon, lat = known(ra), known(dec)
+    constant = (float(lon) % 360.0, float(lat)) if lon is not None and lat is not None else None
+    references = isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference)
+    source = ra.source if isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference) and ra.source is dec.source else None
+    return Point(renderer.double(ra), renderer.double(dec), constant, cell_of(ra, dec), source, references or constant is not None)
+
+
+def literal(call: resolved.Call, index: int) -> str:
+    """The text of an argument that must be a literal."""
+    argument = call.arguments[index]
+    if not isinstance(argument, resolved.Constant) or not isinstance(argument.value, str):
+        raise MisfitError(f"Argument {index + 1} of {call.function.name} must be a text in quotes.", call.at)
+    return argument.value
+
+
+def _constant_point(place: tuple[float, float]) -> Point:
+    return Point(number(place[0]), number(place[1]), place, cheap=True)
+
+
+def _point(renderer: ValueRenderer, call: resolved.Call) -> Point:
+    return coordinates(renderer, *call.arguments)
+
+
+def _centroid(renderer: ValueRenderer, call: resolved.Call) -> Point:
+    shape = shape_of(renderer, call.arguments[0], call.at)
+    if isinstance(shape, Moc | Union):
+        raise MisfitError("CENTROID needs a single shape.", call.at)
+    if isinstance(shape, Point):
+        return shape
+    if isinstance(shape, Circle):
+        return shape.center
+    if isinstance(shape, Polygon):
+        return _constant_point(centroid(shape.vertices))
+    text = f"(vo.shape_centroid({shape.sql}))"
+    return Point(f"{text}[1]", f"{text}[2]")
+
+
+def _circle(renderer: ValueRenderer, call: resolved.Call) -> Circle:
+    *center, size = call.arguments
+    middle = coordinates(renderer, *center) if len(center) == 2 else point_of(renderer, center[0])
+    radius = known(size)
+    return Circle(middle, renderer.double(size), None if radius is None else float(radius))
+
+
+def _polygon(renderer: ValueRenderer, call: resolved.Call) -> Polygon | Rows:
+    if call.arguments[0].column.xtype == "point":
+        points = [point_of(renderer, argument) for argument in call.arguments]
+    else:
+        points = [coordinates(renderer, *pair) for pair in zip(call.arguments[::2], call.arguments[1::2], strict=True)]
+    vertices = [point.known for point in points if point.known is not None]
+    if len(vertices) < len(points):
+        return Rows(f"vo.polygon(ARRAY[{', '.join(part for point in points for part in (point.ra, point.dec))}])")
+    try:
+        ordered = counter_clockwise(vertices)
+        refuse_crossings(ordered)
+    except DegenerateError as error:
+        raise MisfitError(f"POLYGON: {error}.", call.at) from None
+    return Polygon(tuple(ordered))
+
+
+def _box(renderer: ValueRenderer, call: resolved.Call) -> Polygon | Rows:
+    *center, width, height = call.arguments
+    middle = coordinates(renderer, *center) if len(center) == 2 else point_of(renderer, center[0])
+    sizes = known(width), known(height)
+    if middle.known is None or sizes[0] is None or sizes[1] is None:
+        return Rows(f"vo.box({middle.ra}, {middle.dec}, {renderer.double(width)}, {renderer.double(height)})")
+    try:
+        return Polygon(tuple(box(*middle.known, sizes[0], sizes[1])))
+    except DegenerateError as error:
+        raise MisfitError(f"BOX: {error}.", call.at) from None
+
+
+def _moc(_: ValueRenderer, call: resolved.Call) -> Moc:
+    try:
+        ranges = parse_moc(literal(call, 0))
+    except MocError as error:
+        raise MisfitError(f"MOC: {error}.", call.at, "Write, for instance, MOC('3/12 14-17 4/200').") from None
+    if not ranges:
+        raise MisfitError("MOC: it has no cells.", call.at)
+    return Moc(tuple(ranges))
+
+
+def _transformed(renderer: ValueRenderer, call: resolved.Call) -> Shape:
+    """ivo_geom_transform: constants are turned here, so that an index can help."""
+    matrix = _matrix(call)
+    shape = shape_of(renderer, call.arguments[2], call.at)
+    if matrix is None:
+        return shape
+    if isinstance(shape, Moc | Union):
+        raise MisfitError("ivo_geom_transform needs a single shape.", call.at)
+    if isinstance(shape, Point) and shape.known:
+        return _constant_point(rotated(shape.known, matrix))
+    if isinstance(shape, Circle) and shape.center.known:
+        return Circle(_constant_point(rotated(shape.center.known, matrix)), shape.radius_sql, shape.radius)
+    if isinstance(shape, Polygon):
+        return Polygon(tuple(rotated(vertex, matrix) for vertex in shape.vertices))
+    text = f"vo.rotate({shape.sql}, {_array(matrix)})"
+    if isinstance(shape, Point):
+        return Point(f"({text})[1]", f"({text})[2]")
+    return Circle(Point(f"({text})[1]", f"({text})[2]"), shape.radius_sql, shape.radius) if isinstance(shape, Circle) else Rows(text)
+
+
+def _transformed_point(renderer: ValueRenderer, call: resolved.Call) -> Point:
+    shape = _transformed(renderer, call)
+    if not isinstance(shape, Point):
+        raise MisfitError("This is no point.", call.at)
+    return shape
+
+
+def _matrix(call: resolved.Call) -> Matrix | None:
+    """The rotation between the two frames of a call; None if they are the same."""
+    frames = literal(call, 0), literal(call, 1)
+    for frame in frames:
+        if frame not in FROM_ICRS:
+            raise MisfitError(
+                f"{frame[:40]!r} is not a reference frame that can be converted.", call.at, f"They are {', '.join(FROM_ICRS)}."
+            )
+    return rotation(*frames) if frames[0] != frames[1] else None
+
+
+def _array(numbers: list[float] | Matrix) -> str:
+    return f"ARRAY[{', '.join(map(plain, numbers))}]::float8[]"
+
+
+_POINTS: dict[str, Callable[[ValueRenderer, resolved.Call], Point]] = {
+    "POINT": _point,
+    "CENTROID": _centroid,
+    "IVO_GEOM_TRANSFORM": _transformed_point,
+}
+_SHAPES: dict[str, Callable[[ValueRenderer, resolved.Call], Shape]] = {
+    "POINT": _point,
+    "CENTROID": _centroid,
+    "CIRCLE": _circle,
+    "BOX": _box,
+    "POLYGON": _polygon,
+    "MOC": _moc,
+    "IVO_GEOM_TRANSFORM": _transformed,
+}
+"""Functions whose values are geometries."""
