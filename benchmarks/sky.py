@@ -8,9 +8,9 @@ index: ours by the cell in a bigint with a b-tree, Q3C's by CLUSTER on q3c_ang2i
 spoint. Ordering is, for ours, the computing of cells and their sorting; the others' is CLUSTER.
 
 Time is what a client waits for `SELECT count(id)` by a plain query: parsing, planning and execution, with the rows read from the table
-(id is in no index), but not their transfer, which is alike for all. Peers take turns, run by run; the least of a few runs counts at a place,
-and the table shows the median over places. One process a query (no parallel workers), no JIT. Counts are compared, and printed where they
-differ: pgSphere takes positions for equal that are 0.2 mas apart.
+(id is in no index), but not their transfer, which is alike for all. Peers take turns, run by run; at each place the least of a few runs
+counts, and the table shows the median over places. One process a query (no parallel workers), no JIT. Counts are compared, and printed
+where they differ: pgSphere takes positions for equal that are 0.2 mas apart.
 """
 
 import argparse

@@ -3,7 +3,8 @@
 import base64
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +12,15 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from lxml import etree
 
-from vo_server.formats import Format
+from vo_server.formats import FORMATS, Format
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Info, Outcome, TableHead
 
 NS = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 
-ARROW = {
+TABLEDATA, BINARY2, BINARY, CSV, TSV, JSON, FITS, PARQUET, ARROW, HTML, TEXT = FORMATS
+
+ARROW_TYPES = {
     "boolean": pa.bool_(),
     "smallint": pa.int16(),
     "integer": pa.int32(),
@@ -77,8 +80,22 @@ def everything() -> Sample:
     return Sample(tuple(EVERYTHING), tuple(zip(*EVERYTHING.values(), strict=True)))
 
 
+def without_smallest(sample: Sample) -> Sample:
+    """The same table without the numbers that stand for NULL in BINARY."""
+    return Sample(sample.columns, tuple(tuple(map(_larger, row)) for row in sample.rows))
+
+
+def _larger(cell: Any) -> Any:
+    if isinstance(cell, list):
+        return [_larger(element) for element in cell]
+    return cell + 1 if type(cell) is int and cell in SMALLEST else cell
+
+
+SMALLEST = (-(2**15), -(2**31), -(2**63))
+
+
 def arrow_type(column: Column) -> pa.DataType:
-    base = ARROW[column.sql_type.removesuffix("[]")]
+    base = ARROW_TYPES[column.sql_type.removesuffix("[]")]
     return pa.list_(base) if column.sql_type.endswith("[]") else base
 
 
@@ -86,9 +103,10 @@ def write(
     format_: Format, sample: Sample, *, size: int = 2, ending: Ending = Ending.COMPLETE, infos: tuple[Info, ...] = (), version: str = "1.4"
 ) -> bytes:
     """The whole document."""
-    writer = format_.writer(TableHead(sample.columns, infos, "results", "A table", version))
-    rows = [writer.rows(batch) for batch in sample.batches(size)]
-    return b"".join((writer.head(), *rows, writer.tail(Outcome(ending, len(sample.rows), "it broke" if ending is Ending.FAILED else None))))
+    outcome = Outcome(ending, len(sample.rows), "it broke" if ending is Ending.FAILED else None)
+    with closing(format_.writer(TableHead(sample.columns, infos, "results", "A table", version))) as writer:
+        rows = [writer.rows(batch) for batch in sample.batches(size)]
+        return b"".join((writer.head(), *rows, *writer.tail(outcome)))
 
 
 # any table
@@ -98,7 +116,7 @@ def single(value: float) -> float:
     return struct.unpack(">f", struct.pack(">f", value))[0]
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+STRINGS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 ELEMENTS: dict[str, st.SearchStrategy[Any]] = {
     "boolean": st.booleans(),
     "unsignedByte": st.integers(0, 255),
@@ -124,7 +142,7 @@ def cells_of(column: Column) -> st.SearchStrategy[Any]:
     if column.datatype == "char":
         return st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=12)
     if column.datatype == "unicodeChar":
-        return TEXT
+        return STRINGS
     if not column.is_array:
         return ELEMENTS[column.datatype]
     size = {"min_size": column.length, "max_size": column.length} if column.length else {"max_size": 4}
@@ -145,9 +163,7 @@ def samples(draw: st.DrawFn) -> Sample:
 
 def read_binary2(document: bytes, columns: Sequence[Column]) -> list[tuple[Any, ...]]:
     """Rows of a BINARY2 document, cell by cell (VOTable 1.5 §5.4); strings as str, arrays as lists, nulls by their flags alone."""
-    stream = etree.fromstring(document).find(f".//{NS}STREAM")
-    data = base64.b64decode("".join(stream.text.split()), validate=True)
-    at, rows = 0, []
+    data, at, rows = _stream(document), 0, []
     while at < len(data):
         flags = data[at : at + (len(columns) + 7) // 8]
         at += len(flags)
@@ -158,6 +174,28 @@ def read_binary2(document: bytes, columns: Sequence[Column]) -> list[tuple[Any, 
         rows.append(tuple(row))
     assert at == len(data)
     return rows
+
+
+def read_binary(document: bytes, columns: Sequence[Column]) -> list[tuple[Any, ...]]:
+    """Rows of a BINARY document (VOTable 1.5 §5.3): integers are null where VALUES says so; of all else nulls are not told apart."""
+    fields = list(etree.fromstring(document).iter(f"{NS}FIELD"))
+    declared = [replace(column, datatype=field.get("datatype")) for column, field in zip(columns, fields, strict=True)]
+    nulls = [None if (values := field.find(f"{NS}VALUES")) is None else int(values.get("null")) for field in fields]
+    data, at, rows = _stream(document), 0, []
+    while at < len(data):
+        row = []
+        for column, null in zip(declared, nulls, strict=True):
+            value, at = _read_cell(data, at, column)
+            is_null = null is not None and (value == null or (isinstance(value, list) and null in value))
+            row.append(None if is_null else value)
+        rows.append(tuple(row))
+    assert at == len(data)
+    return rows
+
+
+def _stream(document: bytes) -> bytes:
+    stream = etree.fromstring(document).find(f".//{NS}STREAM")
+    return base64.b64decode("".join(stream.text.split()), validate=True)
 
 
 CODES = {

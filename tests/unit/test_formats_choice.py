@@ -14,9 +14,16 @@ CHOICES = [
     ("VOTable", "VOTable (TABLEDATA)", VOTABLE),
     ("votable/td", "VOTable (TABLEDATA)", VOTABLE),
     ("votable/b2", "VOTable (BINARY2)", f"{VOTABLE};serialization=BINARY2"),
-    ("csv", "CSV", "text/csv;header=present"),
-    ("tsv", "TSV", "text/tab-separated-values"),
+    ("csv", "CSV", "text/csv;header=present;charset=utf-8"),
+    ("text/csv;header=present", "CSV", "text/csv;header=present"),
+    ("tsv", "TSV", "text/tab-separated-values;charset=utf-8"),
     ("json", "JSON", "application/json"),
+    ("votable/b", "VOTable (BINARY)", f"{VOTABLE};serialization=BINARY"),
+    ("fits", "FITS", "application/fits"),
+    ("parquet", "Parquet", "application/vnd.apache.parquet"),
+    ("arrow", "Arrow", "application/vnd.apache.arrow.stream"),
+    ("html", "HTML", "text/html;charset=utf-8"),
+    ("text", "plain text", "text/plain;charset=utf-8"),
     # media types are echoed as they came (DALI 1.1 §3.4.3)
     ("text/xml", "VOTable (TABLEDATA)", "text/xml"),
     ("Text/XML", "VOTable (TABLEDATA)", "Text/XML"),
@@ -26,6 +33,9 @@ CHOICES = [
     (f"{VOTABLE};content=datalink", "VOTable (TABLEDATA)", f"{VOTABLE};content=datalink"),
     ("text/csv", "CSV", "text/csv"),
     ("text/csv; charset=utf-8", "CSV", "text/csv; charset=utf-8"),
+    ("text/html", "HTML", "text/html"),
+    ("text/plain; charset=UTF-8", "plain text", "text/plain; charset=UTF-8"),
+    ("application/fits", "FITS", "application/fits"),
     ("application/json;charset=utf-8", "JSON", "application/json;charset=utf-8"),
     # a plus sign in a query string that was not percent-encoded
     ("application/x-votable xml", "VOTable (TABLEDATA)", VOTABLE),
@@ -41,9 +51,9 @@ def test_choice(asked: str | None, name: str, content_type: str) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        "fits",
-        "text/plain",
-        f"{VOTABLE};serialization=BINARY",
+        "xlsx",
+        "text/markdown",
+        f"{VOTABLE};serialization=BINARY3",
         "text/csv;header=absent",
         "nonsense",
         "text/xml\r\nX-Evil: 1",
@@ -52,7 +62,8 @@ def test_choice(asked: str | None, name: str, content_type: str) -> None:
 )
 def test_what_is_not_offered_is_refused_by_name(asked: str) -> None:
     with pytest.raises(
-        UsageError, match=r"RESPONSEFORMAT .* is not offered here. Use one of: votable, votable/b2, csv, tsv, json"
+        UsageError,
+        match=r"RESPONSEFORMAT .* is not offered here. Use one of: votable, votable/b2, votable/b, csv, tsv, json",
     ) as caught:
         choose(asked)
     assert repr(asked) in str(caught.value)

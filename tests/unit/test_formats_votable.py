@@ -1,17 +1,33 @@
 """The documents around the rows."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from formats_tables import NS, Sample, everything, read_binary2, write
+from formats_tables import (
+    ARROW,
+    BINARY,
+    BINARY2,
+    CSV,
+    JSON,
+    NS,
+    PARQUET,
+    TABLEDATA,
+    TSV,
+    Sample,
+    everything,
+    read_binary2,
+    without_smallest,
+    write,
+)
 from lxml import etree
 
-from vo_server.formats import FORMATS, Format, UnfinishedError
+from vo_server.formats import Format, UnfinishedError
 from vo_server.formats.votable import cone_error_document, error_document
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Info, Outcome, TableHead
 
-TABLEDATA, BINARY2, CSV, TSV, JSON = FORMATS
+VOTABLES = pytest.mark.parametrize("format_", [TABLEDATA, BINARY2, BINARY], ids=["TABLEDATA", "BINARY2", "BINARY"])
 QUERY = "SELECT \"a\" FROM t\n\tWHERE x < 1 AND y & '\x02'"
 
 
@@ -25,10 +41,10 @@ def tags(element: etree._Element) -> list[str]:
     return [child.tag.removeprefix(NS) for child in element]
 
 
-@pytest.mark.parametrize("format_", [TABLEDATA, BINARY2], ids=["TABLEDATA", "BINARY2"])
+@VOTABLES
 @pytest.mark.parametrize("version", ["1.4", "1.5"])
 def test_a_result_is_one_resource_with_one_table(format_: Format, version: str) -> None:
-    document = write(format_, everything(), infos=(Info("QUERY", QUERY), Info("empty", "")), version=version)
+    document = write(format_, without_smallest(everything()), infos=(Info("QUERY", QUERY), Info("empty", "")), version=version)
     assert document.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<VOTABLE ')
     root = parse(document)
     assert root.get("version") == version
@@ -40,10 +56,10 @@ def test_a_result_is_one_resource_with_one_table(format_: Format, version: str) 
     assert not document.count(b"<?cut")
 
 
-@pytest.mark.parametrize("format_", [TABLEDATA, BINARY2], ids=["TABLEDATA", "BINARY2"])
+@VOTABLES
 @pytest.mark.parametrize(("ending", "message"), [(Ending.OVERFLOW, None), (Ending.FAILED, "it broke")])
 def test_missing_rows_are_told_behind_the_table(format_: Format, ending: Ending, message: str | None) -> None:
-    (results,) = parse(write(format_, everything(), ending=ending))
+    (results,) = parse(write(format_, without_smallest(everything()), ending=ending))
     assert tags(results)[-2:] == ["TABLE", "INFO"]
     assert (results[-1].get("name"), results[-1].get("value"), results[-1].text) == ("QUERY_STATUS", ending.value, message)
 
@@ -106,6 +122,23 @@ def test_positions_refer_to_the_frame(column: Column, refers: bool) -> None:
     assert [field.get("ref") for field in root.iter(f"{NS}FIELD")] == ["icrs" if refers else None, None]
 
 
+DECLARED = [
+    (Column("n", "unsignedByte"), "short", "-32768"),
+    (Column("n", "unsignedByte", "3"), "short", "-32768"),
+    (Column("n", "unsignedByte", "*"), "unsignedByte", None),
+    (Column("n", "int"), "int", "-2147483648"),
+    (Column("n", "long", "*"), "long", None),
+    (Column("n", "double"), "double", None),
+]
+
+
+@pytest.mark.parametrize(("column", "datatype", "null"), DECLARED)
+def test_binary_declares_which_number_is_null(column: Column, datatype: str, null: str | None) -> None:
+    (field,) = parse(write(BINARY, Sample((column,), ()))).iter(f"{NS}FIELD")
+    assert field.get("datatype") == datatype
+    assert [values.get("null") for values in field] == ([null] if null else [])
+
+
 def test_no_rows_make_a_whole_document() -> None:
     empty = replace(everything(), rows=())
     assert read_binary2(write(BINARY2, empty), empty.columns) == []
@@ -138,8 +171,8 @@ def test_a_cone_search_error_stands_right_below_votable() -> None:
     assert [(status.get("name"), status.get("value"), status.text) for status in results] == [("QUERY_STATUS", "ERROR", "RA is missing")]
 
 
-@pytest.mark.parametrize("format_", [CSV, TSV, JSON], ids=lambda format_: format_.name)
+@pytest.mark.parametrize("format_", [CSV, TSV, JSON, PARQUET, ARROW], ids=lambda format_: format_.name)
 def test_a_format_that_cannot_tell_a_failure_breaks_off(format_: Format) -> None:
     writer = format_.writer(TableHead((Column("n", "int"),)))
-    with pytest.raises(UnfinishedError, match=f"The {format_.name} output broke off after 7 rows: it broke"):
-        writer.tail(Outcome(Ending.FAILED, 7, "it broke"))
+    with closing(writer), pytest.raises(UnfinishedError, match=f"The {format_.name} output broke off after 7 rows: it broke"):
+        list(writer.tail(Outcome(Ending.FAILED, 7, "it broke")))

@@ -3,13 +3,21 @@
 import re
 
 from vo_server.errors import UsageError
-from vo_server.formats.binary2 import Binary2Writer
+from vo_server.formats.arrowipc import ArrowWriter
+from vo_server.formats.binary import binary2_writer, binary_writer
 from vo_server.formats.delimited import csv_writer, tsv_writer
+from vo_server.formats.fits import FitsWriter
+from vo_server.formats.htmlrows import HtmlWriter
 from vo_server.formats.jsonrows import JsonWriter
+from vo_server.formats.plaintext import TextWriter
 from vo_server.formats.tabledata import TableDataWriter
+from vo_server.formats.voparquet import ParquetWriter
 from vo_server.formats.writer import Format, UnfinishedError, Writer
 
 __all__ = ["FORMATS", "Format", "UnfinishedError", "Writer", "choose"]
+
+UTF_8 = ";charset=utf-8"
+"""Said to clients that would take text for Latin-1 otherwise."""
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -33,11 +41,24 @@ FORMATS: tuple[Format, ...] = (
         ("votable/b2", "text/xml;serialization=BINARY2"),
         "ivo://ivoa.net/std/TAPRegExt#output-votable-binary2",
         "vot",
-        Binary2Writer,
+        binary2_writer,
     ),
-    Format("CSV", "text/csv;header=present", ("csv", "text/csv"), None, "csv", csv_writer),
-    Format("TSV", "text/tab-separated-values", ("tsv",), None, "tsv", tsv_writer),
+    Format(
+        "VOTable (BINARY)",
+        "application/x-votable+xml;serialization=BINARY",
+        ("votable/b", "text/xml;serialization=BINARY"),
+        "ivo://ivoa.net/std/TAPRegExt#output-votable-binary",
+        "vot",
+        binary_writer,
+    ),
+    Format("CSV", "text/csv;header=present", ("csv", "text/csv"), None, "csv", csv_writer, UTF_8),
+    Format("TSV", "text/tab-separated-values", ("tsv",), None, "tsv", tsv_writer, UTF_8),
     Format("JSON", "application/json", ("json",), None, "json", JsonWriter),
+    Format("FITS", "application/fits", ("fits",), None, "fits", FitsWriter),
+    Format("Parquet", "application/vnd.apache.parquet", ("parquet",), None, "parquet", ParquetWriter),
+    Format("Arrow", "application/vnd.apache.arrow.stream", ("arrow",), None, "arrows", ArrowWriter),
+    Format("HTML", "text/html;charset=utf-8", ("html", "text/html"), None, "html", HtmlWriter),
+    Format("plain text", "text/plain;charset=utf-8", ("text", "text/plain"), None, "txt", TextWriter),
 )
 """The first is what a client gets that asks for nothing."""
 
@@ -69,7 +90,7 @@ def choose(responseformat: str | None) -> tuple[Format, str]:
             f"RESPONSEFORMAT {responseformat!r} is not offered here.", hint=f"Use one of: {names}.", parameter="RESPONSEFORMAT"
         )
     is_media_type = asked.partition("/")[0].lower() in ("application", "text") and MEDIA_TYPE.fullmatch(asked)
-    return found, asked if is_media_type else found.media_type
+    return found, asked if is_media_type else found.media_type + found.parameters
 
 
 def _by_type(asked: str) -> Format | None:

@@ -47,6 +47,8 @@ class Spelling:
     """What encloses a timestamp."""
     null_element: pa.Scalar | None = None
     """A null inside an array; None: NaN among floats, ``?`` among booleans, refused among integers, as VOTable has no word for it."""
+    fills_arrays: bool = False
+    """Whether a null array of a fixed number of floats is that many NaN, as DALI 1.1 §3.3.4 has it for intervals."""
     long: Callable[[pa.Array], pa.Array] | None = None
     """64-bit integers, where they need more than their digits."""
 
@@ -85,17 +87,20 @@ def enclose(opening: pa.Scalar, text: pa.Array, closing: pa.Scalar) -> pa.Array:
 
 def timestamp_text(array: pa.Array) -> pa.Array:
     """``YYYY-MM-DDThh:mm:ss[.ffffff]`` without trailing zeros (DALI 1.1 §3.3.3); PostgreSQL's infinities become null."""
-    micros = array.view(pa.int64())
     if len(array) > array.null_count:
-        infinite = pc.less(micros, INFINITE_BEFORE_US)
-        if pc.any(infinite).as_py():
-            array = pc.if_else(infinite, NO_TIMESTAMP, array)
-        if _whole_seconds(micros):
+        array = finite_instants(array)
+        if _whole_seconds(array.view(pa.int64())):
             array = array.cast(pa.timestamp("s"), safe=False)
     text = pc.replace_substring(array.cast(pa.string()), " ", "T", max_replacements=1)
     if array.type.unit == "s":
         return text
     return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
+
+
+def finite_instants(array: pa.Array) -> pa.Array:
+    """The same timestamps with null for PostgreSQL's infinities."""
+    infinite = pc.less(array.view(pa.int64()), INFINITE_BEFORE_US)
+    return pc.if_else(infinite, NO_TIMESTAMP, array) if pc.any(infinite).as_py() else array
 
 
 def elements(column: Column, array: pa.Array) -> tuple[pa.Array, np.ndarray]:
@@ -164,7 +169,13 @@ def _array_text(column: Column, array: pa.Array, spelling: Spelling) -> pa.Array
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets_of(lengths)), text), spelling.between)
     if spelling.brackets:
         joined = enclose(spelling.brackets[0], joined, spelling.brackets[1])
-    return pc.if_else(array.is_valid(), joined, NO_TEXT) if array.null_count else joined
+    return pc.if_else(array.is_valid(), joined, _null_array(column, spelling)) if array.null_count else joined
+
+
+def _null_array(column: Column, spelling: Spelling) -> pa.Scalar:
+    if not spelling.fills_arrays or column.length is None or column.datatype not in FLOATS:
+        return NO_TEXT
+    return pa.scalar(spelling.between.as_py().join([spelling.nan.as_py()] * column.length))
 
 
 def _null_element(column: Column, flat: pa.Array, spelling: Spelling) -> pa.Scalar:

@@ -1,6 +1,6 @@
 """Rows as CSV (RFC 4180) and TSV: a row of column names, then a line a row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from vo_server.formats.cells import EMPTY, RowFrame, Spelling, column_text, enclose
 from vo_server.formats.texts import SPECIAL, byte_classes, classes_in
-from vo_server.formats.writer import refuse_failure
+from vo_server.formats.writer import Writer, refuse_failure
 from vo_server.model.result import Outcome, TableHead
 
 CSV_CLASSES = byte_classes(',"\r\n')
@@ -56,7 +56,7 @@ CSV = Dialect("CSV", ",", "\r\n", _spelling(csv_text))
 TSV = Dialect("TSV", "\t", "\n", _spelling(tsv_text))
 
 
-class DelimitedWriter:
+class DelimitedWriter(Writer):
     """UTF-8 lines. NULL is an empty cell; arrays are their elements with blanks between; booleans are ``true`` and ``false``."""
 
     def __init__(self, dialect: Dialect, head: TableHead) -> None:
@@ -77,10 +77,10 @@ class DelimitedWriter:
         texts = [column_text(column, array, spelling) for column, array in zip(self._columns, batch.columns, strict=True)]
         return b"".join((self._frame.join(texts), self._dialect.line_end.encode()))
 
-    def tail(self, outcome: Outcome) -> bytes:
+    def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """Nothing; a FAILED outcome raises UnfinishedError."""
         refuse_failure(outcome, self._dialect.name)
-        return b""
+        return iter(())
 
 
 def csv_writer(head: TableHead) -> DelimitedWriter:

@@ -13,13 +13,14 @@ beyond ±2⁵³, which JavaScript would round, are strings of digits.
 """
 
 import json
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo_server.formats.cells import RowFrame, Spelling, column_text, enclose
 from vo_server.formats.texts import ILLEGAL, SPECIAL, byte_classes, classes_in, replace_each
-from vo_server.formats.writer import refuse_failure
+from vo_server.formats.writer import Writer, refuse_failure
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Outcome, TableHead
 
@@ -66,7 +67,7 @@ SPELLING = Spelling(
 FRAME = RowFrame(pa.scalar(","), pa.scalar("],\n["), null="null")
 
 
-class JsonWriter:
+class JsonWriter(Writer):
     """One JSON object, its rows streamed."""
 
     def __init__(self, head: TableHead) -> None:
@@ -93,11 +94,11 @@ class JsonWriter:
         self._begun = True
         return b"".join((opening, FRAME.join(texts), b"]"))
 
-    def tail(self, outcome: Outcome) -> bytes:
+    def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """Whether rows are missing, and how many there are; a FAILED outcome raises UnfinishedError."""
         refuse_failure(outcome, "JSON")
         overflow = outcome.ending is Ending.OVERFLOW
-        return b'\n],\n"overflow": ' + _dumps(overflow) + b', "rows": ' + _dumps(outcome.rows) + b"}\n"
+        yield b'\n],\n"overflow": ' + _dumps(overflow) + b', "rows": ' + _dumps(outcome.rows) + b"}\n"
 
 
 def _metadata(column: Column) -> dict[str, str]:

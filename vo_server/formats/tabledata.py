@@ -1,10 +1,13 @@
 """Rows of a VOTable as TABLEDATA (VOTable 1.5 §5.1–5.2)."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
 from vo_server.formats import votable
 from vo_server.formats.cells import RowFrame, Spelling, column_text
 from vo_server.formats.texts import xml_text
+from vo_server.formats.writer import Writer
 from vo_server.model.result import Outcome, TableHead
 
 SPELLING = Spelling(
@@ -13,12 +16,17 @@ SPELLING = Spelling(
     false=pa.scalar("F"),
     nan=pa.scalar("NaN"),
     infinities=(pa.scalar("+Inf"), pa.scalar("-Inf")),
+    fills_arrays=True,
 )
 FRAME = RowFrame(pa.scalar("</TD><TD>"), pa.scalar("</TD></TR>\n<TR><TD>"))
 
 
-class TableDataWriter:
-    """VOTable with rows as XML elements. NULL is an empty TD whatever the type, so an empty string reads back as NULL."""
+class TableDataWriter(Writer):
+    """VOTable with rows as XML elements. NULL is an empty TD, so an empty string reads back as NULL.
+
+    A null array of a fixed number of floats is that many NaN instead: astropy masks both alike, and votlint counts the elements of an
+    empty TD. Among booleans and integers it is empty all the same, since every element that could be written reads as a value in STIL.
+    """
 
     def __init__(self, head: TableHead) -> None:
         self._head = head
@@ -34,6 +42,6 @@ class TableDataWriter:
         texts = [column_text(column, array, SPELLING) for column, array in zip(self._head.columns, batch.columns, strict=True)]
         return b"".join((b"<TR><TD>", FRAME.join(texts), b"</TD></TR>\n"))
 
-    def tail(self, outcome: Outcome) -> bytes:
+    def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """The rest of the document, with QUERY_STATUS when rows are missing."""
-        return votable.tail(outcome, votable.TABLEDATA, self._head.votable_version)
+        yield votable.tail(outcome, votable.TABLEDATA, self._head.votable_version)

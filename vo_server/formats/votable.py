@@ -28,18 +28,25 @@ POSITION_XTYPES = ("point", "circle", "polygon")
 
 @dataclass(frozen=True, slots=True)
 class Serialization:
-    """How rows stand in DATA: the elements around them, outermost first, the innermost one's attributes, and whether the
-    FIELDs of strings and of variable arrays keep their bound and shape."""
+    """How rows stand in TABLE: the elements around them, outermost first, the innermost one's attributes, whether the FIELDs of strings
+    and of variable arrays keep their bound and shape, and whether those of integers declare which number is NULL."""
 
     elements: tuple[str, ...]
-    attributes: tuple[tuple[str, str], ...]
-    keeps_bounds: bool
+    attributes: tuple[tuple[str, str], ...] = ()
+    keeps_bounds: bool = True
+    declares_nulls: bool = False
 
 
-TABLEDATA = Serialization(("TABLEDATA",), (), keeps_bounds=True)
+TABLEDATA = Serialization(("DATA", "TABLEDATA"))
+NO_DATA = Serialization(())
+"""The table's description alone."""
 # The rows carry every length, and astropy misreads the rest: bounded strings (before 7.1, CHECKLIST VOT-009), and arrays such as 3x*,
 # whose count it takes for that of the triples, where VOTable 1.5 §5.3 and STIL mean all elements.
-BINARY2 = Serialization(("BINARY2", "STREAM"), (("encoding", "base64"),), keeps_bounds=False)
+BINARY2 = Serialization(("DATA", "BINARY2", "STREAM"), (("encoding", "base64"),), keeps_bounds=False)
+BINARY = Serialization(("DATA", "BINARY", "STREAM"), (("encoding", "base64"),), keeps_bounds=False, declares_nulls=True)
+
+NULLS = {"short": -(2**15), "int": -(2**31), "long": -(2**63)}
+"""What stands for NULL among integers where a FIELD must declare it (VOTable 1.5 §4.7): the smallest of each."""
 
 
 def head(table: TableHead, serialization: Serialization) -> bytes:
@@ -78,11 +85,20 @@ def cone_error_document(message: str) -> bytes:
 
 
 def field_arraysize(column: Column, serialization: Serialization) -> str | None:
-    """The arraysize of a column's FIELD; strings always have one, since ``char`` without it is a single character (VOTable 1.5 §2.2)."""
+    """The arraysize of a column's FIELD; strings always have one, since ``char`` without it is a single character (VOTable 1.5 §2.2).
+    Without rows it is what the column says: whoever describes data elsewhere knows how long they are.
+    """
+    if serialization is NO_DATA:
+        return column.arraysize
     arraysize = "*" if column.is_timestamp or (column.datatype in TEXTS and not column.arraysize) else column.arraysize
     if serialization.keeps_bounds or arraysize is None:
         return arraysize
     return "*" if column.datatype in TEXTS or arraysize.endswith("*") else arraysize
+
+
+def null_of(column: Column) -> int | None:
+    """The number that VALUES declares as NULL; variable arrays need none, since they can be empty."""
+    return NULLS.get(column.datatype) if not column.is_array or column.length is not None else None
 
 
 def _document(version: str) -> tuple[etree._Element, etree._Element]:
@@ -96,7 +112,7 @@ def _table(serialization: Serialization, name: str | None = None, description: s
     table = _element("TABLE", description, name=name)
     table.append(_mark())
     inner = table
-    for tag in ("DATA", *serialization.elements):
+    for tag in serialization.elements:
         inner.append(_element(tag))
         inner = inner[-1]
     inner.attrib.update(serialization.attributes)
@@ -117,7 +133,7 @@ def _fields(columns: tuple[Column, ...], serialization: Serialization) -> bytes:
 
 
 def _field(column: Column, serialization: Serialization) -> etree._Element:
-    return _element(
+    field = _element(
         "FIELD",
         column.description,
         name=column.name,
@@ -129,6 +145,10 @@ def _field(column: Column, serialization: Serialization) -> etree._Element:
         utype=column.utype,
         ref=FRAME if _is_position(column) else None,
     )
+    null = null_of(column) if serialization.declares_nulls else None
+    if null is not None:
+        field.append(_element("VALUES", null=str(null)))
+    return field
 
 
 def _is_position(column: Column) -> bool:

@@ -5,13 +5,16 @@ from itertools import chain
 
 import pyarrow
 
-from vo_server.db.stream import QueryPool, ResultStream
+from vo_server.db.stream import LimitedPool, QueryPool, ResultStream
 from vo_server.errors import VoError, report_incident
 from vo_server.formats import Format, Writer
 from vo_server.model.result import Ending, Outcome, Statement, TableHead
 
 FIRST_ROWS = 1000
 """Rows of the first piece of a body: few, so that it leaves early."""
+
+SMALL_ROWS = 4 * FIRST_ROWS
+"""A first batch of no more rows is taken whole, and mostly it is the only one."""
 
 CHUNK_BYTES = 32 * 1024
 """Smaller pieces wait for more: an answer of a few rows leaves in one."""
@@ -25,7 +28,9 @@ class Answer:
     format can say them, else they leave ``chunks`` as exceptions.
     """
 
-    def __init__(self, pool: QueryPool, statement: Statement, head: TableHead, form: Format, content_type: str, maxrec: int | None) -> None:
+    def __init__(
+        self, pool: QueryPool | LimitedPool, statement: Statement, head: TableHead, form: Format, content_type: str, maxrec: int | None
+    ) -> None:
         self.content_type = content_type
         self.filename: str | None = f"result.{form.extension}"
         self._pool, self._statement, self._maxrec = pool, statement, maxrec
@@ -33,36 +38,49 @@ class Answer:
         self._stream: ResultStream | None = None
         self._batches: Iterator[pyarrow.RecordBatch] = iter(())
         self._cancelled = False
+        self.rows = 0
+        """Rows written so far."""
+        self.failure: VoError | None = None
+        """What went wrong after the first byte, for those who can still say so elsewhere than in the document."""
 
     def start(self) -> None:
         """Run the statement and fetch its first rows."""
         self._stream = self._pool.open(self._statement)
         if self._cancelled:
             self._stream.cancel()
+        self._stream.run()
         batches = iter(self._stream)
         first = next(batches, None)
-        self._batches = chain(split_first(first), batches) if first is not None else iter(())
+        if first is not None:
+            self._batches = chain(split_first(first), batches)
 
     def chunks(self) -> Iterator[bytes]:
-        """The document. Small answers come in one piece."""
+        """The document. Small answers come in one piece. The connection is given back before the document's end is made."""
         held = self._writer.head()
-        rows, ending, message = 0, Ending.COMPLETE, None
+        ending = Ending.COMPLETE
         try:
             for batch in self._batches:
-                room = batch.num_rows if self._maxrec is None else self._maxrec - rows
+                room = batch.num_rows if self._maxrec is None else self._maxrec - self.rows
                 ending = Ending.OVERFLOW if batch.num_rows > room else ending
                 taken = batch.slice(0, room)
                 if taken.num_rows:
                     held += self._writer.rows(taken)
-                    rows += taken.num_rows
-                if rows >= FIRST_ROWS or len(held) > CHUNK_BYTES:
+                    self.rows += taken.num_rows
+                if held and (self.rows >= FIRST_ROWS or len(held) > CHUNK_BYTES):
                     yield held
                     held = b""
         except VoError as error:
-            ending, message = Ending.FAILED, str(error)
+            ending, self.failure = Ending.FAILED, error
         except Exception as error:  # noqa: BLE001 the head has left: only the document's end can still tell
-            ending, message = Ending.FAILED, str(report_incident("a query failed while its rows were being sent", error))
-        yield held + self._writer.tail(Outcome(ending, rows, message))
+            ending, self.failure = Ending.FAILED, report_incident("a query failed while its rows were being sent", error)
+        self._give_back()
+        for piece in self._writer.tail(Outcome(ending, self.rows, str(self.failure) if self.failure else None)):
+            if len(held) > CHUNK_BYTES:
+                yield held
+                held = b""
+            held += piece
+        if held:
+            yield held
 
     def cancel(self) -> None:
         """Stop the database's work; may come before, while and after it runs."""
@@ -71,14 +89,18 @@ class Answer:
             self._stream.cancel()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, and what the writer holds."""
+        self._give_back()
+        self._writer.close()
+
+    def _give_back(self) -> None:
         if self._stream is not None:
             self._stream.close()
 
 
 def split_first(batch: pyarrow.RecordBatch) -> Iterator[pyarrow.RecordBatch]:
     """A large first batch in two pieces, so that the head and some rows leave before the rest is encoded."""
-    if batch.num_rows > 4 * FIRST_ROWS:
+    if batch.num_rows > SMALL_ROWS:
         yield batch.slice(0, FIRST_ROWS)
         yield batch.slice(FIRST_ROWS)
     else:

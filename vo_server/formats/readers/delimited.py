@@ -4,9 +4,9 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow
@@ -132,6 +132,12 @@ def _head(path: Path) -> Head:
         lines = _lines(io.BufferedReader(stream))
         comments: list[str] = []
         line = next(lines, "")
+        if "\r" in line.rstrip("\r\n") and not line.endswith("\n"):
+            raise DataError(
+                "its lines end with a carriage return alone, as on the earliest Macintoshes.",
+                source=path.name,
+                hint="Convert them: tr '\\r' '\\n' < FILE > NEWFILE.",
+            )
         while line.startswith("#") or (line and not line.strip()):
             comments.append(line.strip("# \t\r\n"))
             line = next(lines, "")
@@ -220,16 +226,74 @@ class _Text:
             quoted_strings_can_be_null=True,
         )
         row = 1
+        last = None
         with _explained(self._path, self._head.lines), _stream(self._path) as stream:
             try:
-                reader = pyarrow.csv.open_csv(stream, read, parse, convert)
+                for batch in pyarrow.csv.open_csv(stream, read, parse, convert):
+                    yield row, batch
+                    row += batch.num_rows
+                    last = batch.columns[-1][-1].as_py() if batch.num_rows else last
             except pyarrow.ArrowInvalid as error:
                 if "Empty CSV file" in str(error):
                     return
+                self._refuse_unclosed()
                 raise
-            for batch in reader:
-                yield row, batch
-                row += batch.num_rows
+        if last is not None and "\n" in last:  # the last value of all may have swallowed rows
+            self._refuse_unclosed()
+
+    def _refuse_unclosed(self) -> None:
+        """DataError that names row and column if a quote is open at the end of the file. Slow: only for files that look like it."""
+        place = None
+        with suppress(UnicodeDecodeError), _stream(self._path) as stream:
+            place = _unclosed(io.BufferedReader(stream), self._head)
+        if place is not None:
+            row, column = place
+            raise DataError(
+                "the value begins with a double quote that is never closed, so that it goes on to the end of the file.",
+                source=self._path.name,
+                row=row,
+                column=column,
+                hint='Close the quote; a quote that belongs to the value itself is written "" inside quotes.',
+            )
+
+
+def _unclosed(file: io.BufferedReader, head: Head) -> tuple[int, str | None] | None:
+    """Row and column of a quote that is open at the end of the file; None if there is none."""
+    held: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in islice(_lines(file), head.lines, None):
+            held.append(line)
+            yield line
+
+    row = 1
+    reader = csv.reader(lines(), delimiter=head.delimiter, strict=True)
+    try:
+        for values in reader:
+            row += 1 if values or len(head.names) == 1 else 0
+            held.clear()
+    except csv.Error as error:
+        if not any(word in str(error) for word in UNCLOSED):
+            return None
+        # the row until the quote that is open, or at least the beginning of what follows it
+        values = next(csv.reader(_within(held, csv.field_size_limit() // 2), delimiter=head.delimiter))
+        return row, head.names[len(values) - 1] if len(values) <= len(head.names) else None
+    return None
+
+
+UNCLOSED = ("unexpected end of data", "field larger than field limit")
+"""What the csv module says of a quote that is open: the file ended, or the value is too long for one."""
+
+
+def _within(lines: Sequence[str], limit: int) -> Iterator[str]:
+    """The first of `lines` that have at most `limit` characters together, and at least the beginning of one."""
+    yield lines[0][:limit]
+    left = limit - len(lines[0])
+    for line in lines[1:]:
+        left -= len(line)
+        if left < 0:
+            return
+        yield line
 
 
 def _trimmed(texts: pyarrow.Array) -> pyarrow.Array:
