@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/vo demo --port $(PORT) --data-dir $(DATA)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

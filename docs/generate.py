@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
 
 from vo_server.cli import app
+from vo_server.formats import FORMATS
 from vo_server.settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,31 @@ def commands_page() -> str:
     for name, command in _commands("vo", get_command(app)):
         parts += [f"## `{name}`", "", (command.help or "").strip(), "", *_usage(name, command), *_parameters(command)]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def formats_page() -> str:
+    """Every output format with its names, from the table that requests are answered by."""
+    rows = [
+        [_cell(form.name), _codes(form.aliases[:1]), _codes([form.media_type]), _codes(form.aliases[1:]), _codes([form.ivoid or ""])]
+        for form in FORMATS
+    ]
+    head = [
+        "# Output formats",
+        "",
+        NOTE,
+        "`RESPONSEFORMAT` (or TAP's older `FORMAT`) takes a name, an alias, or a media type; upper and lower case are the same, and the",
+        "parameters `charset`, `content` and `version` of a media type change nothing. A media type comes back as it was given, a name",
+        f"gives the format's own. Without the parameter the answer is {FORMATS[0].name}. What is not listed is refused.",
+        "",
+        "| format | name | media type | also | TAPRegExt 1.0 id |",
+        "|---|---|---|---|---|",
+    ]
+    notes = "What becomes of types and nulls in each: [formats explained](../explanation/formats.md)."
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), "", notes, ""])
+
+
+def _codes(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words if word)
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -105,6 +131,7 @@ def _cell(text: str) -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
+    "docs/reference/formats.md": formats_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/commands.md": commands_page,
     "schemas/settings.schema.json": settings_schema,

@@ -14,6 +14,7 @@ from vo_server import web
 from vo_server.db.catalogue import load_catalogue, load_resources, load_site
 from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
+from vo_server.jobs.worker import Perform, Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
 from vo_server.protocols import files, scs, sia2, tap
 from vo_server.services import Clock, Services, Snapshot, utc_now
@@ -41,6 +42,20 @@ def create_app(services: Services) -> Starlette:
     )
     app.router.redirect_slashes = False  # both spellings are answered in place, by OneSpelling
     return app
+
+
+def performers(services: Services) -> dict[str, Perform]:
+    """What each kind of job does."""
+    return {tap.JOB_KIND: tap.performer(services)}
+
+
+def create_worker(services: Services) -> Worker:
+    """A worker for all kinds of jobs, not yet started; SetupError if it does not reach the server's result store."""
+    with services.database.engine.connect() as connection:
+        services.results.check(connection)
+    settings = services.settings
+    runner = Runner(services.jobs, services.results, performers(services))
+    return Worker(services.database, runner, settings.worker_concurrency, settings.stalled_seconds)
 
 
 def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabilities, ...]:

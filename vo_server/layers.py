@@ -8,9 +8,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.demo",),  # real data to begin with, published as an operator would
     ("vo_server.app",),  # composition root: every pool, every route
     ("vo_server.protocols", "vo_registry.oai", "vo_server.web"),  # the standards | the publishing registry | pages for people
-    ("vo_server.services",),  # what is open: pools, catalogue, clock
+    ("vo_server.services",),  # what is open: pools, catalogue, jobs, clock
     ("vo_server.http",),  # the HTTP kit
-    ("vo_server.query", "vo_server.publish"),  # use cases, no HTTP
+    ("vo_server.query", "vo_server.jobs", "vo_server.publish"),  # use cases, no HTTP
     ("vo_server.db",),  # the only door to PostgreSQL
     ("vo_registry.oai_pmh",),  # arguments → records → OAI-PMH documents
     ("vo_registry.records",),  # the registry's records: model→XML too, made of documents' elements

@@ -4,16 +4,22 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from anyio import CapacityLimiter
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from anyio import CapacityLimiter, move_on_after
+from anyio.to_thread import run_sync
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from vo_server.db.catalogue import CatalogueWatch, load_catalogue, load_resources, load_site, read_version
+from vo_server.db.catalogue import CHANNEL, load_catalogue, load_resources, load_site, read_secret, read_version
 from vo_server.db.database import Database
-from vo_server.db.stream import QueryPool
+from vo_server.db.listen import Watch
+from vo_server.db.stream import LimitedPool, QueryPool
 from vo_server.formats import Format
+from vo_server.jobs.changes import Changes
+from vo_server.jobs.keeper import Keeper
+from vo_server.jobs.results import ResultStore
+from vo_server.jobs.store import JobStore, Terms
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column
 from vo_server.model.resource import Resource, Site
@@ -31,6 +37,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+ANSWER_S = 5.0
+"""The database has this long to answer before the server calls itself unwell."""
+
+LEFT_ALONE = "5s"
+"""So soon a backend notices that the worker it computes for is dead."""
+
+
+def job_terms(settings: Settings) -> Terms:
+    """What a job gets, as the settings say."""
+    hours, hard = settings.retention_hours, settings.hard_retention_hours
+    return Terms(settings.async_seconds, settings.hard_async_seconds, timedelta(hours=hours), timedelta(hours=hard))
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What is published at one moment; a request uses one from beginning to end."""
@@ -38,6 +57,16 @@ class Snapshot:
     catalogue: Catalogue
     resources: tuple[Resource, ...]
     site: Site
+
+
+def answers(database: Database) -> bool:
+    """Whether the database answers; waits as long as it takes to know."""
+    try:
+        with database.engine.connect() as connection:
+            connection.execute(select(1))
+    except SQLAlchemyError:
+        return False
+    return True
 
 
 class Services:
@@ -53,16 +82,27 @@ class Services:
         self.limiter = CapacityLimiter(settings.query_connections * 4)
         self._lock = threading.Lock()
         self._snapshot = self._load()
-        self._watch = CatalogueWatch(database.app_uri, self.refresh)
+        self._away = False
+        self._watch = Watch("catalogue-watch", database.app_uri, CHANNEL, lambda _: self.refresh())
+        self.jobs = JobStore(database.engine, job_terms(settings), clock)
+        self.job_pool = QueryPool(database.query_uri({"client_connection_check_interval": LEFT_ALONE}), settings.worker_concurrency)
+        self.secret = self._keep_secret()
+        """Signs what browsers keep for us; the same for all servers of this database."""
+        self.results = ResultStore(settings.results_url)
+        self.changes = Changes(database.app_uri)
+        self._keeper = Keeper(self.jobs, self.results, settings.stalled_seconds)
 
     def start(self) -> None:
-        """Begin to hear of changes."""
-        self._watch.start()
+        """Begin to hear of changes, and to keep the jobs."""
+        for part in (self._watch, self.changes, self._keeper):
+            part.start()
 
     def close(self) -> None:
-        """Stop listening and close the pool; the database is closed by whoever opened it."""
-        self._watch.stop()
-        self.pool.close()
+        """Stop listening and close the pools; the database is closed by whoever opened it."""
+        for part in (self._watch, self.changes, self._keeper):
+            part.stop()
+        for pool in (self.pool, self.job_pool):
+            pool.close()
 
     def snapshot(self) -> Snapshot:
         """What is published now."""
@@ -91,10 +131,12 @@ class Services:
         columns: tuple[Column, ...] | None = None,
         infos: tuple[Info, ...] = (),
         description: str | None = None,
+        pool: LimitedPool | None = None,
     ) -> Answer:
         """The rows of `statement`, not yet started, with what every answer says of its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3).
 
-        `columns` describe the rows where a standard demands other words than the statement's own.
+        `columns` describe the rows where a standard demands other words than the statement's own. `pool`: connections
+        with other limits than those of synchronous queries.
         """
         origin = (
             Info("standardID", standard_id),
@@ -104,20 +146,34 @@ class Services:
             Info("publisher", self.site().organisation),
         )
         head = TableHead(columns or statement.columns, origin, "result", description, self.settings.votable_version)
-        return Answer(self.pool, statement, head, form, content_type, maxrec)
+        return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
 
     def refresh(self) -> bool:
         """Take a new snapshot if there is something new; tells whether there was. A database that is away changes nothing."""
         try:
             with self._lock:
                 with self.database.engine.connect() as connection:
-                    if read_version(connection) == self._snapshot.catalogue.version:
+                    version = read_version(connection)
+                    self._away = False
+                    if version == self._snapshot.catalogue.version:
                         return False
                 self._snapshot = self._load()
                 return True
         except OperationalError:
-            log.warning("the catalogue could not be read: the database does not answer")
+            if not self._away:  # said once an outage
+                log.warning("the catalogue could not be read: the database does not answer")
+            self._away = True
             return False
+
+    async def is_up(self) -> bool:
+        """Whether the database answers within ANSWER_S seconds."""
+        with move_on_after(ANSWER_S):
+            return await run_sync(answers, self.database, abandon_on_cancel=True)
+        return False
+
+    def _keep_secret(self) -> bytes:
+        with self.database.engine.begin() as connection:
+            return read_secret(connection).encode()
 
     def _load(self) -> Snapshot:
         with self.database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:

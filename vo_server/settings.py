@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vo_server.errors import SetupError
 
@@ -38,6 +38,22 @@ class Settings(BaseModel):
     hard_maxrec: int = Field(20_000_000, description="More rows than this never leave in one answer.", ge=1)
     sync_seconds: int = Field(60, description="Longest database time of a synchronous query.", ge=1)
     query_connections: int = Field(8, description="Connections to PostgreSQL for queries, per server process.", ge=1, le=200)
+    async_seconds: int = Field(3600, description="Longest database time of an asynchronous job that does not ask for another.", ge=1)
+    hard_async_seconds: int = Field(86_400, description="No job gets more database time than this.", ge=1)
+    retention_hours: int = Field(168, description="A job and its result are destroyed so long after its creation.", ge=1)
+    hard_retention_hours: int = Field(720, description="No job asks to be kept longer than this, counted from when it asks.", ge=1)
+    result_store: str | None = Field(
+        None,
+        description="Where results of jobs are kept: a directory that server and workers share, or s3://bucket/path. "
+        "Absent: results below data_dir.",
+    )
+    embedded_worker: bool | None = Field(
+        None, description="Whether `vo serve` runs jobs itself. Absent: only with the embedded database; else start `vo worker`."
+    )
+    worker_concurrency: int = Field(2, description="Jobs that one worker runs at the same time.", ge=1, le=100)
+    stalled_seconds: int = Field(
+        20, description="A worker that has given no sign of life for so long is taken for dead, and its jobs are run again.", ge=2, le=3600
+    )
     max_query_length: int = Field(200_000, description="Longest ADQL text, in characters.", ge=1000)
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
     title: str = Field("vo-server", description="Name of the site on its pages.")
@@ -48,6 +64,23 @@ class Settings(BaseModel):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Settings":
+        for lower, upper in (("async_seconds", "hard_async_seconds"), ("retention_hours", "hard_retention_hours")):
+            if getattr(self, lower) > getattr(self, upper):
+                raise ValueError(f"{lower} is larger than {upper}")
+        return self
+
+    @property
+    def results_url(self) -> str:
+        """Where results of jobs are kept."""
+        return self.result_store or str(self.data_dir.resolve() / "results")
+
+    @property
+    def serve_runs_jobs(self) -> bool:
+        """Whether `vo serve` has a worker inside."""
+        return self.database_url is None if self.embedded_worker is None else self.embedded_worker
 
     @property
     def base_url(self) -> str:

@@ -164,6 +164,11 @@ def test_a_killed_server_starts_again_on_its_data(tmp_path: Path) -> None:
     assert second.end(signal.SIGTERM) == 0
 
 
+def test_the_demo_runs_jobs_itself(demo: Program) -> None:
+    found = pyvo.dal.TAPService(f"{demo.url}/tap").run_async("SELECT TOP 3 name FROM icecube.alerts ORDER BY name")
+    assert len(found) == 3
+
+
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

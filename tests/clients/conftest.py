@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from vo_server.app import create_app, record_keeper
+from vo_server.app import create_app, create_worker, record_keeper
 from vo_server.db.database import Database
 from vo_server.publish import PublishOptions, publish_file
 from vo_server.services import Services
@@ -36,7 +36,11 @@ def live(database: Database, tmp_path: Path) -> Iterator[str]:
         file.write_text(SOURCES)
         publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)
         services = Services(settings, database)
+        with database.engine.begin() as connection:
+            services.results.claim(connection)
         services.start()
+        worker = create_worker(services)
+        worker.start()
         server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -45,4 +49,5 @@ def live(database: Database, tmp_path: Path) -> Iterator[str]:
         yield url
         server.should_exit = True
         thread.join(timeout=10)
+        worker.stop()
         services.close()

@@ -40,6 +40,19 @@ def test_a_tap_query_arrives_in_topcats_engine(live: str, form: str, tmp_path: P
     assert lines[2].rstrip() == "2,Rigel,"
 
 
+def test_jobs_as_taplint_has_them(live: str) -> None:
+    report = stilts("taplint", f"tapurl={live}/tap", "stages=TMV UWS QAS", "report=EWF", "maxtable=2")
+    assert [line for line in report.splitlines() if line.startswith(("E-", "W-", "F-"))] == []
+    assert "Totals: " in report
+
+
+def test_an_asynchronous_query_arrives_in_topcats_engine(live: str, tmp_path: Path) -> None:
+    answer = tmp_path / "rows.csv"
+    query = "SELECT source_id, name FROM sky.sources ORDER BY source_id"
+    stilts("tapquery", f"tapurl={live}/tap", f"adql={query}", "sync=false", "poll=200", f"out={answer}", "ofmt=csv")
+    assert answer.read_text().splitlines()[:2] == ["source_id,name", "1,Vega"]
+
+
 def test_a_cone_search_document_is_valid(live: str) -> None:
     report = stilts("votlint", f"votable={live}/scs/sky.sources?RA=77.43&DEC=5.79&SR=1", "validate=true")
     assert "ERROR" not in report

@@ -27,7 +27,7 @@ Other edge,359.999,0.0,9.6,,2022-02-02T22:22:22
 @pytest.fixture
 def site(database: Database, tmp_path: Path) -> Iterator[Services]:
     """Services over a database with the table ``sky.stars``."""
-    settings = Settings(public_url="http://testserver", default_maxrec=1000, hard_maxrec=5000)
+    settings = Settings(public_url="http://testserver", data_dir=tmp_path, default_maxrec=1000, hard_maxrec=5000)
     file = tmp_path / "stars.csv"
     file.write_text(STARS, encoding="utf-8")
     publish_file(database, file, PublishOptions(schema="sky", title="Bright stars"), records=record_keeper(settings), progress=None)

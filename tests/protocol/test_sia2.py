@@ -188,6 +188,12 @@ def test_repeated_means_or_and_different_means_and(client: TestClient) -> None:
     assert found(client, ("CALIB", "2"), ("CALIB", "3"), ("DPTYPE", "image")) == {"blazar", "edge", "pole", "nowhere"}
 
 
+def test_fits_has_two_media_types(client: TestClient) -> None:
+    fits = found(client, ("FORMAT", "application/fits"))
+    assert fits
+    assert found(client, ("FORMAT", "image/fits")) == fits
+
+
 def test_post_answers_as_get_does(client: TestClient) -> None:
     form = {"POS": ["CIRCLE 83.63 22.01 0.1", "CIRCLE 77.36 5.69 0.1"], "RESPONSEFORMAT": "csv"}
     got = client.get("/sia2/query", params=form)
@@ -248,6 +254,9 @@ REFUSED = (
     ("MAXREC", "-1"),
     ("MAXREC", "many"),
     ("RESPONSEFORMAT", "image/gif"),
+    ("COLLECTION", "a\0"),
+    ("TARGET", "\0"),
+    ("ID", "\0"),
     ("UPLOAD", "t,http://example.org/t.vot"),
 )
 
@@ -261,6 +270,7 @@ def test_what_is_not_understood_is_named(client: TestClient) -> None:
         assert info.get("value") == "ERROR"
         assert info.text.startswith("UsageFault: ")
         assert name in info.text or value in info.text
+        assert "\0" not in value or info.text.startswith(f"UsageFault: {name}: ")
 
 
 def test_the_service_describes_itself(client: TestClient) -> None:

@@ -6,10 +6,12 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+import psycopg
 import pytest
 from astropy.io.votable import parse
 from astropy.io.votable.tree import VOTableFile
 from lxml import etree
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from vo_server.app import record_keeper
@@ -143,6 +145,17 @@ def test_tap_schema_describes_itself_and_what_is_published(client: TestClient) -
         ask(client, f"SELECT TOP 1 * FROM {name}")
 
 
+def test_names_in_any_script_are_told(site: Services, client: TestClient, tmp_path: Path) -> None:
+    file = tmp_path / "sizes.csv"
+    file.write_text("größe\n1\n", encoding="utf-8")
+    publish_file(site.database, file, PublishOptions(schema="sky"), records=record_keeper(site.settings), progress=None)
+    for form in ("votable", "votable/b2"):
+        listed = "SELECT column_name FROM TAP_SCHEMA.columns WHERE table_name = 'sky.sizes'"
+        assert rows(client, listed, RESPONSEFORMAT=form) == [('"größe"',)]
+        table = ask(client, 'SELECT "größe" FROM sky.sizes', RESPONSEFORMAT=form).get_first_table()
+        assert [field.name for field in table.fields] == ["größe"]
+
+
 def test_vosi_documents_agree_with_tap_schema(client: TestClient) -> None:
     listed = etree.fromstring(client.get("/tap/tables").content)
     names = {element.text for element in listed.iter("{*}name") if element.getparent().tag == "table"}
@@ -153,6 +166,29 @@ def test_vosi_documents_agree_with_tap_schema(client: TestClient) -> None:
     assert client.get("/tap/tables?detail=some").status_code == 400
     assert client.post("/tap/capabilities").status_code == 405
     assert "true" in client.get("/tap/availability").text
+
+
+def test_a_database_that_is_away_is_told_and_logged_once(
+    site: Services, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OperationalError("connect", {}, psycopg.OperationalError("secret address"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.database.engine, "connect", refuse)
+        said = client.get("/tap/availability")
+        assert said.status_code == 200
+        root = etree.fromstring(said.content)
+        assert [element.text for element in root if "upSince" not in element.tag] == ["false", "The database does not answer."]
+        assert client.get("/files/maps/field.fits").status_code == 503
+        assert not site.refresh()
+        assert not site.refresh()
+    assert caplog.text.count("could not be read") == 1
+    assert not site.refresh()
+    assert etree.fromstring(client.get("/tap/availability").content).findtext("{*}available") == "true"
+    monkeypatch.setattr(site.database.engine, "connect", refuse)
+    site.refresh()
+    assert caplog.text.count("could not be read") == 2
 
 
 def test_declared_limits_and_formats_are_real(client: TestClient) -> None:

@@ -20,7 +20,7 @@ from vo_server.formats import choose
 from vo_server.model.catalogue import Catalogue, Position, Schema, Table
 from vo_server.model.columns import Column, text
 from vo_server.model.resource import Coverage, Creator, Resource, Site
-from vo_server.services import Snapshot
+from vo_server.services import Snapshot, answers
 from vo_server.settings import Settings
 from vo_server.web import pages, snippets, words
 
@@ -113,6 +113,9 @@ class FakeServices:
 
     def snapshot(self) -> Snapshot:
         return self.now
+
+    async def is_up(self) -> bool:
+        return answers(self.database)  # type: ignore[arg-type]
 
     def refresh(self) -> bool:
         changed = self.now is not self.next

@@ -7,13 +7,15 @@ OAI-PMH; the latter's directory may also be named by TEST_SCHEMATA.
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from registry_samples import ALERTS_ID, CATALOGUE, CONE, CREATED, NOW, SERVICES, SIA1, all_records, ask, sample_store
 
-from vo_server.documents import vosi
+from vo_server.documents import uws, vosi
 from vo_server.documents.xml import NAMESPACES
+from vo_server.model.job import Failure, Job, Phase, Result
 
 SCHEMATA = Path(os.environ.get("TEST_SCHEMATA", "/usr/lib/python3/dist-packages/gavo/resources/schemata"))
 REGISTRY_SCHEMATA = {
@@ -80,6 +82,46 @@ def test_answers_of_the_registry_are_valid_with_all_records_in_them(arguments: d
 def test_a_record_alone_and_other_capabilities_are_valid(tmp_path: Path) -> None:
     assert faults(all_records()[ALERTS_ID].dated(CREATED, NOW)[0].encode(), tmp_path) == []
     assert faults(vosi.capabilities([CONE, SIA1]), tmp_path) == []
+
+
+PENDING = Job(
+    job_id="0123456789abcdef0123456789abcdef",
+    kind="tap",
+    phase=Phase.PENDING,
+    owner=None,
+    run_id=None,
+    created=CREATED,
+    started=None,
+    ended=None,
+    duration_s=60,
+    destruction=NOW,
+    parameters=(("QUERY", "SELECT \x01 1 < 2"), ("LANG", "ADQL")),
+    attempts=0,
+    rows_written=None,
+    result=None,
+    error=None,
+)
+JOBS = (
+    PENDING,
+    replace(PENDING, phase=Phase.QUEUED, run_id="mine", owner="somebody", ahead=3),
+    replace(PENDING, phase=Phase.EXECUTING, started=CREATED, rows_written=5, parameters=()),
+    replace(
+        PENDING, phase=Phase.COMPLETED, started=CREATED, ended=NOW, rows_written=7, result=Result("a/b", "text/csv", 123, "result.csv")
+    ),
+    replace(PENDING, phase=Phase.ERROR, started=CREATED, ended=NOW, error=Failure("It <failed>.", transient=True)),
+    replace(PENDING, phase=Phase.ABORTED, ended=NOW),
+)
+URL = "http://vo.test/tap/async"
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.phase)
+def test_documents_of_a_job_are_valid_in_every_phase(job: Job, tmp_path: Path) -> None:
+    assert faults(uws.job(job, f"{URL}/{job.job_id}"), tmp_path) == []
+
+
+def test_lists_of_jobs_parameters_and_results_are_valid(tmp_path: Path) -> None:
+    for document in (uws.jobs(JOBS, URL), uws.jobs((), URL), uws.parameters(PENDING), uws.results(JOBS[3], f"{URL}/1")):
+        assert faults(document, tmp_path) == []
 
 
 def test_the_validator_notices(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """The operator's program, ``vo``. Each command is a function in a module of this package; here they are gathered."""
 
 import sys
+from typing import NoReturn
 
+import psycopg
 import typer
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
-from vo_server.cli import config, db, images, listing, publish, serve, translate
+from vo_server.cli import config, db, images, listing, publish, serve, translate, worker
+from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
 app = typer.Typer(
@@ -17,6 +21,7 @@ app = typer.Typer(
 )
 app.command("demo")(serve.demo)
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("publish")(publish.publish)
 app.command("publish-images")(images.publish_images)
 app.command("list")(listing.list_tables)
@@ -30,10 +35,18 @@ def main() -> None:
     try:
         app()
     except VoError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_plain(str(error))}")
-        sys.exit(1)
+        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except (OperationalError, psycopg.OperationalError) as error:
+        _fail(database_fault(error))
+    except Exception as error:  # noqa: BLE001 — the last resort: no stack trace on a screen
+        _fail(incident(error))
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_plain(message)}")
+    sys.exit(1)
 
 
 def _plain(text: str) -> str:

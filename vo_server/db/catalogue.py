@@ -1,12 +1,10 @@
 """The catalogue in PostgreSQL: read whole as one snapshot, versioned, its changes announced to every process."""
 
-import threading
+import secrets
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Integer, Row, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +19,7 @@ CHANNEL = "vo_catalogue"
 VERSION_KEY = "version"
 SITE_KEY = "site"
 ADDRESS_KEY = "address"
+SIGNING_KEY = "signing_key"
 
 RESOURCE_JSON = TypeAdapter(Resource)
 SITE_JSON = TypeAdapter(Site)
@@ -90,43 +89,17 @@ def read_address(connection: Connection) -> str | None:
     return str(value) if value is not None else None
 
 
+def read_secret(connection: Connection) -> str:
+    """A secret of this database's servers, made at its first use."""
+    connection.execute(insert(schema.site).values(key=SIGNING_KEY, value=secrets.token_hex(32)).on_conflict_do_nothing())
+    return str(connection.execute(select(schema.site.c.value).where(schema.site.c.key == SIGNING_KEY)).scalar_one())
+
+
 def column_row(column: Column) -> dict[str, Any]:
     """The values of a row of ``vo.columns`` for `column`, its table and place apart."""
     texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
     flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
     return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
-
-
-class CatalogueWatch:
-    """A thread that hears of every change, made by any process, and calls `on_change`; it reconnects when PostgreSQL was away."""
-
-    def __init__(self, uri: str, on_change: Callable[[], object]) -> None:
-        self._uri = uri
-        self._on_change = on_change
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="catalogue-watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening; returns within a second."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=3)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with psycopg.connect(self._uri, autocommit=True, application_name="vo-server catalogue watch") as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")
-                    self._on_change()  # what happened while nobody listened
-                    while not self._stop.is_set():
-                        for _ in connection.notifies(timeout=0.5, stop_after=1):
-                            self._on_change()
-            except psycopg.OperationalError:
-                self._stop.wait(1.0)
 
 
 def _column(row: Row[Any]) -> Column:

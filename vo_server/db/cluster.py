@@ -227,7 +227,7 @@ def machine_settings(memory: int) -> dict[str, str]:
         "maintenance_work_mem": megabytes(1 / 16, 64, 1024),
         "max_connections": "100",
         "max_wal_size": "4GB",
-        "wal_level": "minimal",  # there are no standbys, and loads into new tables then write no WAL
+        "wal_level": "replica",  # with `minimal` a crash can set an identity's sequence back to its beginning
         "max_wal_senders": "0",
         "random_page_cost": "1.1",
         "jit": "off",

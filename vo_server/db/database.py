@@ -6,14 +6,19 @@ from functools import cached_property
 
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from vo_server.db.addresses import libpq_uri
 from vo_server.db.cluster import Say
 from vo_server.db.embedded import Embedded
 from vo_server.errors import SetupError
 from vo_server.settings import Settings
 
 DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
+
+QUEUE_SCHEMA = "vo_queue"
+"""Schema of the queue of jobs."""
 
 POOL_SIZE = 4
 POOL_OVERFLOW = 16
@@ -52,6 +57,11 @@ class Database:
     def app_uri(self) -> str:
         """The address of `engine`'s login, for psycopg."""
         return _uri(self._app)
+
+    @property
+    def queue_uri(self) -> str:
+        """The address of `engine`'s login, for the workers' library, whose SQL names nothing with its schema."""
+        return _uri(self._app, {"timezone": "UTC", "search_path": f"{QUEUE_SCHEMA},pg_catalog"})
 
     @property
     def publish_uri(self) -> str:
@@ -124,6 +134,20 @@ def _local(settings: Settings, server: Embedded) -> Database:
     return Database(server.url(), query_url=server.url(query_role), role_prefix=settings.role_prefix, public_url=settings.base_url)
 
 
+AWAY = ("08", "57P", "53300")
+"""SQLSTATEs of a database that takes no connection, or has broken it."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether `error` says that the database cannot be had now, rather than that a statement failed."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)  # none: there was no server to give one
+    return state is None or state.startswith(AWAY)
+
+
 def parse_url(text: str) -> URL:
     """A PostgreSQL address (``postgresql://user:password@host/database``); SetupError if it is none. The message never shows a password."""
     try:
@@ -133,8 +157,9 @@ def parse_url(text: str) -> URL:
             "A database address could not be read.", hint="It looks like postgresql://user:password@host:5432/database."
         ) from None
     if url.drivername not in DRIVERS:
+        shown = url.render_as_string(hide_password=True).partition("?")[0]
         raise SetupError(
-            f"The database address {url.render_as_string(hide_password=True)} is for {url.drivername}; only PostgreSQL will do.",
+            f"The database address {shown} is for {url.drivername}; only PostgreSQL will do.",
             hint="It looks like postgresql://user:password@host:5432/database.",
         )
     return url.set(drivername="postgresql")
@@ -153,11 +178,10 @@ def _escape(value: str) -> str:
 
 
 def _uri(url: URL, settings: Mapping[str, str] | None = None) -> str:
-    """The address as libpq reads it, which takes a plus sign for a plus sign and not for a blank."""
+    """The address as libpq reads it; `settings` hold for each session."""
     if settings:
         url = url.update_query_dict({"options": _options(url, settings)})
-    address, mark, query = url.render_as_string(hide_password=False).partition("?")
-    return address + mark + query.replace("+", "%20")
+    return libpq_uri(url)
 
 
 def _engine(url: URL) -> Engine:

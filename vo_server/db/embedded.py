@@ -28,6 +28,7 @@ from sqlalchemy.engine import URL
 
 import vo_server
 from vo_server.db import cluster, locks, supervisor
+from vo_server.db.addresses import libpq_uri
 from vo_server.db.cluster import DATABASE, SUPERUSER, Account, Say
 from vo_server.errors import SetupError
 
@@ -104,8 +105,7 @@ class Embedded:
 
     def url(self, user: str = SUPERUSER, database: str = DATABASE) -> str:
         """The address for a login; `password_of` says with which password a login must be made for that."""
-        url = URL.create("postgresql", user, self.password_of(user), database=database, query={"host": str(self._sockets)})
-        return url.render_as_string(hide_password=False)
+        return libpq_uri(URL.create("postgresql", user, self.password_of(user), database=database, query={"host": str(self._sockets)}))
 
     def password_of(self, user: str) -> str:
         """The password of a login, derived from the superuser's, which alone is stored."""
@@ -239,9 +239,11 @@ def _existing_place(home: Path) -> Place:
 
 
 def socket_directory(place: Place) -> Path:
-    """The directory of the socket, for PostgreSQL's account alone; below /tmp if the path would be too long for a socket."""
+    """The directory of the socket, for PostgreSQL's account alone; below /tmp if the path would be too long for a socket, or has a
+    comma, which separates directories for server and clients alike.
+    """
     directory = place.home / "run"
-    if len(os.fsencode(directory / ".s.PGSQL.5432")) > LONGEST_SOCKET_PATH:
+    if len(os.fsencode(directory / ".s.PGSQL.5432")) > LONGEST_SOCKET_PATH or "," in str(directory):
         directory = Path("/tmp") / f"vo-{cluster.shared_name(place.home)}"  # noqa: S108 (looked at below)
     cluster.make_private(directory, place.account)
     uid = place.account.uid if place.account else os.geteuid()

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from vo_server.db.database import Database
 from vo_server.errors import SetupError
 
-SCHEMAS = ("vo", "vo_data", "tap_schema", "ivoa")
+SCHEMAS = ("vo", "vo_data", "tap_schema", "ivoa", "vo_queue")
 READABLE = ("vo_data", "tap_schema", "ivoa")
 """Schemas whose tables and views users' queries may read."""
 
@@ -36,7 +36,7 @@ class Login:
 
 
 def ensure_roles_and_schemas(connection: Connection, database: Database, members: dict[str, str]) -> None:
-    """Create the two roles and the four schemas where they are missing.
+    """Create the two roles and the schemas where they are missing.
 
     `connection` is the owner's (the publish login). `members` maps role → login that must be a member of it.
     Raises SetupError that names every missing right at once, with the SQL that gives it.
@@ -61,12 +61,14 @@ def grant(connection: Connection, database: Database) -> None:
     query, app = database.query_role, database.app_role
     readable = ", ".join(READABLE)
     for statement in (
-        f"GRANT USAGE ON SCHEMA {', '.join(SCHEMAS)} TO {query}, {app}",
+        f"GRANT USAGE ON SCHEMA {', '.join(SCHEMAS)} TO {app}",
+        f"GRANT USAGE ON SCHEMA vo, {readable} TO {query}",
         "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA vo FROM PUBLIC",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vo TO {query}, {app}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {readable} TO {query}, {app}",
         f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo_data TO {app}",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo TO {app}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo, vo_queue TO {app}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA vo_queue TO {app}",
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA vo_data GRANT SELECT ON TABLES TO {query}, {app}",
     ):
         connection.execute(text(statement))

@@ -1,7 +1,8 @@
 """The tables of our own in PostgreSQL, as SQLAlchemy Core; ``migrations`` makes them, and a test compares the two.
 
-Three schemas: ``vo`` (catalogue, loads, datasets, records: ours alone), ``vo_data`` (the physical tables that publishing loads) and
+Three schemas: ``vo`` (catalogue, loads, datasets, records, jobs: ours alone), ``vo_data`` (the physical tables that publishing loads) and
 ``tap_schema`` / ``ivoa`` (views for users). The query role may read ``vo_data``, ``tap_schema`` and ``ivoa``, and nothing of ``vo``.
+A fourth, ``vo_queue``, holds the queue of jobs: ``db.queue`` makes it.
 """
 
 from sqlalchemy import (
@@ -182,6 +183,31 @@ site = Table(
     schema="vo",
     comment="what is true of the whole site: publisher, authority, catalogue version",
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", Text, primary_key=True, comment="128 random bits in hexadecimal: who knows it may use the job"),
+    Column("kind", Text, nullable=False, comment="what performs it"),
+    Column("phase", Text, nullable=False, comment="model.job.Phase"),
+    Column("owner", Text, comment="login; null for anonymous users"),
+    Column("run_id", Text, comment="the client's own name for it"),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("started", DateTime(timezone=True)),
+    Column("ended", DateTime(timezone=True)),
+    Column("duration_s", Integer, nullable=False, comment="longest database time, in seconds"),
+    Column("destruction", DateTime(timezone=True), nullable=False),
+    Column("parameters", JSONB, nullable=False, comment="pairs of name and value, in order"),
+    Column("queue_id", BigInteger, comment="its row in vo_queue; null unless it waits or runs"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="how often a worker began it; only the last may end it"),
+    Column("rows_written", BigInteger),
+    Column("result", JSONB, comment="model.job.Result as JSON"),
+    Column("error", JSONB, comment="model.job.Failure as JSON"),
+    schema="vo",
+    comment="asynchronous jobs (UWS 1.1)",
+)
+Index("jobs_phase", jobs.c.phase, jobs.c.queue_id)
+Index("jobs_destruction", jobs.c.destruction)
 
 obscore = Table(
     "obscore",

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from vo_server.db import migrations, roles
+from vo_server.db.addresses import masked
 from vo_server.db.database import Database, parse_url
 from vo_server.db.definitions import are_defined, define
 from vo_server.errors import SetupError, UnavailableError
@@ -23,6 +24,13 @@ VERSION_SCHEMA = "vo"
 
 LOCK = 8_226_043_117
 """Key of the advisory lock under which migrations run: two processes that start at once migrate one after the other."""
+
+IDENTITIES = text(
+    "SELECT format('%I.%I', n.nspname, c.relname), a.attname FROM pg_catalog.pg_attribute a "
+    "JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'vo' AND a.attidentity <> '' AND c.relkind = 'r' ORDER BY 1"
+)
+"""Tables of schema vo that number their rows, and the column of the number."""
 
 INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -75,7 +83,25 @@ def init(database: Database) -> Status:
             raise roles.privilege_error(owner, error) from None
         after = status(connection)
         connection.commit()
+        _settle_identities(connection)
     return after
+
+
+def _settle_identities(connection: Connection) -> None:
+    """Set each identity's sequence of schema vo to the largest id there is or was, in a transaction after the one that made it.
+
+    With wal_level = minimal, a sequence that is used in the transaction that creates it takes the next 32 values for logged, which
+    they are not: a crash before the next checkpoint sets it back, and ids that are taken would be given again. Setting it logs it.
+    """
+    for table, column in connection.execute(IDENTITIES).all():
+        sequence = connection.execute(text("SELECT pg_catalog.pg_get_serial_sequence(:table, :column)"), {"table": table, "column": column})
+        name = sequence.scalar_one()
+        connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")  # nobody takes an id between reading and setting
+        connection.exec_driver_sql(
+            f"SELECT pg_catalog.setval('{name}', greatest(last_value, (SELECT max({column}) FROM {table})), "  # noqa: S608 (names of ours)
+            f"is_called OR EXISTS (SELECT FROM {table})) FROM {name}"
+        )
+    connection.commit()
 
 
 def prepare(database: Database) -> None:
@@ -151,7 +177,7 @@ def _reached(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except OperationalError as error:
-        where = engine.url.render_as_string(hide_password=True).partition("?")[0]
+        where = masked(engine.url.render_as_string(hide_password=True)).partition("?")[0]
         raise UnavailableError(f"No connection to the database {where}: {_reason(error)}.") from None
     with connection:
         yield connection
@@ -159,4 +185,4 @@ def _reached(engine: Engine) -> Iterator[Connection]:
 
 def _reason(error: OperationalError) -> str:
     """PostgreSQL's own words, on one line."""
-    return " ".join(str(error.orig).split()).rstrip(".")
+    return masked(" ".join(str(error.orig).split()).rstrip("."))

@@ -5,7 +5,7 @@ by the options in their URI; a query is one statement, hence one transaction.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import adbc_driver_manager
@@ -35,21 +35,28 @@ FAILURES = (OSError, pyarrow.ArrowException, adbc_driver_manager.Error)
 class ResultStream:
     """Batches of a running statement, and the connection they come from, which is given back by `close`.
 
-    Iterating raises VoError when the database fails. `cancel` may be called from any thread.
+    `run` begins it; iterating raises VoError when the database fails. `cancel` may be called from any thread at any time: the database
+    may compute for long before `run` returns, which is when the first row is there.
     """
 
-    def __init__(self, pool: "QueryPool", statement: Statement) -> None:
+    def __init__(self, pool: "QueryPool", statement: Statement, seconds: int | None = None) -> None:
         self.columns: tuple[Column, ...] = statement.columns
+        self._pool, self._sql, self._seconds = pool, statement.sql, seconds
         self._lock = threading.Lock()
         self._cancelled = False
         self._finished = False
         self._complete = False
-        self._connection: PoolProxiedConnection | None
-        self._connection, self._cursor, self._reader = pool._run(statement.sql)
+        self._connection: PoolProxiedConnection | None = None
+        self._cursor: adbc_driver_postgresql.dbapi.Cursor | None = None
+        self._reader: pyarrow.RecordBatchReader | None = None
+
+    def run(self) -> None:
+        """Run the statement; raises VoError if the database refuses it before the first row."""
+        self._connection, self._reader = self._pool._run(self._sql, self._seconds, self._hold)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
         """The batches, in order; their columns correspond to `columns` by position."""
-        while True:
+        while self._reader is not None:
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
@@ -64,8 +71,8 @@ class ResultStream:
     def cancel(self) -> None:
         """Stop the statement in the database; safe to call twice and after the end."""
         with self._lock:
-            if not self._cancelled and self._connection is not None and not self._finished:
-                self._cancelled = True
+            self._cancelled = True
+            if self._cursor is not None and not self._finished:
                 with suppress(adbc_driver_manager.Error):
                     self._cursor.adbc_cancel()
 
@@ -76,14 +83,22 @@ class ResultStream:
         self.cancel()
         with self._lock:
             connection, self._connection = self._connection, None
-        if connection is None:
+            cursor, self._cursor = self._cursor, None
+        if connection is None or cursor is None:
             return
         with suppress(*FAILURES):
-            self._cursor.close()
+            cursor.close()
         if self._complete:
             connection.close()
         else:
             connection.invalidate()
+
+    def _hold(self, cursor: adbc_driver_postgresql.dbapi.Cursor) -> None:
+        """The statement is about to run on `cursor`."""
+        with self._lock:
+            if self._cancelled:
+                raise TimeLimitError("The query was cancelled.")
+            self._cursor = cursor
 
 
 class QueryPool:
@@ -95,8 +110,12 @@ class QueryPool:
         self._pool = QueuePool(self._clone, pool_size=size, max_overflow=0, timeout=POOL_WAIT_S, reset_on_return=None, use_lifo=True)
 
     def open(self, statement: Statement) -> ResultStream:
-        """Run `statement`; raises VoError if the database refuses it before the first row."""
+        """The rows of `statement`, not yet begun."""
         return ResultStream(self, statement)
+
+    def limited(self, seconds: int) -> "LimitedPool":
+        """The same connections, each statement with a time limit of its own."""
+        return LimitedPool(self, seconds)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -111,11 +130,18 @@ class QueryPool:
         connection.adbc_connection.set_autocommit(True)  # a clone does not inherit it
         return connection
 
-    def _run(self, sql: str) -> tuple[PoolProxiedConnection, adbc_driver_postgresql.dbapi.Cursor, pyarrow.RecordBatchReader]:
+    def _run(
+        self, sql: str, seconds: int | None, hold: Callable[[adbc_driver_postgresql.dbapi.Cursor], None]
+    ) -> tuple[PoolProxiedConnection, pyarrow.RecordBatchReader]:
         for attempt in range(self._pool.size() + 1):
             connection = self._checkout()
             try:
-                return connection, *self._execute(connection, sql)
+                if seconds is not None:
+                    self._limit(connection, seconds)
+                return connection, self._execute(connection, sql, hold)
+            except VoError:
+                connection.close()
+                raise
             except adbc_driver_manager.Error as error:
                 connection.invalidate()
                 # connections that idled through a restart of PostgreSQL all die at their first use
@@ -132,15 +158,37 @@ class QueryPool:
             raise explain(error) from None
 
     @staticmethod
-    def _execute(connection: PoolProxiedConnection, sql: str) -> tuple[adbc_driver_postgresql.dbapi.Cursor, pyarrow.RecordBatchReader]:
+    def _limit(connection: PoolProxiedConnection, seconds: int) -> None:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(f"SET statement_timeout = '{seconds}s'")
+        finally:
+            cursor.close()
+
+    @staticmethod
+    def _execute(
+        connection: PoolProxiedConnection, sql: str, hold: Callable[[adbc_driver_postgresql.dbapi.Cursor], None]
+    ) -> pyarrow.RecordBatchReader:
         cursor = connection.cursor()
         try:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
+            hold(cursor)
             cursor.execute(sql)
-            return cursor, cursor.fetch_record_batch()
+            return cursor.fetch_record_batch()
         except BaseException:
             cursor.close()
             raise
+
+
+class LimitedPool:
+    """A QueryPool whose statements run at most `seconds`. All users of the pool must come this way: the limit stays in the session."""
+
+    def __init__(self, pool: QueryPool, seconds: int) -> None:
+        self._pool, self._seconds = pool, seconds
+
+    def open(self, statement: Statement) -> ResultStream:
+        """The rows of `statement`, not yet begun."""
+        return ResultStream(self._pool, statement, self._seconds)
 
 
 def is_lost(error: Exception) -> bool:
@@ -155,6 +203,7 @@ def is_lost(error: Exception) -> bool:
             "server closed the connection",
             "could not connect",
             "connection to server",
+            "terminating connection",
             "PQconnect",
         )
     )

@@ -27,10 +27,12 @@ NAMESPACES: Mapping[str, str] = MappingProxyType(
         "ri": "http://www.ivoa.net/xml/RegistryInterface/v1.0",
         "sia": "http://www.ivoa.net/xml/SIA/v1.1",
         "tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0",
+        "uws": "http://www.ivoa.net/xml/UWS/v1.0",
         "vg": "http://www.ivoa.net/xml/VORegistry/v1.0",
         "vr": "http://www.ivoa.net/xml/VOResource/v1.0",
         "vs": "http://www.ivoa.net/xml/VODataService/v1.1",
         "vtm": "http://www.ivoa.net/xml/VOSITables/v1.0",
+        "xlink": "http://www.w3.org/1999/xlink",
         "xsi": XSI,
     }
 )
@@ -44,8 +46,8 @@ LOCATIONS: Mapping[str, str] = MappingProxyType(
 )
 """Where a schema lies, if not at the address that is its namespace (as all of the IVOA's do)."""
 
-SCHEMALESS = ("dc", "xsi")
-"""Prefixes without a schema of their own to point at: oai_dc's imports that of dc."""
+SCHEMALESS = ("dc", "xlink", "xsi")
+"""Prefixes without a schema of their own to point at: those of oai_dc and UWS import dc and xlink."""
 
 Attributes = Mapping[str, str | None]
 NO_ATTRIBUTES: Attributes = MappingProxyType({})

@@ -1,4 +1,4 @@
-"""TAP 1.1: ADQL over every published table, synchronously."""
+"""TAP 1.1: ADQL over every published table, synchronously and as jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vo_server import adql
+from vo_server.db.stream import LimitedPool
 from vo_server.documents.vosi import TABLES_ID, vosi_capabilities
 from vo_server.errors import QueryMeaningError, UsageError
 from vo_server.formats import FORMATS, Format, choose
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
+from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
+from vo_server.model.job import Job
 from vo_server.model.result import Info, Statement
-from vo_server.protocols import vosi
+from vo_server.protocols import uws, vosi
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -26,6 +29,8 @@ from vo_server.sql import compile_adql
 
 STANDARD_ID = "ivo://ivoa.net/std/TAP"
 PATH = "tap"
+JOB_KIND = "tap"
+"""What a TAP job is called in ``vo.jobs``."""
 OBSCORE_ID = "ivo://ivoa.net/std/ObsCore#core-1.1"
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 
@@ -59,7 +64,7 @@ class Request:
 
 
 def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
-    """``/tap/sync`` and what VOSI puts beside it."""
+    """``/tap/sync``, ``/tap/async`` and what VOSI puts beside them."""
 
     async def sync(request: HttpRequest) -> Response:
         asked = Request.from_params(await read_params(request), services.settings)
@@ -68,16 +73,33 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     return [
         Route(f"/{PATH}/sync", guard(sync, Dialect.DALI), methods=["GET", "POST"]),
+        *uws.routes(services, f"/{PATH}/async", JOB_KIND, accept),
         *vosi.routes(services, f"/{PATH}", capabilities),
         *vosi.table_routes(services, f"/{PATH}"),
     ]
 
 
-def perform(services: Services, asked: Request) -> Answer:
-    """The answer to `asked`, not yet started."""
+def accept(params: Params) -> None:
+    """Refuse at once what no job can do; all else about parameters is told when the job runs (TAP 1.1 §2.2)."""
+    if params.all("UPLOAD") or params.files:
+        raise UsageError("This service does not take uploads.", parameter="UPLOAD")
+
+
+def performer(services: Services) -> Perform:
+    """What a worker does with a TAP job: the same as sync, with the job's own time limit."""
+
+    def perform_job(job: Job) -> Answer:
+        asked = Request.from_params(Params(job.parameters), services.settings)
+        return perform(services, asked, services.job_pool.limited(job.duration_s))
+
+    return perform_job
+
+
+def perform(services: Services, asked: Request, pool: LimitedPool | None = None) -> Answer:
+    """The answer to `asked`, not yet started; `pool`: connections with other limits than those of sync."""
     statement, limit = limited(services, asked)
     infos = (Info("query", asked.query),)
-    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos)
+    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos, pool=pool)
 
 
 def limited(services: Services, asked: Request) -> tuple[Statement, int]:
@@ -116,7 +138,8 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
         languages=(_language(),),
         output_formats=tuple(OutputFormat(format_.media_type, format_.aliases, format_.ivoid) for format_ in FORMATS),
         data_models=(("ObsCore-1.1", OBSCORE_ID),) if has_obscore else (),
-        duration_s=Limits(settings.sync_seconds, settings.sync_seconds, "s"),
+        retention_s=Limits(settings.retention_hours * 3600, settings.hard_retention_hours * 3600, "s"),
+        duration_s=Limits(settings.async_seconds, settings.hard_async_seconds, "s"),
         output_limit=Limits(settings.default_maxrec, settings.hard_maxrec, "row"),
     )
     tables = Capability(standard_id=TABLES_ID, interfaces=(Interface(f"{url}/tables", use="full"),), description="The published tables.")

@@ -1,0 +1,447 @@
+"""Jobs and workers on a real queue: one transaction, one worker a job, and no death of a process that leaves a job hanging."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from vo_server.app import create_worker, performers
+from vo_server.db.database import QUEUE_SCHEMA, Database
+from vo_server.errors import NotFoundError, SetupError, TimeLimitError, UnavailableError, UsageError, VoError
+from vo_server.http.params import Params
+from vo_server.jobs.keeper import revive, sweep_results
+from vo_server.jobs.results import MARK, ResultStore
+from vo_server.jobs.store import JobStore
+from vo_server.jobs.worker import ATTEMPTS, Runner, Worker
+from vo_server.model.job import Failure, Job, Phase
+from vo_server.protocols import tap
+from vo_server.services import Services, job_terms
+from vo_server.settings import Settings
+
+SOON_S = 30.0
+ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
+
+
+class Task:
+    """Work that does what a test says: `pieces` of a result, then `failure`, or nothing at all until it is cancelled."""
+
+    content_type = "text/plain"
+    filename = "result.txt"
+
+    def __init__(self, *pieces: bytes, failure: VoError | None = None, endless: bool = False) -> None:
+        self.pieces, self.failure, self.endless = pieces, failure, endless
+        self.rows = len(pieces)
+        self.cancelled = threading.Event()
+        self.started = threading.Event()
+        self.closed = False
+
+    def start(self) -> None:
+        self.started.set()
+        if self.endless:
+            assert self.cancelled.wait(SOON_S)
+            raise UsageError("cancelled")
+
+    def chunks(self) -> Iterator[bytes]:
+        yield from self.pieces
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def store(database: Database) -> JobStore:
+    return JobStore(database.engine, job_terms(Settings()), lambda: datetime.now(UTC))
+
+
+@pytest.fixture
+def results(tmp_path: Path, database: Database) -> ResultStore:
+    results = ResultStore(str(tmp_path / "results"))
+    with database.engine.begin() as connection:
+        results.claim(connection)
+    return results
+
+
+def queued(store: JobStore) -> list[tuple[int, str]]:
+    """What waits in the queue."""
+    statement = f"SELECT id, args->>'job_id' FROM {QUEUE_SCHEMA}.procrastinate_jobs WHERE status = 'todo' ORDER BY id"
+    with store.engine.connect() as connection:
+        return [(row[0], row[1]) for row in connection.execute(text(statement))]
+
+
+def waiting_job(store: JobStore) -> str:
+    job_id = store.create("fake", [("A", "1")]).job_id
+    store.start(job_id)
+    return job_id
+
+
+def run_next(runner: Runner, store: JobStore) -> None:
+    number, job_id = queued(store)[0]
+    runner.run(job_id, number)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+@contextmanager
+def working(database: Database, runner: Runner, concurrency: int = 2) -> Iterator[Worker]:
+    worker = Worker(database, runner, concurrency, stalled_s=20)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+@pytest.mark.every_postgres
+def test_a_job_and_its_place_in_the_queue_are_one_transaction(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = store.create("fake", []).job_id
+    assert queued(store) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("vo_server.jobs.store.announce", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.start(job_id)
+    assert (store.get(job_id).phase, queued(store)) == (Phase.PENDING, [])
+    store.start(job_id)
+    assert (store.get(job_id).phase, [name for _, name in queued(store)]) == (Phase.QUEUED, [job_id])
+    with monkeypatch.context() as patch:
+        patch.setattr(store.queue, "drop", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.abort(job_id)
+    assert store.get(job_id).phase == Phase.QUEUED
+    store.abort(job_id)
+    assert queued(store) == []
+
+
+def test_positions_in_the_queue(store: JobStore) -> None:
+    ids = [waiting_job(store) for _ in range(3)]
+    assert [store.get(job_id).ahead for job_id in ids] == [0, 1, 2]
+    store.abort(ids[0])
+    assert [store.get(job_id).ahead for job_id in ids] == [None, 0, 1]
+
+
+def test_the_result_appears_whole(store: JobStore, results: ResultStore) -> None:
+    job_id = waiting_job(store)
+    run_next(Runner(store, results, {"fake": lambda _: Task(b"one ", b"two")}), store)
+    job = store.get(job_id)
+    assert (job.phase, job.rows_written, job.attempts) == (Phase.COMPLETED, 2, 1)
+    assert job.result is not None
+    assert (b"".join(results.read(job.result.path)), job.result.size) == (b"one two", 7)
+
+
+def test_a_failure_in_mid_stream_leaves_nothing(store: JobStore, results: ResultStore, tmp_path: Path) -> None:
+    job_id = waiting_job(store)
+    task = Task(b"half a ", failure=UsageError("division by zero"))
+    run_next(Runner(store, results, {"fake": lambda _: task}), store)
+    job = store.get(job_id)
+    assert (job.phase, job.error, job.result) == (Phase.ERROR, Failure("division by zero"), None)
+    assert task.closed
+    assert [path.name for path in (tmp_path / "results").rglob("*") if path.is_file()] == [MARK]
+
+
+def test_what_nobody_foresaw_is_told_without_details(store: JobStore, results: ResultStore) -> None:
+    def perform(_: Job) -> Task:
+        raise RuntimeError("secret")
+
+    job_id = waiting_job(store)
+    run_next(Runner(store, results, {"fake": perform}), store)
+    error = store.get(job_id).error
+    assert error is not None
+    assert "incident" in error.message
+    assert "secret" not in error.message
+
+
+def test_a_lost_connection_is_tried_again_but_not_for_ever(store: JobStore, results: ResultStore) -> None:
+    job_id = waiting_job(store)
+    runner = Runner(store, results, {"fake": lambda _: Task(failure=UnavailableError("gone"))})
+    for _ in range(ATTEMPTS):
+        assert store.get(job_id).phase == Phase.QUEUED
+        run_next(runner, store)
+        with store.engine.begin() as connection:
+            connection.execute(text(f"DELETE FROM {QUEUE_SCHEMA}.procrastinate_jobs WHERE id < (SELECT queue_id FROM vo.jobs)"))
+    job = store.get(job_id)
+    assert job.phase == Phase.ERROR
+    assert job.error is not None
+    assert job.error.transient
+
+
+def test_a_job_without_its_worker_waits_for_another_one_at_most_so_often(store: JobStore) -> None:
+    job_id = waiting_job(store)
+    for attempt in range(1, ATTEMPTS + 1):
+        number = queued(store)[0][0]
+        assert store.begin(job_id, number) is not None
+        hold(store, number)
+        assert revive(store, 20) == 1
+        job = store.get(job_id)
+        assert (job.phase, job.attempts) == (Phase.QUEUED if attempt < ATTEMPTS else Phase.ERROR, attempt)
+    assert job.error is not None
+    assert "lost" in job.error.message
+    assert revive(store, 20) == 0
+    assert queued(store) == []
+
+
+def hold(store: JobStore, number: int) -> None:
+    """Make a row of the queue look as if a worker had it that is dead."""
+    with store.engine.begin() as connection:
+        connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_jobs SET status = 'doing' WHERE id = :number"), {"number": number})
+
+
+def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(store: JobStore, results: ResultStore) -> None:
+    job_id = waiting_job(store)
+    number = queued(store)[0][0]
+    first = store.begin(job_id, number)
+    assert first is not None
+    assert store.begin(job_id, number) is None, "a row of the queue begins a job once"
+    hold(store, number)
+    revive(store, 20)
+    second = store.begin(job_id, queued(store)[0][0])
+    assert second is not None
+    assert not store.fail(first, Failure("late"))
+    assert not store.give_back(first, counted=True)
+    assert store.still_running([(job_id, 1), (job_id, 2)]) == {job_id}
+    assert store.get(job_id).phase == Phase.EXECUTING
+    assert store.fail(second, Failure("in time"))
+
+
+def test_what_a_living_worker_has_is_left_alone(store: JobStore) -> None:
+    waiting_job(store)
+    assert revive(store, 20) == 0
+    with store.engine.begin() as connection:
+        worker = connection.execute(text(f"INSERT INTO {QUEUE_SCHEMA}.procrastinate_workers DEFAULT VALUES RETURNING id")).scalar_one()
+        connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_jobs SET status = 'doing', worker_id = {worker}"))
+    assert revive(store, 20) == 0
+    with store.engine.begin() as connection:
+        connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_workers SET last_heartbeat = now() - interval '1 minute'"))
+    assert revive(store, 20) == 1
+
+
+@pytest.mark.every_postgres
+def test_two_workers_run_every_job_once(database: Database, store: JobStore, results: ResultStore) -> None:
+    ran: list[tuple[str, str]] = []
+
+    def runner(name: str) -> Runner:
+        def perform(job: Job) -> Task:
+            ran.append((job.job_id, name))
+            return Task(b"x")
+
+        return Runner(store, results, {"fake": perform})
+
+    with working(database, runner("first")), working(database, runner("second")):
+        ids = [waiting_job(store) for _ in range(20)]
+        until(lambda: all(store.get(job_id).phase == Phase.COMPLETED for job_id in ids))
+    assert sorted(job_id for job_id, _ in ran) == sorted(ids)
+    assert queued(store) == []
+
+
+@pytest.mark.parametrize("way", ["abort", "remove"])
+def test_whoever_ends_a_job_ends_its_work(database: Database, store: JobStore, results: ResultStore, way: str) -> None:
+    task = Task(endless=True)
+    job_id = waiting_job(store)
+    with working(database, Runner(store, results, {"fake": lambda _: task})):
+        assert task.started.wait(SOON_S)
+        getattr(store, way)(job_id)
+        assert task.cancelled.wait(SOON_S)
+        until(lambda: task.closed)
+    if way == "abort":
+        assert store.get(job_id).phase == Phase.ABORTED
+    else:
+        with pytest.raises(NotFoundError):
+            store.get(job_id)
+
+
+def test_a_worker_that_stops_gives_its_jobs_back(database: Database, store: JobStore, results: ResultStore) -> None:
+    task = Task(endless=True)
+    job_id = waiting_job(store)
+    with working(database, Runner(store, results, {"fake": lambda _: task})):
+        assert task.started.wait(SOON_S)
+    job = store.get(job_id)
+    assert (job.phase, job.attempts) == (Phase.QUEUED, 0)
+    with working(database, Runner(store, results, {"fake": lambda _: Task(b"done")})):
+        until(lambda: store.get(job_id).phase == Phase.COMPLETED)
+
+
+def test_files_without_a_job_are_swept(store: JobStore, results: ResultStore) -> None:
+    job = store.create("fake", [])
+    for name in (job.job_id, "0" * 32):
+        results.write(f"{name}/file", [b"x"])
+    assert sweep_results(store, results) == 1
+    assert results.job_ids() == {job.job_id}
+
+
+def test_a_worker_needs_the_servers_result_store(database: Database, tmp_path: Path) -> None:
+    mine, other = ResultStore(str(tmp_path / "mine")), ResultStore(str(tmp_path / "other"))
+    with database.engine.begin() as connection:
+        with pytest.raises(SetupError, match="No server"):
+            mine.check(connection)
+        mine.claim(connection)
+        mine.check(connection)
+        ResultStore(str(tmp_path / "mine")).claim(connection)
+        mine.check(connection)
+        with pytest.raises(SetupError, match="not the result store"):
+            other.check(connection)
+        (tmp_path / "file").write_text("")
+        with pytest.raises(SetupError, match="cannot be"):
+            ResultStore(str(tmp_path / "file" / "below")).claim(connection)
+
+
+def test_a_store_without_directories_does_as_well(database: Database, store: JobStore) -> None:
+    results = ResultStore("memory://bucket/results")
+    with database.engine.begin() as connection:
+        results.claim(connection)
+        results.check(connection)
+    job_id = waiting_job(store)
+    run_next(Runner(store, results, {"fake": lambda _: Task(b"one ", b"two")}), store)
+    result = store.get(job_id).result
+    assert result is not None
+    assert b"".join(results.read(result.path)) == b"one two"
+    assert results.job_ids() == {job_id}
+    results.remove(job_id)
+    assert results.job_ids() == set()
+    with pytest.raises(NotFoundError):
+        results.read(result.path)
+
+
+def test_an_unknown_kind_of_store_is_named() -> None:
+    with pytest.raises(SetupError, match="nowhere://x"):
+        ResultStore("nowhere://x")
+
+
+# a real worker, a real query
+
+
+@pytest.fixture
+def services(database: Database, tmp_path: Path) -> Iterator[Services]:
+    services = Services(Settings(data_dir=tmp_path, public_url="http://vo.test", stalled_seconds=3), database)
+    with database.engine.begin() as connection:
+        services.results.claim(connection)
+    yield services
+    services.close()
+
+
+def endless_job(services: Services) -> str:
+    job_id = services.jobs.create("tap", [("LANG", "ADQL"), ("QUERY", ENDLESS)]).job_id
+    services.jobs.start(job_id)
+    return job_id
+
+
+def backends(database: Database) -> list[int]:
+    """The PostgreSQL processes that compute users' queries."""
+    statement = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
+    with database.engine.connect() as connection:
+        return list(connection.execute(text(statement)).scalars())
+
+
+@contextmanager
+def worker_program(url: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("VO_")}
+    settings = {"VO_DATABASE_URL": url, "VO_DATA_DIR": str(folder), "VO_STALLED_SECONDS": "3", "VO_PUBLIC_URL": "http://vo.test"}
+    command = [sys.executable, "-m", "vo_server", "worker"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**environment, **settings}, cwd=folder) as process:
+        try:
+            assert process.stdout is not None
+            assert "ready" in process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def real_worker(services: Services) -> Iterator[Any]:
+    worker = create_worker(services)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def test_a_killed_worker_loses_no_job_and_leaves_no_query(
+    services: Services, database: Database, database_url: str, tmp_path: Path
+) -> None:
+    with worker_program(database_url, tmp_path) as program:
+        job_id = endless_job(services)
+        until(lambda: len(backends(database)) == 1)
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+    assert services.jobs.get(job_id).phase == Phase.EXECUTING
+    until(lambda: revive(services.jobs, 3) == 1)
+    with real_worker(services):
+        until(lambda: services.jobs.get(job_id).attempts == 2)
+        until(lambda: len(backends(database)) == 1)  # that of the dead worker has noticed
+        services.jobs.abort(job_id)
+        until(lambda: backends(database) == [])
+    assert services.jobs.get(job_id).phase == Phase.ABORTED
+
+
+def test_a_worker_ends_on_sigterm_and_gives_back(services: Services, database: Database, database_url: str, tmp_path: Path) -> None:
+    with worker_program(database_url, tmp_path) as program:
+        job_id = endless_job(services)
+        until(lambda: len(backends(database)) == 1)
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(SOON_S) == 0
+    assert services.jobs.get(job_id).phase == Phase.QUEUED
+    assert backends(database) == []
+
+
+def test_a_killed_backend_costs_an_attempt(services: Services, database: Database) -> None:
+    with database.engine.begin() as connection:  # the tests' PostgreSQL forgets in a crash what it has just committed
+        connection.execute(text(f"ALTER DATABASE {database.engine.url.database} SET synchronous_commit = on"))
+    database.engine.dispose()
+    with real_worker(services):
+        job_id = endless_job(services)
+        until(lambda: len(backends(database)) == 1)
+        os.kill(backends(database)[0], signal.SIGKILL)  # PostgreSQL restarts, and ends all connections
+
+        def tried_again() -> bool:
+            try:
+                return services.jobs.get(job_id).attempts == 2 and len(backends(database)) == 1
+            except OperationalError:
+                return False
+
+        until(tried_again)
+        services.jobs.abort(job_id)
+        until(lambda: backends(database) == [])
+
+
+def test_a_query_is_cancelled_before_its_first_row(services: Services, database: Database) -> None:
+    answer = tap.perform(services, tap.Request.from_params(Params([("LANG", "ADQL"), ("QUERY", ENDLESS)]), services.settings))
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(answer.start)
+        until(lambda: len(backends(database)) == 1)
+        answer.cancel()
+        with pytest.raises(TimeLimitError, match="cancelled"):
+            starting.result(SOON_S)
+    answer.close()
+    assert backends(database) == []
+
+
+def test_destruction_while_it_runs(services: Services, database: Database) -> None:
+    runner = Runner(services.jobs, services.results, performers(services))
+    job_id = endless_job(services)
+    number = queued(services.jobs)[0][0]
+    thread = threading.Thread(target=runner.run, args=(job_id, number))
+    thread.start()
+    until(lambda: len(backends(database)) == 1)
+    services.jobs.keep_until(job_id, datetime.now(UTC) - timedelta(seconds=1))
+    runner.look()
+    thread.join(SOON_S)
+    assert not thread.is_alive()
+    assert services.results.job_ids() == set()

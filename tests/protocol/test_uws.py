@@ -1,0 +1,391 @@
+"""UWS 1.1 over TAP: the life of a job, its resources, what is refused and how. The worker is driven by hand, so that phases hold still."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from astropy.io.votable import parse
+from lxml import etree
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from vo_server.app import create_app, performers
+from vo_server.db.database import QUEUE_SCHEMA
+from vo_server.jobs.keeper import destroy_due
+from vo_server.jobs.worker import Runner
+from vo_server.services import Services
+
+UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
+HREF = "{http://www.w3.org/1999/xlink}href"
+NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+BASE = "http://testserver/tap/async"
+QUERY = "SELECT name, mag FROM sky.stars ORDER BY mag"
+
+Answers = Any
+
+
+@pytest.fixture
+def client(site: Services) -> TestClient:
+    return TestClient(create_app(site), follow_redirects=False)
+
+
+@pytest.fixture
+def work(site: Services) -> Callable[[], int]:
+    """Run everything that waits, in this thread; how many jobs that were."""
+    runner = Runner(site.jobs, site.results, performers(site))
+
+    def run_all() -> int:
+        with site.database.engine.connect() as connection:
+            statement = f"SELECT id, args->>'job_id' FROM {QUEUE_SCHEMA}.procrastinate_jobs WHERE status = 'todo' ORDER BY id"
+            waiting = connection.execute(text(statement)).all()
+        for number, job_id in waiting:
+            runner.run(job_id, number)
+        return len(waiting)
+
+    return run_all
+
+
+def make(client: TestClient, query: str = QUERY, **more: str) -> str:
+    """The address of a new job."""
+    reply = client.post("/tap/async", data={"LANG": "ADQL", "QUERY": query, **more})
+    assert reply.status_code == 303, reply.text
+    return str(reply.headers["location"])
+
+
+def document(client: TestClient, url: str) -> Any:
+    reply = client.get(url)
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"].startswith("text/xml")
+    return etree.fromstring(reply.content)
+
+
+def phase(client: TestClient, url: str) -> str:
+    reply = client.get(f"{url}/phase")
+    assert reply.headers["content-type"].startswith("text/plain")
+    return reply.text
+
+
+def said(job: Any, name: str) -> str | None:
+    return job.findtext(f"{UWS}{name}")
+
+
+def test_a_job_is_created_pending_with_all_that_is_known_of_it(client: TestClient) -> None:
+    url = make(client, RUNID="mine", maxrec="3")
+    assert re.fullmatch(BASE + r"/[0-9a-f]{32}", url), "UWS-036: 128 bits"
+    job = document(client, url)
+    assert job.tag == f"{UWS}job"
+    assert job.get("version") == "1.1"
+    assert said(job, "jobId") == url.rpartition("/")[2]
+    assert [etree.QName(child).localname for child in job] == [
+        *("jobId", "runId", "ownerId", "phase", "quote", "creationTime", "startTime", "endTime"),
+        *("executionDuration", "destruction", "parameters", "results"),
+    ]
+    assert said(job, "runId") == "mine"
+    assert said(job, "phase") == phase(client, url) == "PENDING"
+    assert [job.find(f"{UWS}{name}").get(NIL) for name in ("ownerId", "quote", "startTime", "endTime")] == ["true"] * 4
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said(job, "creationTime") or "")
+    parameters = {one.get("id"): one.text for one in job.find(f"{UWS}parameters")}
+    assert parameters == {"LANG": "ADQL", "QUERY": QUERY, "maxrec": "3"}
+
+
+def test_a_job_runs_and_gives_what_sync_gives(client: TestClient, work: Callable[[], int]) -> None:
+    url = make(client, PHASE="RUN")
+    job = document(client, url)
+    assert said(job, "phase") == "QUEUED"
+    assert job.findtext(f"{UWS}jobInfo/queuePosition") == "1"
+    assert work() == 1
+    job = document(client, url)
+    assert said(job, "phase") == "COMPLETED"
+    assert said(job, "startTime") <= said(job, "endTime")
+    assert job.findtext(f"{UWS}jobInfo/rows") == "7"
+    result = job.find(f"{UWS}results/{UWS}result")
+    assert (result.get("id"), result.get(HREF)) == ("result", f"{url}/results/result")
+    reply = client.get(result.get(HREF))
+    sync = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY})
+    assert reply.headers["content-type"] == sync.headers["content-type"] == result.get("mime-type")
+    assert len(reply.content) == int(result.get("size")) == int(reply.headers["content-length"])
+    head = client.head(result.get(HREF))
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", result.get("size"))
+    undated = re.compile(rb'name="request_date" value="[^"]*"')
+    assert undated.sub(b"", reply.content) == undated.sub(b"", sync.content)
+    listed = document(client, f"{url}/results")
+    assert listed.tag == f"{UWS}results"
+    assert listed[0].get(HREF) == result.get(HREF)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "application/x-votable+xml;serialization=TABLEDATA"])
+def test_formats_are_those_of_sync(client: TestClient, work: Callable[[], int], form: str) -> None:
+    url = make(client, PHASE="RUN", RESPONSEFORMAT=form)
+    work()
+    sync = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY, "RESPONSEFORMAT": form})
+    reply = client.get(f"{url}/results/result")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, sync.headers["content-type"])
+
+
+def test_no_rows_are_a_result_too(client: TestClient, work: Callable[[], int]) -> None:
+    url = make(client, "SELECT name FROM sky.stars WHERE mag > 100", PHASE="RUN")
+    work()
+    table = parse(BytesIO(client.get(f"{url}/results/result").content), verify="exception").get_first_table()
+    assert (len(table.array), [field.name for field in table.fields]) == (0, ["name"])
+
+
+def test_maxrec_overflows_as_in_sync(client: TestClient, work: Callable[[], int]) -> None:
+    url = make(client, PHASE="RUN", MAXREC="2")
+    work()
+    assert b'value="OVERFLOW"' in client.get(f"{url}/results/result").content
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [("SELECT nme FROM sky.stars", "name"), ("SELECT 1 / (mag - mag) AS x FROM sky.stars", "division by zero"), ("SELECT", "Line 1")],
+)
+def test_a_failed_job_says_why_in_both_places(client: TestClient, work: Callable[[], int], query: str, message: str) -> None:
+    url = make(client, query, PHASE="RUN")
+    work()
+    job = document(client, url)
+    assert said(job, "phase") == "ERROR"
+    summary = job.find(f"{UWS}errorSummary")
+    assert (summary.get("type"), summary.get("hasDetail")) == ("fatal", "true")
+    assert message in summary.findtext(f"{UWS}message")
+    error = client.get(f"{url}/error")
+    assert error.status_code == 200
+    assert b'name="QUERY_STATUS" value="ERROR"' in error.content
+    assert client.get(f"{url}/results/result").status_code == 404
+    assert len(document(client, f"{url}/results")) == 0
+
+
+def test_an_error_is_not_there_before(client: TestClient) -> None:
+    url = make(client)
+    assert client.get(f"{url}/error").status_code == 404
+    assert client.get(f"{url}/results/result").status_code == 404
+
+
+def test_run_and_abort_by_phase(client: TestClient, work: Callable[[], int]) -> None:
+    url = make(client)
+    reply = client.post(f"{url}/phase", data={"PHASE": "RUN"})
+    assert (reply.status_code, reply.headers["location"]) == (303, url)
+    assert phase(client, url) == "QUEUED"
+    assert client.post(f"{url}/phase", data={"PHASE": "ABORT"}).status_code == 303
+    assert phase(client, url) == "ABORTED"
+    assert work() == 0, "it has left the queue too"
+
+
+def test_a_pending_job_is_aborted(client: TestClient) -> None:
+    url = make(client)
+    assert client.post(f"{url}/phase", data={"PHASE": "ABORT"}).status_code == 303
+    assert phase(client, url) == "ABORTED"
+
+
+def test_what_is_over_stays_as_it_is(client: TestClient, work: Callable[[], int]) -> None:
+    url = make(client, PHASE="RUN")
+    work()
+    for action in ("RUN", "ABORT"):
+        reply = client.post(f"{url}/phase", data={"PHASE": action})
+        assert reply.status_code == 403
+        assert "COMPLETED" in reply.text
+    assert client.post(f"{url}/parameters", data={"QUERY": "x"}).status_code == 403
+    assert client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": "5"}).status_code == 403
+    assert phase(client, url) == "COMPLETED"
+
+
+@pytest.mark.parametrize("way", ["DELETE", "ACTION"])
+def test_a_destroyed_job_is_gone_with_its_files(client: TestClient, work: Callable[[], int], site: Services, way: str) -> None:
+    url = make(client, PHASE="RUN")
+    work()
+    assert site.results.job_ids() == {url.rpartition("/")[2]}
+    reply = client.delete(url) if way == "DELETE" else client.post(url, data={"ACTION": "DELETE"})
+    assert (reply.status_code, reply.headers["location"]) == (303, BASE)
+    assert client.get(url).status_code == 404
+    assert client.get(f"{url}/results/result").status_code == 404
+    assert client.delete(url).status_code == 404
+    assert site.results.job_ids() == set()
+    assert len(document(client, BASE)) == 0
+
+
+def test_a_job_that_waits_leaves_the_queue_when_it_is_destroyed(client: TestClient, work: Callable[[], int]) -> None:
+    assert client.delete(make(client, PHASE="RUN")).status_code == 303
+    assert work() == 0
+
+
+def test_the_execution_duration(client: TestClient, site: Services) -> None:
+    url = make(client)
+    hard = site.settings.hard_async_seconds
+    for asked, given in (("5", 5), ("0", hard), ("999999999", hard)):
+        assert client.post(f"{url}/executionduration", data={"executionduration": asked}).status_code == 303
+        assert client.get(f"{url}/executionduration").text == said(document(client, url), "executionDuration") == str(given)
+    for wrong in ("-1", "1.5", "soon", ""):
+        assert client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": wrong}).status_code == 400
+
+
+def test_the_execution_duration_is_enforced_in_the_database(client: TestClient, work: Callable[[], int]) -> None:
+    sum_of_all = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(6))
+    url = make(client, sum_of_all)
+    client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": "1"})
+    client.post(f"{url}/phase", data={"PHASE": "RUN"})
+    work()
+    job = document(client, url)
+    assert said(job, "phase") == "ERROR"
+    assert "execution duration of 1 s" in job.findtext(f"{UWS}errorSummary/{UWS}message")
+
+
+def test_destruction(client: TestClient, site: Services) -> None:
+    url = make(client)
+    assert client.get(f"{url}/destruction").text == said(document(client, url), "destruction")
+    soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    for asked in (f"{soon:%Y-%m-%dT%H:%M:%SZ}", f"{soon:%Y-%m-%dT%H:%M:%S}"):
+        assert client.post(f"{url}/destruction", data={"DESTRUCTION": asked}).status_code == 303
+        assert client.get(f"{url}/destruction").text == f"{soon:%Y-%m-%dT%H:%M:%S.000Z}"
+    assert client.post(f"{url}/destruction", data={"DESTRUCTION": "2999-01-01"}).status_code == 303
+    latest = datetime.now(UTC) + timedelta(hours=site.settings.hard_retention_hours)
+    assert latest - timedelta(minutes=5) < datetime.fromisoformat(client.get(f"{url}/destruction").text) <= latest
+    assert client.post(f"{url}/destruction", data={"DESTRUCTION": "tomorrow"}).status_code == 400
+
+
+def test_a_job_ends_with_its_time(client: TestClient, work: Callable[[], int], site: Services) -> None:
+    url = make(client, PHASE="RUN")
+    work()
+    client.post(f"{url}/destruction", data={"DESTRUCTION": "2020-01-01T00:00:00Z"})
+    gone = client.get(url)
+    assert gone.status_code == 404
+    assert "destroyed" in gone.text
+    assert site.results.job_ids() != set()
+    assert destroy_due(site.jobs, site.results) == 1
+    assert site.results.job_ids() == set()
+
+
+def test_words_are_plain_text(client: TestClient) -> None:
+    url = make(client)
+    for name in ("quote", "owner"):
+        reply = client.get(f"{url}/{name}")
+        assert (reply.status_code, reply.text) == (200, "")
+        assert reply.headers["content-type"].startswith("text/plain")
+
+
+def test_parameters_are_added_and_replaced_until_the_job_runs(client: TestClient) -> None:
+    url = make(client)
+    assert client.post(f"{url}/parameters", data={"query": "SELECT 1", "MAXREC": "5", "runId": "later"}).status_code == 303
+    shown = document(client, f"{url}/parameters")
+    assert shown.tag == f"{UWS}parameters"
+    assert {one.get("id"): one.text for one in shown} == {"LANG": "ADQL", "query": "SELECT 1", "MAXREC": "5"}
+    assert said(document(client, url), "runId") == "later"
+
+
+def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
+    url = make(client)
+    assert client.post(url, data={"QUERY": "SELECT 1"}).status_code == 400
+    assert client.get(url, params={"QUERY": "SELECT 1"}).status_code == 200
+    assert QUERY in {one.text for one in document(client, f"{url}/parameters")}
+
+
+@pytest.mark.parametrize("wrong", [{"PHASE": "ABORT"}, {"RUNID": "x" * 65}, {"UPLOAD": "a,param:a"}, {"MAXREC": ["1", "2"]}])
+def test_what_can_never_be_a_job_is_refused_at_once(client: TestClient, wrong: dict[str, Any]) -> None:
+    reply = client.post("/tap/async", data={"QUERY": QUERY, **wrong})
+    assert reply.status_code == 400
+    assert len(document(client, BASE)) == 0
+
+
+def test_the_list_shows_a_browser_its_own_jobs_and_nobody_elses(client: TestClient, site: Services) -> None:
+    urls = [make(client, RUNID=str(number)) for number in range(3)]
+    client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
+    listed = document(client, BASE)
+    assert (listed.tag, listed.get("version")) == (f"{UWS}jobs", "1.1")
+    assert [one.get(HREF) for one in listed] == urls[::-1]
+    assert [one.findtext(f"{UWS}phase") for one in listed] == ["PENDING", "QUEUED", "PENDING"]
+    assert {one.get("id") for one in listed} == {url.rpartition("/")[2] for url in urls}
+    assert listed[0].findtext(f"{UWS}runId") == "2"
+    stranger = TestClient(create_app(site), follow_redirects=False)
+    assert len(document(stranger, BASE)) == 0
+    stranger.cookies.set("vo_jobs", f"{urls[0].rpartition('/')[2]}~{'0' * 64}")
+    assert len(document(stranger, BASE)) == 0, "a cookie that we did not sign"
+    assert phase(stranger, urls[0]) == "PENDING", "who has the address may use the job"
+
+
+def listed(client: TestClient, **filters: Any) -> list[str]:
+    reply = client.get("/tap/async", params=filters)
+    assert reply.status_code == 200, reply.text
+    return [one.findtext(f"{UWS}runId") for one in etree.fromstring(reply.content)]
+
+
+def test_filters_of_the_list(client: TestClient) -> None:
+    urls = [make(client, RUNID=str(number)) for number in range(3)]
+    client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
+    client.post(f"{urls[2]}/phase", data={"PHASE": "ABORT"})
+    assert listed(client, PHASE="QUEUED") == ["1"]
+    assert listed(client, PHASE=["QUEUED", "ABORTED"]) == ["2", "1"]
+    assert listed(client, LAST="2") == ["2", "1"]
+    assert listed(client, LAST="2", PHASE="PENDING") == ["0"]
+    assert listed(client, PHASE="ARCHIVED") == []
+    assert listed(client, AFTER="2999-01-01") == []
+    assert listed(client, AFTER="2020-01-01T00:00:00Z") == ["2", "1", "0"]
+
+
+@pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"AFTER": "yesterday"}])
+def test_wrong_filters_are_refused(client: TestClient, wrong: dict[str, str]) -> None:
+    reply = client.get("/tap/async", params=wrong)
+    assert (reply.status_code, reply.headers["content-type"].partition(";")[0]) == (400, "text/plain")
+
+
+@pytest.mark.parametrize("wrong", ["-2", "1.5", "x", ""])
+def test_wrong_waits_are_refused(client: TestClient, wrong: str) -> None:
+    assert client.get(make(client), params={"WAIT": wrong}).status_code == 400
+
+
+def test_wait_returns_at_once_where_nothing_is_to_be_waited_for(client: TestClient, work: Callable[[], int]) -> None:
+    url = make(client)
+    assert client.get(url, params={"WAIT": "-1", "PHASE": "QUEUED"}).status_code == 200
+    assert client.get(url, params={"WAIT": "30", "PHASE": "COMPLETED"}).status_code == 200
+    client.post(f"{url}/phase", data={"PHASE": "RUN"})
+    work()
+    assert b"COMPLETED" in client.get(url, params={"WAIT": "-1"}).content
+
+
+@pytest.fixture
+def listening(site: Services) -> Iterator[None]:
+    site.changes.start()
+    yield
+    site.changes.stop()
+
+
+@pytest.mark.parametrize(("change", "status"), [("ABORT", 200), ("DELETE", 404)])
+def test_wait_ends_with_the_phase_whoever_changes_it(client: TestClient, site: Services, listening: None, change: str, status: int) -> None:
+    url = make(client)
+    answers: list[Answers] = []
+    waiter = threading.Thread(target=lambda: answers.append(client.get(url, params={"WAIT": "-1"})))
+    waiter.start()
+    other = TestClient(create_app(site), follow_redirects=False)
+    if change == "ABORT":
+        other.post(f"{url}/phase", data={"PHASE": "ABORT"})
+    else:
+        other.delete(url)
+    waiter.join(timeout=10)
+    assert [answer.status_code for answer in answers] == [status]
+
+
+def test_wait_ends_after_its_time(client: TestClient) -> None:
+    assert b"PENDING" in client.get(make(client), params={"WAIT": "1"}).content
+
+
+def test_a_job_that_does_not_exist(client: TestClient) -> None:
+    for path in ("", "/phase", "/parameters", "/results", "/results/result", "/error", "/owner"):
+        assert client.get(f"{BASE}/{'0' * 32}{path}").status_code == 404
+
+
+def test_a_wrong_phase_is_named(client: TestClient) -> None:
+    url = make(client)
+    assert client.post(f"{url}/phase", data={"PHASE": "GO"}).status_code == 400
+    assert client.post(f"{url}/phase", data={}).status_code == 400
+
+
+def test_capabilities_declare_what_holds(client: TestClient, site: Services) -> None:
+    root = etree.fromstring(client.get("/tap/capabilities").content)
+    limits = {
+        etree.QName(one).localname: (one.findtext("default"), one.findtext("hard")) for one in root.iter() if one.find("hard") is not None
+    }
+    settings = site.settings
+    assert limits["executionDuration"] == (str(settings.async_seconds), str(settings.hard_async_seconds))
+    assert limits["retentionPeriod"] == (str(settings.retention_hours * 3600), str(settings.hard_retention_hours * 3600))
+    assert client.get(f"{make(client)}/executionduration").text == str(settings.async_seconds)

@@ -1,0 +1,125 @@
+"""Housekeeping of jobs: what dead workers left behind is run again or ends, what is due is destroyed.
+
+Not a periodic task of the queue: it must also happen while every worker is busy with long jobs, or dead. Servers and workers all do it;
+a row that one of them holds is skipped by the others.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, text
+from sqlalchemy.exc import OperationalError
+
+from vo_server.db import schema
+from vo_server.db.database import QUEUE_SCHEMA
+from vo_server.jobs.results import ResultStore
+from vo_server.jobs.store import JobStore, enter, jobs
+from vo_server.jobs.worker import ATTEMPTS
+from vo_server.model.job import Failure, Phase
+
+log = logging.getLogger("vo_server")
+
+SWEEP_S = 3600.0
+"""How often files without a job are looked for: only a crash leaves any."""
+
+STALLED = f"""
+SELECT j.job_id, j.phase, j.queue_id, j.attempts FROM vo.jobs AS j
+WHERE j.phase IN ('QUEUED', 'EXECUTING') AND NOT EXISTS (
+    SELECT FROM {QUEUE_SCHEMA}.procrastinate_jobs AS q LEFT JOIN {QUEUE_SCHEMA}.procrastinate_workers AS w ON w.id = q.worker_id
+    WHERE q.id = j.queue_id AND (
+        q.status = 'doing' AND w.last_heartbeat >= now() - make_interval(secs => :stalled) OR q.status = 'todo' AND j.phase = 'QUEUED'
+    )
+)
+FOR UPDATE OF j SKIP LOCKED
+"""  # noqa: S608 — our own constant
+"""Jobs that should be run or waiting, and of which the queue knows nothing, or only a worker that has given no sign of life."""
+
+LEFT_OVER = f"""
+DELETE FROM {QUEUE_SCHEMA}.procrastinate_jobs AS q
+WHERE q.status = 'doing' AND NOT EXISTS (SELECT FROM vo.jobs AS j WHERE j.queue_id = q.id)
+AND NOT EXISTS (SELECT FROM {QUEUE_SCHEMA}.procrastinate_workers AS w
+    WHERE w.id = q.worker_id AND w.last_heartbeat >= now() - make_interval(secs => :stalled))
+"""  # noqa: S608 — our own constant
+"""Rows of the queue whose job has ended and whose worker died before it could say so."""
+
+
+def revive(store: JobStore, stalled_s: int) -> int:
+    """Queue again, or give up after ATTEMPTS, all jobs that nobody runs any more; returns how many there were."""
+    with store.engine.begin() as connection:
+        rows = connection.execute(text(STALLED), {"stalled": stalled_s}).all()
+        for row in rows:
+            _revive(store, connection, row)
+        connection.execute(text(LEFT_OVER), {"stalled": stalled_s})
+    return len(rows)
+
+
+def _revive(store: JobStore, connection: Connection, row: Row[Any]) -> None:
+    store.queue.drop(connection, row.queue_id, running=True)
+    if row.attempts >= ATTEMPTS:
+        failure = Failure(f"The worker that ran this job was lost, {row.attempts} times.", transient=True)
+        enter(connection, row.job_id, Phase.ERROR, ended=store.clock(), error=asdict(failure), queue_id=None)
+        return
+    log.warning("job %s has lost its worker and waits for another one", row.job_id)
+    number = store.queue.put(connection, row.job_id)
+    values = {"queue_id": number, "started": None, "rows_written": None}
+    if row.phase == Phase.QUEUED:
+        connection.execute(schema.jobs.update().where(jobs.job_id == row.job_id).values(values))
+    else:
+        enter(connection, row.job_id, Phase.QUEUED, **values)
+
+
+def destroy_due(store: JobStore, results: ResultStore) -> int:
+    """Destroy all jobs whose time is over; returns how many."""
+    with store.engine.connect() as connection:
+        due = connection.execute(select(jobs.job_id).where(jobs.destruction <= store.clock())).scalars().all()
+    removed = [job_id for job_id in due if store.remove(job_id)]
+    for job_id in removed:
+        results.remove(job_id)
+    return len(removed)
+
+
+def sweep_results(store: JobStore, results: ResultStore) -> int:
+    """Delete the files of jobs that are no more; returns of how many jobs."""
+    found = results.job_ids()  # looked at first: a job has its row before its first file
+    with store.engine.connect() as connection:
+        known = set(connection.execute(select(jobs.job_id).where(jobs.job_id.in_(found))).scalars())
+    for job_id in found - known:
+        results.remove(job_id)
+    return len(found - known)
+
+
+class Keeper:
+    """A thread that does all this again and again."""
+
+    def __init__(self, store: JobStore, results: ResultStore, stalled_s: int) -> None:
+        self._store = store
+        self._results = results
+        self._stalled_s = stalled_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the round that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        swept = float("-inf")
+        while not self._stop.is_set():
+            try:
+                revive(self._store, self._stalled_s)
+                destroy_due(self._store, self._results)
+                if time.monotonic() - swept > SWEEP_S:
+                    swept = time.monotonic()
+                    sweep_results(self._store, self._results)
+            except (OperationalError, OSError) as error:
+                log.warning("housekeeping of jobs waits: %s", error)
+            self._stop.wait(self._stalled_s / 2)

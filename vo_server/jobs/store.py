@@ -1,0 +1,242 @@
+"""The rows of jobs. Every change of phase is one transaction with the change of the queue, and is announced when it commits."""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from vo_server.db import schema
+from vo_server.db.queue import Queue
+from vo_server.errors import ForbiddenError, NotFoundError
+from vo_server.model.job import Failure, Job, Phase, Result, before
+
+CHANNEL = "vo_jobs"
+"""Channel on which the id of a job is announced whose phase changed or which was destroyed."""
+
+ID_BYTES = 16
+
+Parameters = Sequence[tuple[str, str]]
+
+jobs = schema.jobs.c
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a job gets unless it asks, and the most it gets: database time in seconds, life."""
+
+    duration_s: int
+    hard_duration_s: int
+    retention: timedelta
+    hard_retention: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which jobs to list (UWS 1.1 §2.2.2.1). ``ids`` limits it to these; ``phases`` empty: all."""
+
+    ids: tuple[str, ...]
+    phases: frozenset[Phase] = frozenset()
+    after: datetime | None = None
+    last: int | None = None
+
+
+class JobStore:
+    """Jobs as clients know them: made, started, changed, aborted, destroyed."""
+
+    def __init__(self, engine: Engine, terms: Terms, clock: Callable[[], datetime]) -> None:
+        self.engine = engine
+        self.terms = terms
+        self.clock = clock
+        self.queue = Queue()
+
+    def create(self, kind: str, parameters: Parameters, run_id: str | None = None, owner: str | None = None) -> Job:
+        """A new PENDING job with an id that nobody can guess."""
+        now = self.clock()
+        values = {
+            "job_id": secrets.token_hex(ID_BYTES),
+            "kind": kind,
+            "phase": Phase.PENDING,
+            "owner": owner,
+            "run_id": run_id,
+            "created": now,
+            "duration_s": self.terms.duration_s,
+            "destruction": now + self.terms.retention,
+            "parameters": [list(pair) for pair in parameters],
+        }
+        with self.engine.begin() as connection:
+            return _job(connection.execute(schema.jobs.insert().values(values).returning(schema.jobs)).one())
+
+    def get(self, job_id: str) -> Job:
+        """The job now; NotFoundError if there is none or its time is over."""
+        with self.engine.connect() as connection:
+            row = connection.execute(_readable(self.clock()).where(jobs.job_id == job_id)).one_or_none()
+        if row is None:
+            raise _missing(job_id)
+        return _job(row)
+
+    def find(self, selection: Selection) -> list[Job]:
+        """The selected jobs, newest first."""
+        statement = _readable(self.clock()).where(jobs.job_id.in_(selection.ids))
+        if selection.phases:
+            statement = statement.where(jobs.phase.in_(selection.phases))
+        if selection.after is not None:
+            statement = statement.where(jobs.created > selection.after)
+        statement = statement.order_by(jobs.created.desc(), jobs.job_id).limit(selection.last)
+        with self.engine.connect() as connection:
+            return [_job(row) for row in connection.execute(statement)]
+
+    def start(self, job_id: str) -> None:
+        """PENDING → QUEUED, and into the queue."""
+        with self.engine.begin() as connection:
+            if not enter(connection, job_id, Phase.QUEUED, jobs.phase == Phase.PENDING, queue_id=self.queue.put(connection, job_id)):
+                raise self._refusal(connection, job_id, "started")
+
+    def abort(self, job_id: str) -> None:
+        """End it; whoever runs it hears of it and cancels its work."""
+        with self.engine.begin() as connection:
+            row = connection.execute(select(jobs.queue_id).where(jobs.job_id == job_id).with_for_update()).one_or_none()
+            if not enter(connection, job_id, Phase.ABORTED, ended=self.clock(), queue_id=None):
+                raise self._refusal(connection, job_id, "aborted")
+            self.queue.drop(connection, row.queue_id if row else None)
+
+    def change(self, job_id: str, **values: Any) -> None:
+        """Change what a client may change, while the job is PENDING."""
+        with self.engine.begin() as connection:
+            if not _update(connection, job_id, values, jobs.phase == Phase.PENDING):
+                raise self._refusal(connection, job_id, "changed")
+
+    def limit(self, job_id: str, seconds: int) -> None:
+        """Set the execution duration; 0 asks for no limit, which is the hard one (UWS 1.1 §2.2.3.1)."""
+        hard = self.terms.hard_duration_s
+        self.change(job_id, duration_s=min(seconds, hard) or hard)
+
+    def set_parameters(self, job_id: str, parameters: Parameters, run_id: str | None) -> None:
+        """Add parameters; one of the same name, in whatever case, is replaced."""
+        names = {name.upper() for name, _ in parameters}
+        kept = [pair for pair in self.get(job_id).parameters if pair[0].upper() not in names]
+        values: dict[str, Any] = {"parameters": [list(pair) for pair in (*kept, *parameters)]}
+        self.change(job_id, **(values if run_id is None else {**values, "run_id": run_id}))
+
+    def keep_until(self, job_id: str, destruction: datetime) -> None:
+        """Set the time of destruction, in any phase."""
+        latest = self.clock() + self.terms.hard_retention
+        with self.engine.begin() as connection:
+            if not _update(connection, job_id, {"destruction": min(destruction, latest)}):
+                raise _missing(job_id)
+
+    def remove(self, job_id: str) -> bool:
+        """Destroy the row and its place in the queue; whether it was there. Its files are the result store's matter."""
+        with self.engine.begin() as connection:
+            row = connection.execute(delete(schema.jobs).where(jobs.job_id == job_id).returning(jobs.queue_id)).one_or_none()
+            if row is None:
+                return False
+            self.queue.drop(connection, row.queue_id)
+            announce(connection, job_id)
+            return True
+
+    def begin(self, job_id: str, queue_id: int) -> Job | None:
+        """QUEUED → EXECUTING for the worker that holds this row of the queue; None if the job does not wait for it any more."""
+        with self.engine.begin() as connection:
+            statement = (
+                update(schema.jobs)
+                .where(jobs.job_id == job_id, jobs.phase.in_(before(Phase.EXECUTING)), jobs.queue_id == queue_id)
+                .values(phase=Phase.EXECUTING, started=self.clock(), attempts=jobs.attempts + 1, rows_written=None)
+                .returning(schema.jobs)
+            )
+            row = connection.execute(statement).one_or_none()
+            if row is not None:
+                announce(connection, job_id)
+        return _job(row) if row is not None else None
+
+    def progress(self, job: Job, rows: int) -> None:
+        """Note how many rows are written so far."""
+        with self.engine.begin() as connection:
+            _update(connection, job.job_id, {"rows_written": rows}, *_mine(job))
+
+    def complete(self, job: Job, result: Result, rows: int | None) -> bool:
+        """EXECUTING → COMPLETED; False if the job is not this worker's any more."""
+        values = {"ended": self.clock(), "result": asdict(result), "rows_written": rows, "queue_id": None}
+        with self.engine.begin() as connection:
+            return enter(connection, job.job_id, Phase.COMPLETED, *_mine(job), **values)
+
+    def fail(self, job: Job, failure: Failure) -> bool:
+        """EXECUTING → ERROR; False if the job is not this worker's any more."""
+        values = {"ended": self.clock(), "error": asdict(failure), "queue_id": None}
+        with self.engine.begin() as connection:
+            return enter(connection, job.job_id, Phase.ERROR, *_mine(job), **values)
+
+    def give_back(self, job: Job, *, counted: bool) -> bool:
+        """EXECUTING → QUEUED: another attempt, of which only those that are `counted` are limited."""
+        attempts = job.attempts if counted else job.attempts - 1
+        with self.engine.begin() as connection:
+            values = {"queue_id": self.queue.put(connection, job.job_id), "attempts": attempts, "started": None, "rows_written": None}
+            back = enter(connection, job.job_id, Phase.QUEUED, *_mine(job), **values)
+            if not back:
+                connection.rollback()
+            return back
+
+    def still_running(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
+        """Those of the (job id, attempt) that are still to be run."""
+        mine = [and_(jobs.job_id == job_id, jobs.attempts == attempt) for job_id, attempt in attempts]
+        with self.engine.connect() as connection:
+            statement = select(jobs.job_id).where(or_(*mine), jobs.phase == Phase.EXECUTING, jobs.destruction > self.clock())
+            return set(connection.execute(statement).scalars())
+
+    def _refusal(self, connection: Connection, job_id: str, verb: str) -> Exception:
+        phase = connection.execute(select(jobs.phase).where(jobs.job_id == job_id)).scalar()
+        if phase is None:
+            return _missing(job_id)
+        return ForbiddenError(f"The job is {phase} and cannot be {verb} any more.")
+
+
+def enter(connection: Connection, job_id: str, phase: Phase, *conditions: ColumnElement[bool], **values: Any) -> bool:
+    """Change the phase along one of the EDGES, announce it; whether that was possible."""
+    entered = _update(connection, job_id, {"phase": phase, **values}, jobs.phase.in_(before(phase)), *conditions)
+    if entered:
+        announce(connection, job_id)
+    return entered
+
+
+def announce(connection: Connection, job_id: str) -> None:
+    """Tell everybody who listens, when the transaction commits."""
+    connection.execute(select(func.pg_notify(CHANNEL, job_id)))
+
+
+def _update(connection: Connection, job_id: str, values: dict[str, Any], *conditions: ColumnElement[bool]) -> bool:
+    return connection.execute(update(schema.jobs).where(jobs.job_id == job_id, *conditions).values(values)).rowcount == 1
+
+
+def _mine(job: Job) -> tuple[ColumnElement[bool], ...]:
+    """Holds as long as no other worker has begun the job: one that was taken for dead, and is not, changes nothing."""
+    return (jobs.phase == Phase.EXECUTING, jobs.attempts == job.attempts)
+
+
+def _readable(now: datetime) -> Any:
+    """Jobs whose time is not over, with the number of those ahead in the queue."""
+    other = aliased(schema.jobs)
+    ahead = select(func.count()).where(other.c.phase == Phase.QUEUED, other.c.queue_id < jobs.queue_id).scalar_subquery()
+    return select(schema.jobs, ahead.label("ahead")).where(jobs.destruction > now)
+
+
+def _job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    del values["queue_id"]
+    phase = Phase(values["phase"])
+    return Job(
+        **values
+        | {
+            "phase": phase,
+            "parameters": tuple((name, value) for name, value in row.parameters),
+            "result": Result(**row.result) if row.result else None,
+            "error": Failure(**row.error) if row.error else None,
+            "ahead": values.get("ahead") if phase is Phase.QUEUED else None,
+        }
+    )
+
+
+def _missing(job_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no job {job_id}.", hint="Jobs and their results are destroyed at the time that the job document names.")

@@ -1,0 +1,281 @@
+"""A worker: takes jobs out of the queue and runs them, several at a time, until it is stopped."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Protocol, TypeVar
+
+import procrastinate.exceptions
+import procrastinate.worker
+from sqlalchemy.exc import OperationalError
+
+from vo_server.db.database import Database
+from vo_server.db.listen import Watch
+from vo_server.db.queue import QUEUE, TASK, worker_app
+from vo_server.errors import TimeLimitError, UnavailableError, VoError, report_incident
+from vo_server.jobs.results import ResultStore
+from vo_server.jobs.store import CHANNEL, JobStore
+from vo_server.model.job import Failure, Job, Result
+
+log = logging.getLogger("vo_server")
+
+POLL_S = 0.5
+"""A notification of a new job can be missed: the queue is looked at so often."""
+
+TICK_S = 5.0
+"""A notification of an abortion too: so often a worker looks whether its jobs are still to be run."""
+
+PROGRESS_S = 1.0
+"""How often the number of rows written is noted."""
+
+ATTEMPTS = 3
+"""A job whose worker or database connection is lost so often is given up."""
+
+HEARTBEATS = 4
+"""Signs of life within the time after which a worker is taken for dead."""
+
+PATIENCE_S = 30.0
+"""How long the end of a job waits for a database that restarts."""
+
+PAUSE_S = 0.5
+
+
+class Work(Protocol):
+    """What a job does, as blocking calls; ``cancel`` may come from any thread at any time."""
+
+    content_type: str
+    filename: str | None
+    rows: int
+    failure: VoError | None
+
+    def start(self) -> None:
+        """Do all that comes before the first byte; raises VoError."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The result, piece by piece. What fails on the way stands in ``failure`` afterwards."""
+
+    def cancel(self) -> None:
+        """Stop as soon as possible."""
+
+    def close(self) -> None:
+        """Give back what was held."""
+
+
+Found = TypeVar("Found")
+
+Perform = Callable[[Job], Work]
+"""Job → its work, not yet started; raises VoError for parameters that do not fit."""
+
+
+class Runner:
+    """Runs single jobs. Jobs that are aborted or destroyed, whoever does it, have their work cancelled."""
+
+    def __init__(self, store: JobStore, results: ResultStore, performers: Mapping[str, Perform]) -> None:
+        self._store = store
+        self._results = results
+        self._performers = performers
+        self._running: dict[tuple[str, int], Work] = {}
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def run(self, job_id: str, queue_id: int) -> None:
+        """Run a job from its beginning to its end, unless it does not wait for this row of the queue any more."""
+        job = patiently(lambda: self._store.begin(job_id, queue_id))
+        if job is None:
+            return
+        try:
+            work = self._performers[job.kind](job)
+            with self._registered(job, work):
+                result = self._perform(job, work)
+            if not patiently(lambda: self._store.complete(job, result, work.rows)):
+                self._drop(job)
+        except Exception as error:  # noqa: BLE001 whatever happens, the job must come to an end that its owner can read
+            self._end(job, error)
+
+    def look(self, job_id: str | None = None) -> None:
+        """Cancel what is not to be run any more; `job_id`: only this job may be concerned."""
+        with self._lock:
+            mine = [key for key in self._running if job_id in (None, key[0])]
+        if mine:
+            alive = self._store.still_running(mine)
+            self._cancel([key for key in mine if key[0] not in alive])
+
+    def stop(self) -> None:
+        """Cancel everything; the jobs go back into the queue."""
+        with self._lock:
+            self._stopping = True
+            mine = list(self._running)
+        self._cancel(mine)
+
+    def _perform(self, job: Job, work: Work) -> Result:
+        work.start()
+        filename = work.filename or "result"
+        path = f"{job.job_id}/{job.attempts}-{filename}"
+        size = self._results.write(path, self._noting(job, work))
+        return Result(path, work.content_type, size, filename)
+
+    def _noting(self, job: Job, work: Work) -> Iterator[bytes]:
+        """The chunks of the work; notes its progress, and ends in what went wrong."""
+        noted = time.monotonic()
+        for chunk in work.chunks():
+            if time.monotonic() - noted > PROGRESS_S:
+                noted = time.monotonic()
+                with suppress(OperationalError):
+                    self._store.progress(job, work.rows)
+            yield chunk
+        if work.failure is not None:
+            raise work.failure
+
+    @contextmanager
+    def _registered(self, job: Job, work: Work) -> Iterator[None]:
+        key = (job.job_id, job.attempts)
+        with self._lock:
+            self._running[key] = work
+            stopping = self._stopping
+        try:
+            if stopping:
+                work.cancel()
+            self.look(job.job_id)  # it may have been aborted before anybody could cancel it
+            yield
+        finally:
+            with self._lock:
+                del self._running[key]
+            work.close()
+
+    def _end(self, job: Job, error: Exception) -> None:
+        """Tell why; or give the job back if neither it nor its owner is to blame."""
+        if self._stopping:
+            ended = patiently(lambda: self._store.give_back(job, counted=False))
+        elif isinstance(error, UnavailableError | OperationalError) and job.attempts < ATTEMPTS:
+            log.warning("job %s is tried again: %s", job.job_id, error)
+            ended = patiently(lambda: self._store.give_back(job, counted=True))
+        else:
+            failure = explain(job, error)
+            ended = patiently(lambda: self._store.fail(job, failure))
+        if not ended:
+            self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        """The job was aborted, destroyed or taken over: what it wrote is nobody's, unless somebody else writes too."""
+        with suppress(VoError):
+            if self._store.get(job.job_id).attempts != job.attempts:
+                return
+        self._results.remove(job.job_id)
+
+    def _cancel(self, keys: list[tuple[str, int]]) -> None:
+        with self._lock:
+            works = [self._running[key] for key in keys if key in self._running]
+        for work in works:
+            work.cancel()
+
+
+def explain(job: Job, error: Exception) -> Failure:
+    """What the owner of a job reads about `error`."""
+    if isinstance(error, TimeLimitError):
+        return Failure(
+            f"The job took longer than its execution duration of {job.duration_s} s. "
+            "Ask for less, or give it more by EXECUTIONDURATION before it is started."
+        )
+    if isinstance(error, UnavailableError | OperationalError):
+        return Failure(f"The database connection was lost in {job.attempts} attempts.", transient=True)
+    return Failure(str(error if isinstance(error, VoError) else report_incident(f"job {job.job_id}", error)))
+
+
+def patiently(action: Callable[[], Found]) -> Found:
+    """Do `action`, again and again while the database is away, for PATIENCE_S seconds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return action()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_S)
+
+
+class Worker:
+    """Threads that run jobs. Connections that break are made anew; `stop` cancels what runs and gives it back."""
+
+    def __init__(self, database: Database, runner: Runner, concurrency: int, stalled_s: int) -> None:
+        self._database = database
+        self._runner = runner
+        self._concurrency = concurrency
+        self._stalled_s = stalled_s
+        self._watch = Watch("job-abort", database.app_uri, CHANNEL, runner.look, TICK_S)
+        self._thread = threading.Thread(target=self._serve, name="worker", daemon=True)
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._taker: procrastinate.worker.Worker | None = None
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._watch.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more jobs, give back those that run; returns when that is done."""
+        self._stopping.set()
+        if self._loop is not None:
+            with suppress(RuntimeError, TimeoutError):  # it has ended by itself, or has no time
+                asyncio.run_coroutine_threadsafe(self._take_no_more(), self._loop).result(PATIENCE_S)
+        self._runner.stop()  # after that: what is given back must not be taken again
+        if self._thread.is_alive():
+            self._thread.join(timeout=PATIENCE_S)
+        self._watch.stop()
+
+    def _serve(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        # the library runs jobs in the loop's own threads, of which there are few on a small machine
+        self._loop.set_default_executor(ThreadPoolExecutor(self._concurrency + 2, thread_name_prefix="job"))
+        while not self._stopping.is_set():
+            try:
+                await self._take_jobs()
+            except Exception as error:  # noqa: BLE001 a worker that ends silently would leave all jobs waiting
+                log.warning("the worker begins anew: %s", error)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _take_jobs(self) -> None:
+        app = worker_app(self._database)
+
+        @app.task(name=TASK, queue=QUEUE, pass_context=True)
+        def run_job(context: procrastinate.JobContext, job_id: str) -> None:
+            if context.job.id is not None:
+                self._runner.run(job_id, context.job.id)
+
+        async with app.open_async():
+            self._taker = procrastinate.worker.Worker(
+                app,
+                queues=[QUEUE],
+                concurrency=self._concurrency,
+                fetch_job_polling_interval=POLL_S,
+                abort_job_polling_interval=self._stalled_s,
+                install_signal_handlers=False,
+                delete_jobs="always",
+                update_heartbeat_interval=self._stalled_s,  # see _show_life
+                stalled_worker_timeout=self._stalled_s,
+            )
+            life = asyncio.create_task(self._show_life(app, self._taker))
+            try:
+                if not self._stopping.is_set():
+                    await self._taker.run()  # type: ignore[no-untyped-call]
+            finally:
+                life.cancel()
+
+    async def _show_life(self, app: procrastinate.App, taker: procrastinate.worker.Worker) -> None:
+        """Signs of life. The library's own end for ever when the database is away once, and nobody would notice."""
+        while True:
+            await asyncio.sleep(self._stalled_s / HEARTBEATS)
+            if taker.worker_id is not None:
+                with suppress(procrastinate.exceptions.ConnectorException):
+                    await app.job_manager.update_heartbeat(taker.worker_id)
+
+    async def _take_no_more(self) -> None:
+        if self._taker is not None:
+            self._taker.stop()  # type: ignore[no-untyped-call]

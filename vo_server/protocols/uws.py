@@ -1,0 +1,287 @@
+"""UWS 1.1: jobs over HTTP, the same for every protocol that has asynchronous ones."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request as HttpRequest
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from vo_server.documents import uws
+from vo_server.errors import NotFoundError, UsageError
+from vo_server.formats import votable
+from vo_server.http import cookie
+from vo_server.http.errors import VOTABLE, Dialect, guard
+from vo_server.http.params import Params, read_params
+from vo_server.jobs.store import Selection
+from vo_server.model.job import ACTIVE, Job, Phase
+from vo_server.services import Services
+
+XML = "text/xml"
+
+LONGEST_WAIT_S = 30
+"""WAIT is cut to this: proxies give up on answers that take much longer (PITFALLS P-14)."""
+
+CONTROLS = frozenset({"PHASE", "RUNID", "ACTION"})
+"""What a POST says about the job rather than to its work (UWS 1.1 §2.2.3)."""
+
+LONGEST_RUN_ID = 64
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?Z?\Z")
+
+Accept = Callable[[Params], None]
+Setter = Callable[[str, Params], None]
+Handler = Callable[[HttpRequest], Awaitable[Response]]
+
+
+def routes(services: Services, path: str, kind: str, accept: Accept) -> list[Route]:
+    """The job list at `path` and everything below it. `accept` refuses parameters that no job can do anything with."""
+    tree = JobTree(services, path, kind, accept)
+    methods: dict[str, dict[str, Handler]] = {
+        "": {"GET": tree.show_jobs, "POST": tree.create},
+        "/{job_id}": {"GET": tree.show_job, "POST": tree.post_job, "DELETE": tree.delete},
+        "/{job_id}/phase": {"GET": tree.text(lambda job: job.phase), "POST": tree.change(tree.set_phase)},
+        "/{job_id}/executionduration": {"GET": tree.text(lambda job: str(job.duration_s)), "POST": tree.change(tree.set_duration)},
+        "/{job_id}/destruction": {"GET": tree.text(lambda job: uws.written(job.destruction)), "POST": tree.change(tree.set_destruction)},
+        "/{job_id}/quote": {"GET": tree.text(lambda _: "")},
+        "/{job_id}/owner": {"GET": tree.text(lambda job: job.owner or "")},
+        "/{job_id}/parameters": {"GET": tree.document(lambda job, _: uws.parameters(job)), "POST": tree.change(tree.set_parameters)},
+        "/{job_id}/results": {"GET": tree.document(uws.results)},
+        "/{job_id}/results/result": {"GET": tree.send_result},
+        "/{job_id}/error": {"GET": tree.show_error},
+    }
+    return [
+        Route(f"{path}{below}", guard(handler, Dialect.TEXT), methods=[method])
+        for below, handlers in methods.items()
+        for method, handler in handlers.items()
+    ]
+
+
+class JobTree:
+    """The resources of one job list (UWS 1.1 §2.2)."""
+
+    def __init__(self, services: Services, path: str, kind: str, accept: Accept) -> None:
+        self.services = services
+        self.jobs = services.jobs
+        self.url = f"{services.settings.base_url}{path}"
+        self.kind = kind
+        self.accept = accept
+
+    async def show_jobs(self, request: HttpRequest) -> Response:
+        """The caller's jobs, filtered by PHASE, AFTER and LAST (UWS 1.1 §2.2.2.1)."""
+        asked = selection(await read_params(request), cookie.remembered(request, self.services.secret))
+        found = await run_sync(self.jobs.find, asked)
+        return Response(uws.jobs([job for job in found if job.kind == self.kind], self.url), media_type=XML)
+
+    async def create(self, request: HttpRequest) -> Response:
+        """A new job, started at once if PHASE=RUN says so (UWS 1.1 §2.2.3.1, TAP 1.1 §2.2)."""
+        params = await read_params(request)
+        self.accept(params)
+        starts = params.one("PHASE")
+        if starts not in (None, "RUN"):
+            raise UsageError(f"PHASE={starts!r} does not fit a new job; RUN starts it.", parameter="PHASE")
+        pairs, run_id = job_parameters(params), read_run_id(params)
+
+        def make() -> Job:
+            job = self.jobs.create(self.kind, pairs, run_id)
+            if starts:
+                self.jobs.start(job.job_id)
+            return job
+
+        job = await run_sync(make)
+        response = self._see(job.job_id)
+        cookie.remember(request, response, job.job_id, self.services.secret, self.url)
+        return response
+
+    async def show_job(self, request: HttpRequest) -> Response:
+        """The job's document, if WAIT says so when its phase has changed (UWS 1.1 §2.2.1.1)."""
+        job = await self._job(request)
+        params = await read_params(request)
+        if params.one("WAIT") is not None:
+            job = await self._wait(job, wait_seconds(params), one_phase(params))
+        return Response(uws.job(job, self._url(job.job_id)), media_type=XML)
+
+    async def post_job(self, request: HttpRequest) -> Response:
+        """ACTION=DELETE, for clients that cannot DELETE (UWS 1.1 §2.2.3.2)."""
+        if (await read_params(request)).one("ACTION") != "DELETE":
+            raise UsageError("A job's own address takes ACTION=DELETE only.", hint="Post PHASE to …/phase, parameters to …/parameters.")
+        return await self.delete(request)
+
+    async def delete(self, request: HttpRequest) -> Response:
+        """Destroy the job: its query is cancelled, its files are gone."""
+        job = await self._job(request)
+
+        def destroy() -> None:
+            self.jobs.remove(job.job_id)
+            self.services.results.remove(job.job_id)
+
+        await run_sync(destroy)
+        return RedirectResponse(self.url, status_code=303)
+
+    async def send_result(self, request: HttpRequest) -> Response:
+        """The result's file."""
+        job = await self._job(request)
+        if job.result is None:
+            raise NotFoundError(f"The job is {job.phase} and has no result.")
+        headers = {
+            "Content-Type": job.result.content_type,  # as asked for: Starlette would add a charset
+            "Content-Length": str(job.result.size),
+            "Content-Disposition": f'inline; filename="{job.result.filename}"',
+        }
+        if request.method == "HEAD":
+            return Response(headers=headers)
+        return StreamingResponse(await run_sync(self.services.results.read, job.result.path), headers=headers)
+
+    async def show_error(self, request: HttpRequest) -> Response:
+        """Why the job failed, as its result would have said it: status 200, since this is the document (TAP 1.1 §2.2)."""
+        job = await self._job(request)
+        if job.error is None:
+            raise NotFoundError(f"The job is {job.phase} and has no error.")
+        return Response(votable.error_document(job.error.message), media_type=VOTABLE)
+
+    def text(self, tell: Callable[[Job], str]) -> Handler:
+        """A resource that is a word (UWS 1.1 §2.2.2.4)."""
+
+        async def show(request: HttpRequest) -> Response:
+            return PlainTextResponse(tell(await self._job(request)))
+
+        return show
+
+    def document(self, render: Callable[[Job, str], bytes]) -> Handler:
+        """A resource that is a part of the job's document."""
+
+        async def show(request: HttpRequest) -> Response:
+            job = await self._job(request)
+            return Response(render(job, self._url(job.job_id)), media_type=XML)
+
+        return show
+
+    def change(self, apply: Setter) -> Handler:
+        """A POST that changes the job and leads back to it."""
+
+        async def post(request: HttpRequest) -> Response:
+            job = await self._job(request)
+            params = await read_params(request)
+            await run_sync(apply, job.job_id, params)
+            return self._see(job.job_id)
+
+        return post
+
+    def set_phase(self, job_id: str, params: Params) -> None:
+        """PHASE=RUN or PHASE=ABORT; ForbiddenError if the job is beyond that (UWS 1.1 §2.2.3.4)."""
+        actions = {"RUN": self.jobs.start, "ABORT": self.jobs.abort}
+        action = actions.get(_required(params, "PHASE"))
+        if action is None:
+            raise UsageError(f"PHASE={params.one('PHASE')!r} is neither RUN nor ABORT.", parameter="PHASE")
+        action(job_id)
+
+    def set_duration(self, job_id: str, params: Params) -> None:
+        """EXECUTIONDURATION in seconds, lowered to the hard limit."""
+        text = _required(params, "EXECUTIONDURATION").strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise UsageError(f"EXECUTIONDURATION={text!r} is not a number of seconds.", parameter="EXECUTIONDURATION")
+        self.jobs.limit(job_id, int(text))
+
+    def set_destruction(self, job_id: str, params: Params) -> None:
+        """DESTRUCTION as a time, lowered to the hard limit."""
+        self.jobs.keep_until(job_id, read_time("DESTRUCTION", _required(params, "DESTRUCTION")))
+
+    def set_parameters(self, job_id: str, params: Params) -> None:
+        """Add and replace parameters, RUNID too."""
+        self.accept(params)
+        self.jobs.set_parameters(job_id, job_parameters(params), read_run_id(params))
+
+    async def _wait(self, job: Job, seconds: float, phase: Phase | None) -> Job:
+        """The job when it has left its phase, or after `seconds`; at once if it is not in `phase`, or nothing can follow."""
+        first = job.phase
+        if first not in ACTIVE or phase not in (None, first):
+            return job
+        deadline = time.monotonic() + seconds
+        with self.services.changes.of(job.job_id) as bell:
+            while True:
+                job = await run_sync(self.jobs.get, job.job_id)
+                left = deadline - time.monotonic()
+                if job.phase is not first or left <= 0:
+                    return job
+                await bell.wait(left)
+
+    async def _job(self, request: HttpRequest) -> Job:
+        job = await run_sync(self.jobs.get, request.path_params["job_id"])
+        if job.kind != self.kind:
+            raise NotFoundError("There is no such job here.")
+        return job
+
+    def _url(self, job_id: str) -> str:
+        return f"{self.url}/{job_id}"
+
+    def _see(self, job_id: str) -> Response:
+        return RedirectResponse(self._url(job_id), status_code=303)
+
+
+def selection(params: Params, ids: tuple[str, ...]) -> Selection:
+    """Which of the jobs `ids` are asked for; UsageError for values that do not fit (UWS 1.1 §2.2.2.1)."""
+    after, last = params.one("AFTER"), params.one("LAST")
+    if last is not None and not (last.isascii() and last.isdigit() and 0 < int(last) < 10**9):
+        raise UsageError(f"LAST={last!r} is not a positive number.", parameter="LAST")
+    return Selection(
+        ids,
+        frozenset(_phase(text) for text in params.all("PHASE")),
+        None if after is None else read_time("AFTER", after),
+        None if last is None else int(last),
+    )
+
+
+def wait_seconds(params: Params) -> float:
+    """WAIT, with -1 for as long as possible."""
+    text = params.one("WAIT") or ""
+    if not re.fullmatch(r"-1|\d{1,9}", text, re.ASCII):
+        raise UsageError(f"WAIT={text!r} is neither a number of seconds nor -1.", parameter="WAIT")
+    seconds = int(text)
+    return LONGEST_WAIT_S if seconds < 0 else min(seconds, LONGEST_WAIT_S)
+
+
+def one_phase(params: Params) -> Phase | None:
+    """PHASE beside WAIT: the phase to wait in."""
+    text = params.one("PHASE")
+    return None if text is None else _phase(text)
+
+
+def job_parameters(params: Params) -> list[tuple[str, str]]:
+    """What is said to the job's work; names are unique without regard to case (UWS 1.1 §2.2.3.5), different values of one are refused."""
+    names = {name.upper(): name for name, _ in params.pairs if name.upper() not in CONTROLS}
+    return [(name, params.one(name) or "") for name in names.values()]
+
+
+def read_run_id(params: Params) -> str | None:
+    """The client's own name for the job."""
+    run_id = params.one("RUNID")
+    if run_id is not None and (len(run_id) > LONGEST_RUN_ID or not run_id.isprintable()):
+        raise UsageError(f"RUNID takes at most {LONGEST_RUN_ID} printable characters.", parameter="RUNID")
+    return run_id
+
+
+def read_time(name: str, text: str) -> datetime:
+    """A time in ISO 8601; without a Z it is UTC all the same (DALI 1.1 §3.1.2)."""
+    try:
+        if TIME.match(text.strip()):
+            return datetime.fromisoformat(text.strip().removesuffix("Z")).replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    raise UsageError(f"{name}={text!r} is not a time such as 2030-01-31T12:00:00Z.", parameter=name)
+
+
+def _required(params: Params, name: str) -> str:
+    value = params.one(name)
+    if value is None:
+        raise UsageError(f"The parameter {name} is missing.", parameter=name)
+    return value
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return Phase(text)
+    except ValueError:
+        raise UsageError(f"PHASE={text!r} is not a phase; there are {', '.join(Phase)}.", parameter="PHASE") from None
