@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import adbc_driver_postgresql.dbapi
 import psycopg
 import pytest
 
 from vo_server.db import cluster, embedded, locks, supervisor
-from vo_server.db.database import open_database
+from vo_server.db.database import Database, open_database
 from vo_server.db.embedded import Embedded
 from vo_server.db.setup import prepare, read_status
 from vo_server.errors import SetupError
@@ -276,6 +277,56 @@ def test_a_lost_password_is_named(data_dir: Path) -> None:
             server.url()
     finally:
         kept.rename(password)
+
+
+@pytest.mark.parametrize("name", ["my dir", "a,b 50% + 'more'"])
+def test_awkward_names_of_directories(name: str) -> None:
+    base = Path(tempfile.mkdtemp(prefix="vo-awkward-"))
+    base.chmod(0o755)
+    (base / name).mkdir()
+    with open_database(Settings(data_dir=base / name), print) as database:
+        prepare(database)
+        with psycopg.connect(database.query_uri()) as connection:
+            assert connection.execute("SELECT session_user").fetchone() == ("vo_query",)
+        with adbc_driver_postgresql.dbapi.connect(database.publish_uri) as other, other.cursor() as cursor:
+            assert cursor.execute("SELECT 1").fetchone() == (1,)
+    shutil.rmtree(base)
+
+
+@pytest.mark.parametrize("wal_level", ["replica", "minimal"])
+def test_numbers_are_not_given_twice_after_a_crash(wal_level: str) -> None:
+    """Killed soon after the schema was made, before any checkpoint; `minimal` is what an operator's own server may have."""
+    base = Path(tempfile.mkdtemp(prefix="vo-crash-"))
+    base.chmod(0o755)
+    with Embedded(base, print) as server, psycopg.connect(server.url(database="postgres")) as connection:
+        assert connection.execute("SHOW wal_level").fetchone() == ("replica",)
+    with (base / "postgres" / "postgresql.conf").open("a") as configuration:
+        configuration.write(f"wal_level = '{wal_level}'\n")
+    with open_database(Settings(data_dir=base), print) as database:
+        prepare(database)
+        given = next_number(database)
+        before = state(base)["postgres"]
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: state(base)["postgres"] != before and takes_connections(database))
+        assert next_number(database) > given
+    shutil.rmtree(base)
+
+
+def next_number(database: Database) -> int:
+    """A number for a new table, in a transaction that is on disk when this returns."""
+    with psycopg.connect(database.publish_uri) as connection:
+        connection.execute("INSERT INTO vo.loads (physical, state) VALUES ('', 'failed')")
+        row = connection.execute("SELECT nextval(pg_get_serial_sequence('vo.tables', 'table_id'))").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def takes_connections(database: Database) -> bool:
+    try:
+        psycopg.connect(database.app_uri).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def test_a_long_path_gets_a_socket_elsewhere(data_dir: Path) -> None:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import adbc_driver_manager
 import pyarrow as pa
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from vo_server.db.catalogue import load_catalogue, load_resources, read_version
 from vo_server.db.database import Database
-from vo_server.errors import DataError
+from vo_server.errors import DataError, UnavailableError
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.resource import Resource
 from vo_server.publish import Published, PublishOptions, load, publish_file, sweep
@@ -196,6 +198,49 @@ def test_a_failure_leaves_everything_as_it_was(database: Database, file: Path, a
     assert (catalogue(database), physical_tables(database)) == before
 
 
+def driver_error(message: str, sqlstate: str | None) -> adbc_driver_manager.OperationalError:
+    return adbc_driver_manager.OperationalError(message, status_code=adbc_driver_manager.AdbcStatusCode.IO, sqlstate=sqlstate)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "words"),
+    [
+        (driver_error("canceling statement due to user request", "57014"), KeyboardInterrupt, "^$"),
+        (driver_error("canceling statement due to statement timeout", "57014"), DataError, "timeout"),
+        (driver_error("no connection to postgresql://me:s3cret@h/d", None), UnavailableError, r"me:\*\*\*@h"),
+    ],
+)
+def test_what_the_driver_says_is_explained(
+    database: Database, file: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: type[BaseException], words: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(load, "_copy", broken)
+    with pytest.raises(told, match=words):
+        published(database, file)
+    assert physical_tables(database) == set()
+
+
+def test_a_server_that_is_lost_leaves_the_first_error(database: Database, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither dropping the load nor letting go of its lock works then; both would hide what happened."""
+
+    def lost(*_: object) -> None:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            other.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = :c"), {"c": load.LOCK_SPACE}
+            )
+        monkeypatch.setattr(load, "_execute", refused)
+        raise driver_error("server closed the connection", None)
+
+    def refused(*_: object) -> None:
+        raise OperationalError("DROP", {}, Exception("away"))
+
+    monkeypatch.setattr(load, "_copy", lost)
+    with pytest.raises(UnavailableError, match="went away while"):
+        published(database, file)
+
+
 def test_a_fault_in_the_rows_is_named_and_leaves_nothing(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "late.csv"
     path.write_text("a,b\n1,2\n")
@@ -242,7 +287,7 @@ def test_awkward_names_arrive(database: Database, tmp_path: Path) -> None:
     path.write_text(",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n" + ",".join("1234567") + "\n2,3,4,5,6,7,8\n")
     published(database, path)
     stored = [column.name for column in table(database, "data.odd").columns]
-    assert stored == [*names[:5], "xmin_", "ä" * 31]
+    assert stored == [*names[:4], "name_2", "xmin_", "ä" * 31]
     with database.engine.connect() as connection:
         assert sorted(connection.exec_driver_sql(f"SELECT * FROM {table(database, 'data.odd').physical}").all())[0] == (1, 2, 3, 4, 5, 6, 7)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import adbc_driver_postgresql.dbapi
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from vo_server.db import setup
+from vo_server.db.addresses import masked
 from vo_server.db.database import Database, parse_url
 from vo_server.errors import SetupError
 
@@ -92,6 +93,38 @@ def test_adbc_understands_the_addresses(database: Database) -> None:
     with adbc_driver_postgresql.dbapi.connect(database.publish_uri) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_user::text, current_setting('timezone')")
         assert cursor.fetchone() == ("vo_owner", "UTC")
+
+
+def test_every_client_understands_an_awkward_password(postgres_server: "Server", database: Database) -> None:
+    """The server trusts everybody: what matters is that both libraries read user, password and database from the address."""
+    postgres_server.execute('CREATE ROLE "o\'d user+x" LOGIN')
+    user, password = "o'd user+x", "p@ss/w ord%1"
+    given = make_url(database.app_uri).set(username=user, password=password)
+    odd = Database(given.render_as_string(hide_password=False))
+    for uri in (odd.app_uri, odd.publish_uri, odd.query_login_uri):
+        assert psycopg.conninfo.conninfo_to_dict(uri)["password"] == password
+        with adbc_driver_postgresql.dbapi.connect(uri) as connection, connection.cursor() as cursor:
+            assert cursor.execute("SELECT current_user::text").fetchone() == (user,)
+    with odd.engine.connect() as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == user
+    odd.close()
+    postgres_server.execute('DROP ROLE "o\'d user+x"')
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'could not read "postgresql+psycopg://me:s3cret@h/d?host=/x"',
+        "postgres://me:s3@cret@h/d failed",
+        "host=h password=s3cret user=me",
+        "host=h password='s3cret x' user=me",
+    ],
+)
+def test_passwords_in_messages_are_masked(message: str) -> None:
+    shown = masked(message)
+    assert "***" in shown
+    assert "cret" not in shown
+    assert "+psycopg" not in shown
 
 
 def test_engines_work_in_utc(database: Database) -> None:

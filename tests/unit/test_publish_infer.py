@@ -71,6 +71,7 @@ def test_identifying_columns_need_telling_names() -> None:
 
 def test_names_that_postgresql_has_already() -> None:
     columns, notes = safe_names([text("xmin"), text("xmin_"), text("é" * 40), text("ok")])
+    assert not any("by case" in note for note in notes)
     names = [column.name for column in columns]
     assert names[0] == "xmin_2"
     assert names[1] == "xmin_"
@@ -131,3 +132,10 @@ def test_names_that_may_not_be(tmp_path: Path, options: PublishOptions) -> None:
 
 def test_the_schema_of_descriptors_is_current() -> None:
     assert (ROOT / "schemas" / "resource.schema.json").read_text(encoding="utf-8") == descriptor_schema()
+
+
+def test_names_that_differ_by_case_only_are_told_apart() -> None:
+    """``SELECT *`` would have to rename one of them, and ADQL without quotes could name neither."""
+    columns, notes = safe_names([text("x"), text("X"), text("x_2"), text("Y")])
+    assert [column.name for column in columns] == ["x", "X_3", "x_2", "Y"]
+    assert notes == ["column X is called X_3: another differs from it by case only"]

@@ -1,6 +1,7 @@
 """Files → columns and batches: every format, every type, and what is said when a file is wrong."""
 
 import gzip
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -126,10 +127,22 @@ def test_tsv_comments_and_quoted_line_breaks(tmp_path: Path) -> None:
     assert content(source) == {"a": [1], "b": ["two\nlines"]}
 
 
+@pytest.mark.parametrize("end", ['1,"x\n"\n', '1,"\n"\n', '1,"x\ny"', '1,"x""\n"""\n', '1,5" and\n'])
+def test_quotes_that_are_closed_are_nothing_to_say(tmp_path: Path, end: str) -> None:
+    assert open_table(write(tmp_path / "t.csv", "a,b\n" + end)).nrows == 1
+
+
 @pytest.mark.parametrize(
     ("name", "body", "row", "words"),
     [
         ("ragged.csv", b"a,b\n1,2\n3\n", 2, "1 values for 2 columns"),
+        ("open.csv", b'a,b\n1,2\n3,"4\n5,6\n', 2, "column b: .*never closed"),
+        ("inside.csv", b'a,b,c\n\n1,2,3\n3,"4,5\n5,6,7\n', 2, "column b: .*never closed"),
+        ("end.csv", b'a,b\n1,"x\n""y"" z\n', 1, "column b: .*never closed"),
+        ("one.csv", b'a\n1\n"2\n3\n', 2, "column a: .*never closed"),
+        ("long.csv", b'a,b\n1,2\n3,"4\n' + b"5,6\n" * 3_000_000, 2, "column b: .*never closed"),
+        ("mac.csv", b"a,b\r1,2\r", None, "carriage return alone"),
+        ("mac.tsv", b"# about\ra\tb\r1\t2", None, "carriage return alone"),
         ("latin.csv", b"a,b\n1,2\n3,\xe4\n", 2, "UTF-8"),
         ("nul.csv", b"a,b\n1,x\n2,y\x00z\n", 2, "U+0000"),
         ("empty.csv", b"", None, "empty"),
@@ -370,6 +383,14 @@ def test_ecsv_with_times(tmp_path: Path) -> None:
     assert rows["Name"] == ["a", "ä  b", None]
     assert (rows["n"], rows["v"][2]) == ([1, None, 3], [4.0, 5.0])
     assert {column.name: column.xtype for column in source.columns}["t"] == "timestamp"
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(DataError, match="no ordinary file"):
+        open_table(tmp_path / "t.csv")
+    with pytest.raises(DataError, match="no ordinary file"):
+        open_table(Path("/dev/null"))
 
 
 def test_names_stay_unless_they_are_twins(tmp_path: Path) -> None:

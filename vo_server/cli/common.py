@@ -9,9 +9,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from vo_server.db import embedded
 from vo_server.db.catalogue import read_address
 from vo_server.db.database import Database, open_database
 from vo_server.db.setup import prepare
+from vo_server.errors import NotFoundError
 from vo_server.settings import Settings, load
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file instead of ./vo.toml.", metavar="FILE")]
@@ -36,6 +38,12 @@ def ready_database(settings: Settings) -> Iterator[Database]:
     with open_database(settings, say) as database:
         prepare(database)
         yield database
+
+
+def refuse_nothing(settings: Settings) -> None:
+    """NotFoundError where no embedded database was ever made: a command that only looks makes none."""
+    if settings.database_url is None and not embedded.exists(settings.data_dir):
+        raise NotFoundError(f"Nothing is published at {settings.data_dir.resolve()}.", hint="Publish there, or name another --data-dir.")
 
 
 def at_its_address(settings: Settings, database: Database) -> Settings:

@@ -13,11 +13,19 @@ def show(config: ConfigFile = None) -> None:
     """Print every setting, its value and where it was set."""
     settings = load(config)
     _, sources = origins(config, None, {})
-    table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
-    for name, info in Settings.model_fields.items():
-        table.add_row(name, _shown(getattr(settings, name)), sources.get(name, "default"), info.description)
-    console = Console(highlight=False)
-    console.print(table)
+    console = Console(highlight=False, soft_wrap=True)
+    rows = [
+        (name, _shown(getattr(settings, name)), sources.get(name, "default"), info.description or "")
+        for name, info in Settings.model_fields.items()
+    ]
+    if console.is_terminal:
+        table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, soft_wrap=False)
+    else:  # nothing is cut for a width that nobody sees
+        for row in rows:
+            print(*row, sep="\t")
     if settings.database_url and not settings.query_database_url:
         console.print(
             "\nwarning: users' queries run under the login of database_url after SET ROLE, and a role can be left again. "

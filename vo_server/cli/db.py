@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from vo_server.cli.common import ConfigFile, DataDir, say, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, refuse_nothing, say, settings_from
 from vo_server.db import setup
 from vo_server.db.database import open_database
 
@@ -26,7 +26,9 @@ def migrate(config: ConfigFile = None, data_dir: DataDir = None) -> None:
 @app.command()
 def status(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Compare the database with what this version of the server needs; exit status 1 if they differ."""
-    with open_database(settings_from(config, data_dir=data_dir), say) as database:
+    settings = settings_from(config, data_dir=data_dir)
+    refuse_nothing(settings)
+    with open_database(settings, say) as database:
         found = setup.read_status(database)
     typer.echo(f"revision {found.current or 'none'}, needed {found.head}: {found.verdict}")
     if not found.is_current:

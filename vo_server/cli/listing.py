@@ -3,13 +3,14 @@
 from rich.console import Console
 from rich.table import Table
 
-from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, refuse_nothing, settings_from
 from vo_server.db.catalogue import load_catalogue
 
 
 def list_tables(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """List the published tables with their rows and addresses."""
     settings = settings_from(config, data_dir=data_dir)
+    refuse_nothing(settings)
     with ready_database(settings) as database, database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
         settings = at_its_address(settings, database)

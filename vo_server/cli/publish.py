@@ -92,8 +92,12 @@ def _publish_one(
 
 
 def _run(database: Database, file: Path, options: PublishOptions, records: Callable[[Connection], None], base_url: str) -> Published:
-    with _progress(file.name) as report:
-        published = publish_file(database, file, options, records=records, progress=report)
+    try:
+        with _progress(file.name) as report:
+            published = publish_file(database, file, options, records=records, progress=report)
+    except KeyboardInterrupt:
+        say(f"Interrupted. {file.name} was not published: nothing was changed.")
+        raise
     for note in published.notes:
         say(f"  {note}")
     print(f"{published.table}: {published.rows:,} rows {'replaced what was there' if published.replaced else 'published'}")

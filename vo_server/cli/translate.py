@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from vo_server.cli.common import ConfigFile, DataDir, ready_database, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, ready_database, refuse_nothing, settings_from
 from vo_server.db.catalogue import load_catalogue
 from vo_server.errors import UsageError, VoError
 from vo_server.sql import compile_adql, parse_adql
@@ -42,7 +42,9 @@ def translate(
     with ExitStack() as stack:
         connection = None
         if not syntax_only:
-            database = stack.enter_context(ready_database(settings_from(config, data_dir=data_dir)))
+            settings = settings_from(config, data_dir=data_dir)
+            refuse_nothing(settings)
+            database = stack.enter_context(ready_database(settings))
             connection = stack.enter_context(database.engine.connect())
         judge: Judge = parse_adql if connection is None else partial(compile_adql, catalogue=load_catalogue(connection))
         if jsonl:

@@ -211,6 +211,15 @@ def supervised(home: Path) -> bool:
     return not locks.is_free(home / supervisor.LOCK, locks.SHARED)
 
 
+def exists(data_dir: Path) -> bool:
+    """Whether `data_dir` has an embedded database, ours or somebody else's. Makes nothing."""
+    home = data_dir.resolve() / "postgres"
+    try:
+        return any(Place(candidate, None).exists for candidate in (home, cluster.SHARED / cluster.shared_name(home)))
+    except PermissionError:
+        return True
+
+
 def find_place(data_dir: Path, say: Say) -> Place:
     """Where the instance of `data_dir` is, or will be. As root that is below /var/lib/vo-server if PostgreSQL's account cannot reach it."""
     data_dir.mkdir(parents=True, exist_ok=True)

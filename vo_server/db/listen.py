@@ -1,14 +1,19 @@
 """Hearing what other processes announce by NOTIFY."""
 
+import logging
 import threading
 from collections.abc import Callable
 
 import psycopg
 from sqlalchemy.exc import OperationalError
 
+log = logging.getLogger(__name__)
+
 
 class Watch:
     """A thread that calls `on_event` with the payload of every notification of `channel`, whoever sent it.
+
+    It goes on whatever happens: if `on_event` raises, each kind of exception is logged once, and it listens anew.
 
     Notifications of a time when PostgreSQL was away are lost: after every (re)connection, and every `tick_s` seconds if given,
     `on_event` is called with None, which means that anything may have happened.
@@ -19,6 +24,7 @@ class Watch:
         self._channel = channel
         self._on_event = on_event
         self._tick_s = tick_s
+        self._told: set[type[Exception]] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -39,7 +45,12 @@ class Watch:
                     connection.execute(f"LISTEN {self._channel}")
                     self._listen(connection)
             except (psycopg.OperationalError, OperationalError):
-                self._stop.wait(1.0)
+                self._stop.wait(RETRY_S)
+            except Exception as error:  # a thread that ends would leave the process deaf
+                if type(error) not in self._told:
+                    self._told.add(type(error))
+                    log.exception("%s failed, and goes on", self._thread.name)
+                self._stop.wait(RETRY_S)
 
     def _listen(self, connection: psycopg.Connection) -> None:
         self._on_event(None)  # what happened while nobody listened
@@ -53,5 +64,6 @@ class Watch:
                 self._on_event(None)
 
 
+RETRY_S = 1.0
 PAUSE_S = 0.5
 """How soon a watch notices that it shall stop."""

@@ -68,23 +68,26 @@ def fold(name: str) -> str:
 
 
 def safe_names(columns: Sequence[Column]) -> tuple[list[Column], list[str]]:
-    """Columns whose names PostgreSQL can store, and a note on each that had to change."""
-    taken = {column.name for column in columns}
+    """Columns whose names PostgreSQL can store and ADQL, which does not regard case, can tell apart; and a note on each change."""
+    given = {column.name.lower() for column in columns}
+    taken: set[str] = set()
     safe: list[Column] = []
     notes: list[str] = []
     for column in columns:
-        name = _safe_name(column.name, taken)
+        name = _safe_name(column.name, taken, given)
         if name != column.name:
-            notes.append(f"column {column.name} is called {name}: PostgreSQL cannot store the name in the file")
-        taken.add(name)
+            twin = column.name.lower() in taken
+            reason = "another differs from it by case only" if twin else "PostgreSQL cannot store the name in the file"
+            notes.append(f"column {column.name} is called {name}: {reason}")
+        taken.add(name.lower())
         safe.append(replace(column, name=name))
     return safe, notes
 
 
-def _safe_name(name: str, taken: set[str]) -> str:
+def _safe_name(name: str, taken: set[str], given: set[str]) -> str:
     candidate = f"{name}_" if name in SYSTEM_COLUMNS else name.encode()[:LONGEST_NAME].decode(errors="ignore")
     number = 1
-    while candidate != name and candidate in taken:
+    while candidate.lower() in taken or (candidate != name and candidate.lower() in given):
         number += 1
         ending = f"_{number}"
         candidate = name.encode()[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending

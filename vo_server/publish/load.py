@@ -1,7 +1,7 @@
 """Rows into a new physical table: committed, but in no catalogue, so that nobody sees it before the flip."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,9 +11,10 @@ import adbc_driver_postgresql.dbapi
 import numpy
 import pyarrow
 from sqlalchemy import Connection, CursorResult, func, select, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from vo_server.db import schema
+from vo_server.db.addresses import masked
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UnavailableError
 from vo_server.model.columns import CELL, Column
@@ -31,6 +32,7 @@ SORT_BYTES = 1 << 30
 
 SLICE_ROWS = 65_536
 LOST = ("08", "57P")
+CANCELLED = "57014"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,12 @@ def begun(database: Database, table: str) -> Iterator[Load]:
         try:
             yield load
         except BaseException:
-            discard(database, load)
+            with suppress(SQLAlchemyError):  # the server may be gone: then a sweep finds the load without its loader
+                discard(database, load)
             raise
         finally:
-            owner.execute(select(func.pg_advisory_unlock(LOCK_SPACE, load.load_id)))
+            with suppress(SQLAlchemyError):
+                owner.execute(select(func.pg_advisory_unlock(LOCK_SPACE, load.load_id)))
 
 
 def _register(owner: Connection, table: str) -> Load:
@@ -234,12 +238,14 @@ def _indexed(connection: Connection, load: Load, name: str, *, unique: bool) -> 
 
 @contextmanager
 def _explained(plan: Plan) -> Iterator[None]:
-    """What PostgreSQL refuses, as a DataError about the file; a lost connection as UnavailableError."""
+    """What PostgreSQL refuses, as a DataError about the file; a lost connection as UnavailableError, Ctrl-C as KeyboardInterrupt."""
     try:
         yield
     except (adbc_driver_manager.Error, DBAPIError) as error:
         state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-        detail = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        detail = masked(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
+        if state == CANCELLED and "timeout" not in detail:
+            raise KeyboardInterrupt from error  # Ctrl-C, which the driver passed on to PostgreSQL
         if str(state).startswith(LOST) or (not state and isinstance(error, (adbc_driver_manager.OperationalError, OperationalError))):
             raise UnavailableError(f"The database went away while {plan.source.path.name} was loaded ({detail}).") from error
         raise DataError(

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow
 
 from vo_server.errors import DataError
-from vo_server.formats.readers import Source, open_table
+from vo_server.formats.readers import Source, open_table, refuse_stream
 from vo_server.formats.readers.source import annotated
 from vo_server.model.columns import Column
 from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Descriptor, read_descriptor
@@ -67,6 +67,7 @@ class Plan:
 
 def make_plan(path: Path, options: PublishOptions) -> Plan:
     """The plan for a data file or a descriptor. DataError says what does not fit."""
+    refuse_stream(path)
     descriptor = read_descriptor(path) if path.suffix.lower() == ".toml" else None
     data = path if descriptor is None else path.parent / descriptor.table.source
     said = _merged(options, descriptor)

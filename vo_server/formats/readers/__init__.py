@@ -44,8 +44,15 @@ def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = ()) 
     raise DataError(f"this is none of the formats we read: {KNOWN}.", source=path.name, hint=ADVICE)
 
 
+def refuse_stream(path: Path) -> None:
+    """DataError if `path` is a pipe, a socket or a device: files are read several times."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError("this is no ordinary file, and files are read more than once.", source=str(path), hint="Save it to a file first.")
+
+
 def _beginning(path: Path) -> bytes:
     """The first kilobyte, unpacked if need be."""
+    refuse_stream(path)
     try:
         with path.open("rb") as file:
             first = file.read(1024)
@@ -78,4 +85,4 @@ def _checked(source: Source) -> Source:
     return replace(source, notes=tuple(notes))
 
 
-__all__ = ["Source", "open_table"]
+__all__ = ["Source", "open_table", "refuse_stream"]
