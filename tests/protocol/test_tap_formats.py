@@ -46,7 +46,7 @@ READERS: dict[str, Callable[[bytes], list[Any]]] = {
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_every_format_is_served(client: TestClient, form: Format) -> None:
     reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY, "RESPONSEFORMAT": form.aliases[0]})
-    assert (reply.status_code, reply.headers["content-type"]) == (200, form.media_type)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, form.media_type + form.parameters)
     assert reply.headers["content-disposition"] == f'inline; filename="result.{form.extension}"'
     names = [row["name"] for row in csv.DictReader(io.StringIO(csv_of(client)))]
     assert "Côr Caroli" in names

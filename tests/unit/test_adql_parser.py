@@ -3,7 +3,7 @@
 import pytest
 
 from vo_server.adql import parse, tree
-from vo_server.adql.lexer import MAX_TOKENS, tokenize
+from vo_server.adql.lexer import MAX_LISTED, MAX_TOKENS, tokenize
 from vo_server.adql.parser import MAX_DEPTH
 from vo_server.adql.words import ADQL_WORDS, RESERVED, SQL_WORDS
 from vo_server.errors import QuerySyntaxError
@@ -143,6 +143,13 @@ def test_not_binds_tighter_than_and_than_or() -> None:
     assert isinstance(where.operands[0].operands[0], tree.Not)
 
 
+def test_lists_have_the_tokens_of_any_text() -> None:
+    items = "1, 'a' ,'b''c', 'd' 'e',\n22 , -3, 1.5, 0x1F /* x */, '', 4"
+    listed, free = tokenize(f"IN ({items})"), tokenize(f"XX ({items})")
+    assert listed[1:] == free[1:]
+    assert [token.value for token in listed][2:9:2] == ["1", "a", "b'c", "de"]
+
+
 def test_texts_that_follow_each_other_are_one() -> None:
     assert [token.value for token in tokenize("'a' --x\n 'b''c'")] == ["ab'c", ""]
 
@@ -154,6 +161,14 @@ def test_depth_has_a_limit(opening: str) -> None:
 
 
 def test_length_has_a_limit() -> None:
-    parse("SELECT a FROM t WHERE a IN (" + ",".join("1" * (MAX_TOKENS // 2 - 10)) + ")")
+    parse("SELECT a FROM t WHERE a = " + "+".join("1" * (MAX_TOKENS // 2 - 10)))
     with pytest.raises(QuerySyntaxError, match="more than 10000"):
-        parse("SELECT a FROM t WHERE a IN (" + ",".join("1" * (MAX_TOKENS // 2)) + ")")
+        parse("SELECT a FROM t WHERE a = " + "+".join("1" * (MAX_TOKENS // 2)))
+
+
+def test_lists_behind_in_may_be_longer() -> None:
+    parse("SELECT a FROM t WHERE a IN (" + ",".join("1" * 20_000) + ") OR b IN ('x'" + ",-1" * 3000 + ")")
+    with pytest.raises(QuerySyntaxError, match="more than 30000 constants"):
+        parse("SELECT a FROM t WHERE a IN (" + ",".join("1" * (MAX_LISTED // 2 + 1)) + ")")
+    with pytest.raises(QuerySyntaxError, match="more than 10000"):
+        parse("SELECT a FROM t WHERE a IN (ABS(1)" + ",1" * (MAX_TOKENS // 2) + ")")

@@ -68,6 +68,21 @@ def test_refuses(text: str, word: str, part: str) -> None:
     assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("SELECT name, COUNT(*) FROM data.stars", 8),
+        ("SELECT MAX(name), ra + 1 FROM data.stars", 19),
+        ("SELECT ra, name FROM data.stars GROUP BY ra", 12),
+        ("SELECT COUNT(*) FROM data.stars HAVING ra > 1", 40),
+    ],
+)
+def test_what_is_not_grouped_is_pointed_at(text: str, column: int) -> None:
+    with pytest.raises(QueryMeaningError, match="neither grouped nor aggregated") as caught:
+        resolve(parse(text), CATALOGUE)
+    assert caught.value.column == column
+
+
 def test_a_plain_column_keeps_its_metadata_through_everything() -> None:
     (plain,) = columns(
         "WITH w AS (SELECT id AS i FROM data.stars) SELECT q.j FROM (SELECT i AS j FROM w UNION SELECT id FROM data.events) AS q"

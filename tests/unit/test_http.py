@@ -1,13 +1,23 @@
 """The HTTP kit: parameters without case, errors in each dialect, one spelling, open to every origin."""
 
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+
+import psycopg
 import pytest
+from anyio import CapacityLimiter
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
 
+from vo_server.cli.serve import is_news
 from vo_server.errors import (
     ForbiddenError,
     NotFoundError,
@@ -23,6 +33,7 @@ from vo_server.errors import (
 from vo_server.http.errors import Dialect, guard, render
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.http.params import Params, maxrec, read_params
+from vo_server.http.reply import stream
 
 
 async def echo(request: Request) -> Response:
@@ -38,11 +49,21 @@ async def refuse(request: Request) -> Response:
     raise NotFoundError("There is no <table>.")
 
 
+async def lose_database(request: Request) -> Response:
+    raise OperationalError("SELECT", {}, psycopg.OperationalError("connection to server at secret failed"))
+
+
+async def fail_statement(request: Request) -> Response:
+    raise OperationalError("SELECT", {}, psycopg.errors.QueryCanceled("secret"))
+
+
 @pytest.fixture
 def client() -> TestClient:
     routes = [
         Route("/echo", guard(echo, Dialect.DALI), methods=["GET", "POST"]),
         Route("/fail", guard(fail, Dialect.TEXT)),
+        Route("/lost", guard(lose_database, Dialect.TEXT)),
+        Route("/canceled", guard(fail_statement, Dialect.TEXT)),
         Route("/refuse", guard(refuse, Dialect.HTML)),
     ]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)]))
@@ -81,6 +102,108 @@ def test_what_nobody_foresaw_gets_a_number_and_no_detail(client: TestClient, cap
     incident = reply.text.partition("incident ")[2][:8]
     assert incident in caplog.text
     assert "swordfish" in caplog.text
+
+
+def test_a_database_that_is_away_is_no_fault_of_ours(client: TestClient) -> None:
+    away, other = client.get("/lost"), client.get("/canceled")
+    assert away.status_code == 503
+    assert away.headers["retry-after"]
+    assert other.status_code == 500
+    assert "secret" not in away.text + other.text
+
+
+class Slow:
+    """A work whose second piece comes only when it is cancelled."""
+
+    content_type, filename = "text/plain", None
+
+    def __init__(self) -> None:
+        self.started, self.cancelled, self.closed = threading.Event(), threading.Event(), threading.Event()
+        self.reading = False
+
+    def start(self) -> None:
+        """Nothing to do."""
+        self.started.set()
+
+    def chunks(self) -> Iterator[bytes]:
+        yield b"first"
+        self.reading = True
+        self.cancelled.wait(10)
+        self.reading = False
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        assert not self.reading
+        self.closed.set()
+
+
+def test_what_runs_when_the_server_ends_is_stopped_and_closed() -> None:
+    work = Slow()
+
+    async def serve() -> None:
+        async def receive() -> Message:
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message.get("body"):
+                sent.set()
+
+        sent = asyncio.Event()
+        reply = await stream(Request({"type": "http", "method": "GET"}, receive), work, CapacityLimiter(1))
+        task = asyncio.ensure_future(reply({}, receive, send))
+        await sent.wait()
+        while not work.reading:
+            await asyncio.sleep(0.001)
+        task.cancel()  # by uvicorn, and once more by the loop that ends
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(serve())
+    assert work.closed.wait(10)
+    assert work.cancelled.is_set()
+
+
+def test_the_log_keeps_what_is_news() -> None:
+    def record(message: str, error: BaseException | None = None) -> logging.LogRecord:
+        return logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, message, (), error and (type(error), error, None))
+
+    assert not is_news(record("ASGI callable returned without completing response."))
+    assert not is_news(record("Exception in ASGI application\n", asyncio.CancelledError()))
+    assert is_news(record("Exception in ASGI application\n", ValueError()))
+    assert is_news(record("Cancel 1 running task(s), timeout graceful shutdown exceeded"))
+
+
+class SlowStart(Slow):
+    """A work that has nothing to show until it is cancelled."""
+
+    def start(self) -> None:
+        super().start()
+        self.cancelled.wait(10)
+
+
+def test_who_waits_for_the_first_row_when_the_server_ends_is_told() -> None:
+    work = SlowStart()
+
+    async def serve() -> None:
+        async def receive() -> Message:
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        task = asyncio.ensure_future(stream(Request({"type": "http", "method": "GET"}, receive), work, CapacityLimiter(1)))
+        while not work.started.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(UnavailableError, match="shutting down"):
+            await task
+
+    asyncio.run(serve())
+    assert work.closed.wait(10)
+    assert work.cancelled.is_set()
 
 
 def test_pages_escape_what_they_say(client: TestClient) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from vo_server.cli.config import show
 from vo_server.errors import SetupError
-from vo_server.settings import load, origins
+from vo_server.settings import Settings, load, origins
 
 
 def toml(folder: Path, text: str) -> Path:
@@ -51,3 +52,10 @@ def test_a_missing_settings_file_is_an_error_only_if_it_was_asked_for(tmp_path: 
 def test_links_are_built_from_the_public_address_without_a_slash_at_its_end() -> None:
     assert load(environment={"VO_PUBLIC_URL": "https://vo.example.org/data/"}).base_url == "https://vo.example.org/data"
     assert load(environment={"VO_PORT": "1234"}).base_url == "http://127.0.0.1:1234"
+
+
+def test_settings_in_a_pipe_are_whole_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show(toml(tmp_path, f'title = "{"long " * 60}end"\n'))
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert {line[0] for line in lines} == set(Settings.model_fields)
+    assert ["title", "long " * 60 + "end"] in [line[:2] for line in lines]

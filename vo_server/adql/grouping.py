@@ -1,13 +1,13 @@
 """What grouping allows: which values are aggregates, which are neither grouped nor aggregated (SQL-92 §7.9)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
-from vo_server.adql import resolved
+from vo_server.adql import resolved, tree
 
 
 def _children(node: object) -> list[object]:
-    """The values and conditions directly inside a resolved one; queries inside are worlds of their own."""
+    """The values and conditions directly inside a resolved one, constants apart; queries inside are worlds of their own."""
     found: list[object] = []
     if not is_dataclass(node) or isinstance(node, resolved.Source | resolved.Query):
         return found
@@ -17,7 +17,7 @@ def _children(node: object) -> list[object]:
             item = waiting.pop()
             if isinstance(item, tuple):
                 waiting += item
-            elif isinstance(item, resolved.Value | resolved.Condition):
+            elif isinstance(item, resolved.Value | resolved.Condition) and not isinstance(item, resolved.Constant):
                 found.append(item)
     return found
 
@@ -34,6 +34,20 @@ def find_aggregate(node: object) -> str | None:
         else:
             waiting += _children(item)
     return None
+
+
+def column_names(node: object) -> Iterator[tree.ColumnName]:
+    """The names of columns in a value, condition or part of a query, in the order of the text; without those inside set functions and
+    queries.
+    """
+    if isinstance(node, tree.ColumnName):
+        yield node
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from column_names(item)
+    elif is_dataclass(node) and not isinstance(node, tree.Aggregate | tree.Query):
+        for part in fields(node):
+            yield from column_names(getattr(node, part.name))
 
 
 def ungrouped(parts: Sequence[object], group: Sequence[resolved.Value], sources: frozenset[int]) -> resolved.Reference | None:

@@ -28,13 +28,17 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+_ITEM = re.compile(r"\s*+(?:(\d{1,18}+)|'([^']*+)')\s*+,", re.ASCII)
 _KINDS = {"hex": HEX, "decimal": DECIMAL, "integer": INTEGER}
 _AFTER_NUMBER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 MAX_DIGITS = 400
 """A number written with more characters is refused: none of ours has so many, and turning them into an integer takes quadratic time."""
 
 MAX_TOKENS = 10_000
-"""A bound for the time that translating takes; a list of 5000 numbers fits."""
+"""A bound for the time that translating takes; lists behind IN have their own."""
+MAX_LISTED = 60_000
+"""The same for the constants behind IN, with the commas between them: 15,000 numbers or texts in all."""
+_LISTED = frozenset((TEXT, INTEGER, DECIMAL, HEX, ",", "-"))
 
 
 class Token(NamedTuple):
@@ -50,6 +54,7 @@ def tokenize(text: str) -> list[Token]:
     """The tokens of `text`, closed by one of kind END. Raises QuerySyntaxError for what is no token."""
     tokens: list[Token] = []
     position, length, match = 0, len(text), _TOKEN.match
+    listed, in_list, before = 0, False, ""
     while position < length:
         found = match(text, position)
         if found is None:
@@ -57,12 +62,43 @@ def tokenize(text: str) -> list[Token]:
         position = found.end()
         group = found.lastgroup
         if group != "gap":
-            tokens.append(_token(text, group or "", found.start(), position))
-            if len(tokens) > MAX_TOKENS:
-                message = f"The query has more than {MAX_TOKENS} words, numbers and signs."
-                raise syntax_error(text, found.start(), message, hint="Put long lists into a table of your own and join it.")
+            token = _token(text, group or "", found.start(), position)
+            tokens.append(token)
+            in_list = (in_list and token.kind in _LISTED) or (token.kind == "(" and before == "IN")
+            listed += in_list
+            before = token.kind
+            if in_list and before in ("(", ","):
+                items = _items(text, position)
+                if items:
+                    tokens += items
+                    listed += len(items)
+                    position, before = items[-1].end, ","
+            if listed > MAX_LISTED or len(tokens) - listed > MAX_TOKENS:
+                raise _too_long(text, found.start(), listed)
     tokens.append(Token(END, "", length, length))
     return _joined(tokens)
+
+
+def _items(text: str, at: int) -> list[Token]:
+    """The plain constants of a list from `at` on, each with the comma behind it: the short way through lists of thousands."""
+    items: list[Token] = []
+    while (found := _ITEM.match(text, at)) is not None:
+        number, word = found.group(1, 2)
+        if number is not None:
+            items.append(Token(INTEGER, number, *found.span(1)))
+        else:
+            items.append(Token(TEXT, word, found.start(2) - 1, found.end(2) + 1))
+        at = found.end()
+        items.append(Token(",", ",", at - 1, at))
+    return items
+
+
+def _too_long(text: str, at: int, listed: int) -> Exception:
+    """The error for more tokens than are taken."""
+    if listed > MAX_LISTED:
+        return syntax_error(text, at, f"The lists behind IN hold more than {MAX_LISTED // 2} constants.", hint="Ask in several queries.")
+    message = f"The query has more than {MAX_TOKENS} words, numbers and signs, not counting lists behind IN."
+    return syntax_error(text, at, message, hint="Ask in several queries, or write column IN (1, 2, 3) for column = 1 OR column = 2 OR …")
 
 
 def _token(text: str, group: str, start: int, end: int) -> Token:

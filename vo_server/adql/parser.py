@@ -27,6 +27,7 @@ _LEVELS = {
     **_CHAINS,
 }
 _NUMBERS: dict[str, Callable[[str], int | float]] = {INTEGER: int, DECIMAL: float, HEX: lambda text: int(text, 16)}
+_CONSTANTS = frozenset((*_NUMBERS, TEXT))
 _JOINS = {"INNER": "INNER", "LEFT": "LEFT", "RIGHT": "RIGHT", "FULL": "FULL", "CROSS": "CROSS"}
 _ENDS_OF_QUERY = ("WHERE", "GROUP BY", "HAVING", "ORDER BY", "OFFSET", END)
 
@@ -528,7 +529,7 @@ class _Parser:
         if self.following() == "SELECT":
             return tree.InQuery(left.at, left, self.parenthesized_query(), negated)
         self.take()
-        values = self.deeper(lambda: self.separated(self.value))
+        values = self.deeper(lambda: self.separated(self.list_value))
         if len(values) == 1 and isinstance(values[0], tree.ScalarQuery):
             query = (
                 self.rest_of_query(values[0].query) if self.kind in SET_OPERATORS or self.kind in ("ORDER", "OFFSET") else values[0].query
@@ -537,6 +538,12 @@ class _Parser:
             return tree.InQuery(left.at, left, query, negated)
         self.expect(")", "a comma")
         return tree.InValues(left.at, left, values, negated)
+
+    def list_value(self) -> tree.Value:
+        """A value in a list; constants, of which there may be thousands, without a way through all the precedences."""
+        if self.kind in _CONSTANTS and self.following() in (",", ")"):
+            return self.as_value(self.primary())
+        return self.value()
 
     def primary(self) -> tree.Value | tree.Condition:
         token = self.tokens[self.index]

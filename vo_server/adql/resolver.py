@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from vo_server.adql import resolved, tree, types
 from vo_server.adql.expressions import Expressions
-from vo_server.adql.grouping import find_aggregate, ungrouped
+from vo_server.adql.grouping import column_names, find_aggregate, ungrouped
 from vo_server.adql.messages import did_you_mean, meaning_error, nearest
 from vo_server.adql.positions import position_of_query, position_of_table
 from vo_server.adql.scopes import Scope, Visible, columns_of, matches, renamed
@@ -121,7 +121,7 @@ class _Resolver:
         group = tuple(self.group_key(node, outputs, expressions) for node in select.group)
         having = expressions.condition(select.having) if select.having else None
         found = resolved.Select(outputs, tables, where, group, having, select.distinct, select.top)
-        self.check_groups(select, found)
+        self.check_groups(select, found, expressions)
         return found, expressions
 
     def refuse_aggregate(self, part: object, node: tree.Node | None, clause: str) -> None:
@@ -172,7 +172,7 @@ class _Resolver:
             self.fail(node.at, f"There is no column number {node.value} in the select list.", word=str(node.value))
         return outputs[node.value - 1]
 
-    def check_groups(self, node: tree.Select, select: resolved.Select) -> None:
+    def check_groups(self, node: tree.Select, select: resolved.Select, expressions: Expressions) -> None:
         """With groups, what is selected is grouped or aggregated (SQL-92 §7.9)."""
         parts = [output.value for output in select.outputs]
         grouped = bool(select.group) or select.having is not None or any(find_aggregate(part) for part in parts)
@@ -180,8 +180,9 @@ class _Resolver:
             return
         stray = ungrouped([*parts, *([select.having] if select.having else [])], select.group, _sources(select.tables))
         if stray is not None:
+            named = next((name for name in column_names((node.items, node.having)) if expressions.value(name) == stray), node)
             self.fail(
-                node.at,
+                named.at,
                 f"The column {stray.column.name} is neither grouped nor aggregated.",
                 hint=f"Add it to GROUP BY, or write MIN({stray.column.name}).",
             )

@@ -7,6 +7,7 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from vo_server.db.database import is_away
 from vo_server.errors import (
     ForbiddenError,
     InternalError,
@@ -74,6 +75,8 @@ def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
         except VoError as error:
             return render(error, dialect)
         except Exception as error:  # noqa: BLE001 the last line of defence: nothing may leave as a stack trace
+            if is_away(error):
+                return render(UnavailableError("The database does not answer.", hint="Try again in a moment."), dialect)
             return render(report_incident(f"{request.method} {request.url.path}", error), dialect)
         finally:
             await request.close()  # the temporary files of a form's parts

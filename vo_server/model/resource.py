@@ -65,8 +65,10 @@ class Site:
 
     authority: str = "example.vo-server"
     title: str = "Demonstration data centre"
-    description: str = "A vo-server that has not been given a publisher yet. Run `vo registry init` before enrolling it in the Registry."
-    organisation: str = "Example organisation (set by `vo registry init`)"
+    description: str = (
+        "A vo-server without a publisher yet: its authority is an example, to be replaced before it is enrolled in the Registry."
+    )
+    organisation: str = "Example organisation"
     contact_name: str = "VO service operators"
     contact_email: str = "vo@example.org"
     reference_url: str | None = None

@@ -19,7 +19,13 @@ class StandardTable:
 
 
 def _name(name: str, description: str, *, principal: bool = True) -> Column:
-    return Column(name, "char", "*", description=description, principal=principal, std=True)
+    """What publishers may write in any script: names are not always ASCII, and units and UCDs are as the file gave them."""
+    return Column(name, "unicodeChar", "*", description=description, principal=principal, std=True)
+
+
+def _word(name: str, description: str) -> Column:
+    """One of our own words."""
+    return Column(name, "char", "*", description=description, principal=True, std=True)
 
 
 def _prose(description: str) -> Column:
@@ -47,7 +53,7 @@ TABLES: tuple[StandardTable, ...] = (
         (
             _name("schema_name", "Schema the table belongs to"),
             _name("table_name", "Name of the table, as it is written after FROM"),
-            _name("table_type", "table or view"),
+            _word("table_type", "table or view"),
             _name("utype", "Data model of the table", principal=False),
             _prose("What the table holds"),
             _number("table_index", "Place of the table in lists"),
@@ -59,8 +65,8 @@ TABLES: tuple[StandardTable, ...] = (
         (
             _name("table_name", "Table the column belongs to"),
             _name("column_name", "Name of the column, as it is written in a query"),
-            _name("datatype", "Type of one element, in VOTable's words"),
-            _name("arraysize", "Number of elements, in VOTable's syntax; null for scalars"),
+            _word("datatype", "Type of one element, in VOTable's words"),
+            _word("arraysize", "Number of elements, in VOTable's syntax; null for scalars"),
             _name("xtype", "What the elements mean together, such as timestamp or polygon", principal=False),
             _number("size", "Length of one-dimensional arrays, where it is fixed (deprecated: see arraysize)"),
             _prose("What the column holds"),

@@ -22,8 +22,10 @@ from vo_server.services import Services
 
 PATH = "files"
 
-RANGES = re.compile(r"\s*bytes\s*=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*\s*", re.ASCII | re.IGNORECASE)
-"""A Range header that is understood; any other is ignored (RFC 9110 §14.2)."""
+RANGES = re.compile(
+    r"\s*bytes\s*=\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})(?:\s*,\s*(?:\d{1,18}-\d{0,18}|-\d{1,18}))*\s*", re.ASCII | re.IGNORECASE
+)
+BOUNDS = re.compile(r"(\d+)-(\d+)", re.ASCII)
 
 
 class DatasetReply(FileResponse):
@@ -35,7 +37,7 @@ class DatasetReply(FileResponse):
         if is_current(asked, self.headers["etag"], self.headers["last-modified"]):
             await NotModifiedResponse(self.headers)(scope, receive, send)
             return
-        if "range" in asked and not RANGES.fullmatch(asked["range"]):
+        if "range" in asked and not is_range(asked["range"]):
             scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"range"]}
         await super().__call__(scope, receive, send)
 
@@ -59,6 +61,8 @@ def locate(services: Services, collection: str, path: str) -> tuple[Path, os.sta
 
     NotFoundError if there is none, also if ``..`` or a link leads out of the collection's directory.
     """
+    if "\0" in collection:  # which PostgreSQL does not take in texts
+        raise NotFoundError(f"There is no collection {collection!r} here.")
     with services.database.engine.connect() as connection:
         root = connection.execute(select(schema.collections.c.root).where(schema.collections.c.collection == collection)).scalar()
     if root is None:
@@ -73,6 +77,11 @@ def locate(services: Services, collection: str, path: str) -> tuple[Path, os.sta
     if not file.is_relative_to(home) or not stat.S_ISREG(status.st_mode):
         raise missing
     return file, status
+
+
+def is_range(text: str) -> bool:
+    """Whether a Range header is understood; any other is ignored (RFC 9110 §14.2), also one that ends before it begins (§14.1.1)."""
+    return RANGES.fullmatch(text) is not None and all(int(first) <= int(last) for first, last in BOUNDS.findall(text))
 
 
 def is_current(asked: Headers, etag: str, last_modified: str) -> bool:

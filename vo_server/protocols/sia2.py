@@ -41,6 +41,8 @@ STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "P
 
 CALIBRATION = range(5)
 
+FITS = ("application/fits", "image/fits")
+
 Reader = Callable[[str, str], tree.Condition]
 """From a value and the parameter's name to what it asks of a row."""
 
@@ -94,6 +96,12 @@ def listed(text: str, name: str, allowed: Sequence[str]) -> str:
     return text
 
 
+def media_type(text: str, _: str) -> tree.Condition:
+    """access_format is this media type; FITS has two names (RFC 4047), and images are found by either."""
+    column = build.column("access_format")
+    return build.one_of(column, FITS) if text in FITS else build.compare(column, "=", text)
+
+
 def identifier(text: str, _: str) -> tree.Condition:
     """IVOA identifiers compare without case (IVOA Identifiers 2.0 §2)."""
     return build.compare(build.call("LOWER", build.column("obs_publisher_did")), "=", text.lower())
@@ -139,7 +147,7 @@ PARAMETERS: dict[str, Reader] = {
     "DPTYPE": one_of("dataproduct_type", PRODUCTS),
     "CALIB": calibration,
     "TARGET": equals("target_name"),
-    "FORMAT": equals("access_format"),
+    "FORMAT": media_type,
 }
 """All search parameters; each may be repeated, which means OR (SIA 2.0 §2.1)."""
 
@@ -152,23 +160,32 @@ class Request:
     format: Format
     content_type: str
     maxrec: int
+    has_position: bool
 
     @classmethod
     def from_params(cls, params: Params, settings: Settings) -> "Request":
         """Read the parameters; raises UsageError that names the one that does not fit. Unknown parameters are ignored (DALI 1.1 §3.1)."""
         if params.all("UPLOAD") or "UPLOAD" in {name.upper() for name in params.files}:
             raise UsageError("UPLOAD: this service does not take uploads.", parameter="UPLOAD")
-        given = ((name, params.all(name)) for name in PARAMETERS)
+        given = [(name, params.all(name)) for name in PARAMETERS]
+        refuse_nul(given)
         constraints = tuple(tuple(PARAMETERS[name](value, name) for value in values) for name, values in given if values)
         format_, content_type = choose(params.one("RESPONSEFORMAT"))
         limit = maxrec(params, default=settings.default_maxrec, hard=settings.hard_maxrec)
-        return cls(constraints, format_, content_type, settings.default_maxrec if limit is None else limit)
+        return cls(constraints, format_, content_type, settings.default_maxrec if limit is None else limit, bool(params.all("POS")))
 
     def query(self) -> tree.Query:
         """``SELECT * FROM ivoa.obscore``: of each constraint one condition holds, and the product is an image or a cube (§2.1, §3.1)."""
         products = build.one_of(build.column("dataproduct_type"), PRODUCTS)
         constraints = (build.some(conditions) for conditions in self.constraints)
         return build.select((SCHEMA, TABLE), where=build.every([products, *filter(None, constraints)]))
+
+
+def refuse_nul(given: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """U+0000 stands in no text of the database: UsageError that names the parameter."""
+    for name, values in given:
+        if any("\0" in value for value in values):
+            raise UsageError(f"{name}: the character U+0000 cannot stand in a text.", parameter=name)
 
 
 def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
@@ -189,7 +206,10 @@ def perform(services: Services, asked: Request) -> Answer:
     """The answer to `asked`, not yet started."""
     try:
         statement = translate(adql.resolve(asked.query(), services.catalogue()), max_rows=asked.maxrec + 1)
-    except UsageError as error:  # of all that is asked, only a region can turn out to be more than the database knows
+    except UsageError as error:
+        if not asked.has_position:
+            raise
+        # of all that is asked, only a region can turn out to be more than the database knows
         raise UsageError(f"POS: {error}", hint="A CIRCLE is always understood.", parameter="POS") from None
     return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec)
 

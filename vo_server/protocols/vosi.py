@@ -27,7 +27,9 @@ def routes(services: Services, path: str, capabilities: CapabilityList) -> list[
         return Response(vosi.capabilities(capabilities()), media_type=XML)
 
     async def show_availability(_: HttpRequest) -> Response:
-        return Response(vosi.availability(services.started), media_type=XML)
+        up = await services.is_up()
+        note = None if up else "The database does not answer."
+        return Response(vosi.availability(services.started, available=up, note=note), media_type=XML)
 
     return [
         Route(f"{path}/capabilities", guard(show_capabilities, Dialect.TEXT), methods=["GET"]),

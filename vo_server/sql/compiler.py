@@ -22,7 +22,5 @@ def compile_adql(text: str, catalogue: Catalogue, *, max_rows: int | None = None
 def parse_adql(text: str, *, max_length: int = MAX_LENGTH) -> Query:
     """The tree of an ADQL text. Raises QuerySyntaxError, or TooLargeError for texts longer than `max_length`."""
     if len(text) > max_length:
-        raise TooLargeError(
-            f"The query has {len(text)} characters; {max_length} are allowed.", hint="Upload long lists as a table and join it."
-        )
+        raise TooLargeError(f"The query has {len(text)} characters; {max_length} are allowed.", hint="Ask in several queries.")
     return parse(text)

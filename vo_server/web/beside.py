@@ -4,20 +4,13 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from importlib.resources import files
 
-import anyio
-from anyio.to_thread import run_sync
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from vo_server.db.catalogue import read_version
 from vo_server.http.errors import Dialect, guard
 from vo_server.services import Services
 from vo_server.web.addresses import prefix
-
-HEALTH_S = 5.0
-"""The database has this long to answer before the server calls itself unwell."""
 
 STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
@@ -45,18 +38,8 @@ def digest(name: str) -> str:
 
 
 def _health(services: Services) -> Callable[[Request], Awaitable[Response]]:
-    def ask() -> bool:
-        try:
-            with services.database.engine.connect() as connection:
-                read_version(connection)
-        except SQLAlchemyError:
-            return False
-        return True
-
     async def health(_: Request) -> Response:
-        answered = False
-        with anyio.move_on_after(HEALTH_S):
-            answered = await run_sync(ask, abandon_on_cancel=True)
+        answered = await services.is_up()
         state = {"status": "ok"} if answered else {"status": "unavailable", "reason": "the database does not answer"}
         return JSONResponse(state, 200 if answered else 503, {"Cache-Control": "no-store"})
 
