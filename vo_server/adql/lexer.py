@@ -36,7 +36,7 @@ MAX_DIGITS = 400
 
 MAX_TOKENS = 10_000
 """A bound for the time that translating takes; lists behind IN have their own."""
-MAX_LISTED = 60_000
+MAX_LISTED = 30_000
 """The same for the constants behind IN, with the commas between them: 15,000 numbers or texts in all."""
 _LISTED = frozenset((TEXT, INTEGER, DECIMAL, HEX, ",", "-"))
 
