@@ -37,10 +37,11 @@ class QuerySql(Protocol):
 
 
 class Renderer:
-    """Writes values and conditions; queries inside them go to `query_sql`."""
+    """Writes values and conditions; queries inside them go to `query_sql`, those of EXISTS to `exists_sql`."""
 
-    def __init__(self, query_sql: QuerySql) -> None:
+    def __init__(self, query_sql: QuerySql, exists_sql: QuerySql) -> None:
         self.query_sql = query_sql
+        self.exists_sql = exists_sql
 
     def value(self, value: resolved.Value) -> str:
         """The SQL of a value."""
@@ -209,7 +210,7 @@ class Renderer:
         return f"{self.atom(condition.operand)} IS {'NOT ' if condition.negated else ''}NULL"
 
     def _exists(self, condition: resolved.Exists) -> str:
-        return f"EXISTS ({self.query_sql(condition.query)})"
+        return self.exists_sql(condition.query)
 
     def _negation(self, condition: resolved.Not, opposite: bool) -> str:
         return self.condition(condition.operand, not opposite)

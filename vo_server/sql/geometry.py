@@ -59,6 +59,55 @@ class Test:
         return f"{self.ranges} AND {self.exact}" if self.ranges else self.exact
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Two positions of rows of different tables, both indexed, and how far apart they may be: the sum of some values.
+
+    ``radius`` is the sum's value (degrees), or None where rows say it; ``radius_sql`` its SQL.
+    """
+
+    one: Point
+    other: Point
+    radii: tuple[resolved.Value, ...]
+    radius: float | None
+    radius_sql: str
+
+
+def near(renderer: ValueRenderer, left: resolved.Value, sign: str, right: resolved.Value) -> Near | None:
+    """The match of two tables that a comparison is; None if it is something else, or wants positions far apart."""
+    if not isinstance(left, resolved.Call):
+        return None
+    if left.function.name == "DISTANCE":
+        return _matched(renderer, *_ends(renderer, left), (right,)) if sign in ("<", "<=") else None
+    limit = known(right)
+    if left.function.name not in PREDICATES or limit is None or _compared(0, sign, limit) or not _compared(1, sign, limit):
+        return None
+    one, other = (_disc(renderer, argument) for argument in left.arguments)
+    if one is None or other is None or (one[1] and left.function.name == "CONTAINS"):
+        return None
+    return _matched(renderer, one[0], other[0], one[1] + other[1])
+
+
+def _disc(renderer: ValueRenderer, value: resolved.Value) -> tuple[Point, tuple[resolved.Value, ...]] | None:
+    """The centre and the radius of a circle; a position has no radius."""
+    if not isinstance(value, resolved.Call) or value.function.name not in ("POINT", "CIRCLE"):
+        return None
+    shape = shape_of(renderer, value, value.at)
+    if isinstance(shape, Circle):
+        return shape.center, value.arguments[-1:]
+    return (shape, ()) if isinstance(shape, Point) else None
+
+
+def _matched(renderer: ValueRenderer, one: Point, other: Point, radii: tuple[resolved.Value, ...]) -> Near | None:
+    """Two positions as a match, if the index knows both and they are of two tables."""
+    if one.cell is None or other.cell is None or one.source is None or other.source is None or one.source is other.source:
+        return None
+    sizes = [known(radius) for radius in radii]
+    constants = [float(size) for size in sizes if size is not None]
+    text = " + ".join(renderer.double(radius) for radius in radii)
+    return Near(one, other, radii, sum(constants) if len(constants) == len(sizes) else None, text)
+
+
 def comparison(render: ValueRenderer, left: resolved.Value, sign: str, right: resolved.Value, opposite: bool) -> str | None:
     """The SQL of a geometrical function compared with a constant, or of the opposite; None if it is something else."""
     limit = known(right)

@@ -1,13 +1,16 @@
 """Queries → SQL: FROM, GROUP BY, ORDER BY, limits, set operations, common tables."""
 
 import re
+from collections.abc import Sequence
 
 from vo_server.adql import resolved
+from vo_server.adql.grouping import find_aggregate
 from vo_server.adql.messages import meaning_error
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
+from vo_server.sql.joins import Joins, joins_of
 from vo_server.sql.literals import quote_identifier
 from vo_server.sql.positions import passed_on
 
@@ -31,27 +34,43 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
 
 
 def _statement(query: resolved.Query, limit: int | None) -> str:
-    sql = query_sql(query, limit=limit)
+    sql = query_sql(query, limit=limit, outermost=True)
     if not query.common:
         return sql
     tables = ", ".join(f"{table.name} AS ({query_sql(table.query, more=passed_on(table.query, table.position))})" for table in query.common)
     return f"WITH {tables} {sql}"
 
 
-def query_sql(query: resolved.Query, *, limit: int | None = None, more: str | None = None) -> str:
-    """A query with its order and limits. Without `limit` its own TOP holds. `more` is selected behind its results."""
+def query_sql(query: resolved.Query, *, limit: int | None = None, more: str | None = None, outermost: bool = False) -> str:
+    """A query with its order and limits. Without `limit` its own TOP holds. `more` is selected behind its results.
+
+    A query that is not the `outermost` may have a limit around it, which matches of tables must be ready for.
+    """
     body = query.body
-    if isinstance(body, resolved.Select):
-        text, own = _select(body, more), body.top
-    else:
-        text, own = _body(body), None
-    order = _order(query.order)
+    own = body.top if isinstance(body, resolved.Select) else None
     most = own if limit is None else limit
+    text = _select(body, more, _wanted(query, body, most if outermost else most or 1)) if isinstance(body, resolved.Select) else _body(body)
+    order = _order(query.order)
     bounds = (f" LIMIT {most}" if most is not None else "") + (f" OFFSET {query.offset}" if query.offset else "")
     return f"{text}{order}{bounds}"
 
 
-RENDERER = Renderer(query_sql)
+def exists_sql(query: resolved.Query) -> str:
+    """Whether a query has rows. Those near a row of an outer query are counted, for a bare EXISTS would not use the index of cells."""
+    text = query_sql(query)
+    body = query.body
+    if isinstance(body, resolved.Select) and joins_of(RENDERER, body, None).correlated:
+        return f"0 < (SELECT count(*) FROM ({text}) AS near)"  # noqa: S608 - a rendered query
+    return f"EXISTS ({text})"
+
+
+RENDERER = Renderer(query_sql, exists_sql)
+
+
+def _wanted(query: resolved.Query, select: resolved.Select, most: int | None) -> int | None:
+    """How many rows are to be found; None for all, since they are then ordered or grouped."""
+    whole = query.order or select.group or select.distinct or any(find_aggregate(output.value) for output in select.outputs)
+    return None if whole or most is None else most + (query.offset or 0)
 
 
 def _body(body: resolved.Body) -> str:
@@ -70,14 +89,15 @@ def _operand(body: resolved.Body) -> str:
     return f"({query_sql(resolved.Query(body, ()))})"
 
 
-def _select(select: resolved.Select, more: str | None) -> str:
+def _select(select: resolved.Select, more: str | None, most: int | None) -> str:
+    joins = joins_of(RENDERER, select, most)
     distinct = "DISTINCT " if select.distinct else ""
     outputs = [_output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1)]
     if more is not None:
         outputs.append(more)
-    parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(_table(table) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
+    parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(_table(table, joins) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
     if select.where is not None:
-        parts.append(f"WHERE {RENDERER.condition(select.where)}")
+        parts.append(f"WHERE {_matched(select.where, joins.conditions.get(None))}")
     if select.group:
         parts.append(f"GROUP BY {', '.join(RENDERER.value(key) for key in select.group)}")
     if select.having is not None:
@@ -96,9 +116,21 @@ def _order(keys: tuple[tuple[int | resolved.Value, bool], ...]) -> str:
     return f" ORDER BY {', '.join(texts)}"
 
 
-def _table(table: resolved.From) -> str:
+def _matched(condition: resolved.Condition, matches: Sequence[str] | None) -> str:
+    """A condition behind those of its matches."""
+    return " AND ".join((*matches, RENDERER.part(condition))) if matches else RENDERER.condition(condition)
+
+
+def _table(table: resolved.From, joins: Joins) -> str:
     if isinstance(table, resolved.JoinSource):
-        return _join(table)
+        return _join(table, joins)
+    beside = joins.beside.get(table)
+    if beside is None:
+        return _source(table)
+    return f"({' CROSS JOIN LATERAL '.join((_source(table), *beside))})"
+
+
+def _source(table: resolved.TableSource | resolved.QuerySource | resolved.CommonSource) -> str:
     if isinstance(table, resolved.TableSource):
         return f"{table.table.physical} AS {table.alias}"
     if isinstance(table, resolved.QuerySource):
@@ -106,11 +138,11 @@ def _table(table: resolved.From) -> str:
     return f"{quote_identifier(table.name)} AS {table.alias}"
 
 
-def _join(join: resolved.JoinSource) -> str:
-    right = _table(join.right)
+def _join(join: resolved.JoinSource, joins: Joins) -> str:
+    left, right = _table(join.left, joins), _table(join.right, joins)
     if isinstance(join.right, resolved.JoinSource):
         right = f"({right})"
     if join.on is None:
-        return f"{_table(join.left)} CROSS JOIN {right}"
+        return f"{left} CROSS JOIN {right}"
     word = "JOIN" if join.kind == "INNER" else f"{join.kind} JOIN"
-    return f"{_table(join.left)} {word} {right} ON {RENDERER.condition(join.on)}"
+    return f"{left} {word} {right} ON {_matched(join.on, joins.conditions.get(join))}"

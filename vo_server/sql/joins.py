@@ -1,0 +1,270 @@
+"""Matches of two tables by position: which is given keys, and what joins them (ADQL 2.1 §4.2.7, §4.2.9; docs/explanation/sky.md).
+
+Beside one table (the host) of a match stands a LATERAL list of keys, or of ranges of cells; a condition beside the exact test says that the
+other table's cell is among them. Each pair has one key in common, so a pair that passes comes once, and a row that the keys repeated
+without need fails the condition. That is right wherever every repeated row meets the condition: in WHERE, in the ON of an inner join, and
+in that of an outer join if the host is on the side that may be missing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+
+from vo_server.adql import resolved
+from vo_server.sky.match import MatchOrders, match_orders
+from vo_server.sql.expressions import Renderer, oriented
+from vo_server.sql.geometry import Near, near
+from vo_server.sql.matching import key_range, own_key, row_keys
+from vo_server.sql.shapes import Point
+
+FEW_PART = 4
+"""Where fewer pairs are asked for than this part of a table's rows, looking up is better than hashing all.
+
+PostgreSQL expects far too many pairs, and with a limit might compare each row with each until it has as many."""
+SMALL_PART = 17
+"""A table this many times smaller than the other is better looked up, key by key."""
+UNKNOWN_ROWS = 100_000
+"""Rows of a table of which nothing is known."""
+KEPT_PART = 100
+"""A condition on one table alone leaves one row in so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joins:
+    """What matches add to a SELECT: row sources beside a table, and conditions to the ON of a join, or (None) to WHERE."""
+
+    beside: Mapping[resolved.Source, list[str]]
+    conditions: Mapping[resolved.JoinSource | None, list[str]]
+    correlated: bool = False
+    """Whether a table of an outer query takes part."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A pair of positions, and the join in whose ON it stands; None for WHERE."""
+
+    near: Near
+    join: resolved.JoinSource | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A table that stands beside the keys, their row source (without alias), and the condition with their alias open."""
+
+    host: resolved.Source
+    keys: str
+    condition: str
+
+
+def joins_of(renderer: Renderer, select: resolved.Select, most: int | None) -> Joins:
+    """The matches of a SELECT of which at most `most` rows are wanted."""
+    pairs = list(_pairs(renderer, select))
+    if not pairs:
+        return NONE
+    chooser = _chooser(select, most)
+    beside: dict[resolved.Source, list[str]] = {}
+    conditions: dict[resolved.JoinSource | None, list[str]] = {}
+    met: set[frozenset[resolved.Source]] = set()
+    for found in pairs:
+        sources = frozenset(_ends(found.near))
+        choice = _choice(chooser, found) if sources not in met else None
+        if choice is None:
+            continue
+        met.add(sources)
+        alias = f"k{len(met)}"
+        beside.setdefault(choice.host, []).append(choice.keys.format(alias=alias))
+        conditions.setdefault(found.join, []).append(choice.condition.format(alias=alias))
+    return Joins(beside, conditions, any(not sources <= chooser.local for sources in met))
+
+
+NONE = Joins({}, {})
+"""No match."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chooser:
+    """What choices depend on: a SELECT's own tables, those that have conditions of their own, and how many rows are wanted."""
+
+    local: frozenset[resolved.Source]
+    restricted: frozenset[resolved.Source]
+    most: int | None
+
+    def rows(self, source: resolved.Source) -> int:
+        """About how many rows of a table take part."""
+        return max(1, _rows(source) // (KEPT_PART if source in self.restricted else 1))
+
+    def looked_up(self, small: resolved.Source, large: resolved.Source) -> bool:
+        """Whether to look up the keys of one table in the index of the other."""
+        few = self.most is not None and self.most < _rows(large) / FEW_PART
+        return _has_index(large) and (few or self.rows(small) < self.rows(large) / SMALL_PART)
+
+
+def _chooser(select: resolved.Select, most: int | None) -> _Chooser:
+    named = [set(_references(part)) for part in _conjuncts(select.where)]
+    local = frozenset(source for table in select.tables for source in _sources(table))
+    return _Chooser(local, frozenset(source for sources in named if len(sources) == 1 for source in sources), most)
+
+
+def _choice(chooser: _Chooser, found: _Found) -> _Choice | None:
+    """How a match is made; None where its condition must do alone."""
+    pair, join = found.near, found.join
+    if not set(_ends(pair)) <= chooser.local:
+        return _correlated(chooser, pair) if join is None else None
+    if join is None or join.kind == "INNER":
+        return _inner(chooser, pair)
+    left, right = set(_sources(join.left)), set(_sources(join.right))
+    one, other = (pair.one, pair.other) if pair.one.source in left else (pair.other, pair.one)
+    if one.source not in left or other.source not in right:
+        return None
+    return _left(chooser, pair, one, other, join) if join.kind == "LEFT" else _right(pair, one, other, join)
+
+
+def _inner(chooser: _Chooser, pair: Near) -> _Choice | None:
+    if pair.radius is None:
+        return _by_radius(pair)
+    small, large = sorted((pair.one, pair.other), key=lambda point: chooser.rows(_source(point)))
+    for keyed, other in ((small, large), (large, small)):
+        if chooser.looked_up(_source(keyed), _source(other)):
+            return _keyed(_source(keyed), keyed, other, _orders(pair, other), by_index=True)
+    return _keyed(_source(small), small, large, _orders(pair, large), by_index=False)
+
+
+def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
+    """`other` may be missing: it is the host, also of the keys of `one`."""
+    if pair.radius is None:
+        return None
+    if join.right is other.source and chooser.looked_up(_source(one), _source(other)):
+        return _keyed(_source(other), one, other, _orders(pair, other), by_index=True)
+    return _keyed(_source(other), other, one, _orders(pair, one), by_index=False)
+
+
+def _right(pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
+    """`one` may be missing. In a full join both may, and there is nothing to repeat."""
+    if pair.radius is None or join.kind != "RIGHT":
+        return None
+    return _keyed(_source(one), one, other, _orders(pair, other), by_index=False)
+
+
+def _correlated(chooser: _Chooser, pair: Near) -> _Choice | None:
+    """A row of an outer query has the keys, a published table here is looked up."""
+    inside, outside = (pair.one, pair.other) if pair.one.source in chooser.local else (pair.other, pair.one)
+    if not isinstance(inside.source, resolved.TableSource) or inside.source not in chooser.local or pair.radius is None:
+        return None
+    return _keyed(inside.source, outside, inside, _orders(pair, inside), by_index=True)
+
+
+def _by_radius(pair: Near) -> _Choice | None:
+    """A radius that the rows of one table say: their cones are looked up in the index of the other, whose rows are many."""
+    told = set(_references(pair.radii))
+    one, other = (pair.one, pair.other) if told == {pair.one.source} else (pair.other, pair.one)
+    if told != {one.source}:
+        return None
+    keys = f"vo.cone_ranges({one.cell}, {pair.radius_sql}) AS {{alias}} (low, high)"
+    return _Choice(_source(one), keys, f"{other.cell} BETWEEN {{alias}}.low AND {{alias}}.high")
+
+
+def _keyed(host: resolved.Source, small: Point, large: Point, orders: MatchOrders | None, *, by_index: bool) -> _Choice | None:
+    """The keys of `small` beside `host`, met by the cells of `large`."""
+    if orders is None or small.cell is None or large.cell is None:
+        return None
+    key = "{alias}.key"
+    met = key_range(large.cell, key, orders) if by_index else f"{own_key(large.cell, orders)} = {key}"
+    return _Choice(host, f"unnest({row_keys(small.cell, orders)}) AS {{alias}} (key)", met)
+
+
+def _orders(pair: Near, large: Point) -> MatchOrders | None:
+    return match_orders(pair.radius, _rows(_source(large))) if pair.radius is not None and pair.radius >= 0 else None
+
+
+def _has_index(source: resolved.Source | None) -> bool:
+    """Whether PostgreSQL can use the index of cells: of a table, also through a subquery that it merges into the query around it."""
+    if not isinstance(source, resolved.QuerySource):
+        return isinstance(source, resolved.TableSource)
+    query, body = source.query, source.query.body
+    if source.position is None or not isinstance(body, resolved.Select) or body.top is not None or query.order or query.offset:
+        return False
+    place = body.outputs[int(source.position[0][1:]) - 1].value
+    return isinstance(place, resolved.Reference) and _has_index(place.source)
+
+
+def _rows(source: resolved.Source) -> int:
+    """About how many rows a table has; for a subquery, what its largest table, its conditions, and TOP let through."""
+    if isinstance(source, resolved.TableSource):
+        return source.table.nrows or UNKNOWN_ROWS
+    if not isinstance(source, resolved.QuerySource) or not isinstance(source.query.body, resolved.Select):
+        return UNKNOWN_ROWS
+    body = source.query.body
+    largest = max((_rows(table) for part in body.tables for table in _sources(part)), default=UNKNOWN_ROWS)
+    kept = largest // KEPT_PART if body.where is not None else largest
+    return min(kept, body.top) if body.top is not None else kept
+
+
+# walking
+
+
+def _pairs(renderer: Renderer, select: resolved.Select) -> Iterator[_Found]:
+    """The pairs in the conditions that rows of joins, and of the whole, must fulfil."""
+    for join in (join for table in select.tables for join in _joins(table)):
+        yield from _pairs_in(renderer, join.on, join)
+    yield from _pairs_in(renderer, select.where, None)
+
+
+def _pairs_in(renderer: Renderer, condition: resolved.Condition | None, join: resolved.JoinSource | None) -> Iterator[_Found]:
+    for part in _conjuncts(condition):
+        # rendering a query here as well as in its place would take twice the time at each level
+        pair = near(renderer, *oriented(part)) if isinstance(part, resolved.Comparison) and not _holds_query(part) else None
+        if pair is not None:
+            yield _Found(pair, join)
+
+
+def _conjuncts(condition: resolved.Condition | None) -> Iterator[resolved.Condition]:
+    if isinstance(condition, resolved.Logical) and condition.word == "AND":
+        for operand in condition.operands:
+            yield from _conjuncts(operand)
+    elif condition is not None:
+        yield condition
+
+
+def _joins(table: resolved.From) -> Iterator[resolved.JoinSource]:
+    if isinstance(table, resolved.JoinSource):
+        yield from _joins(table.left)
+        yield from _joins(table.right)
+        yield table
+
+
+def _sources(table: resolved.From) -> Iterator[resolved.Source]:
+    if isinstance(table, resolved.JoinSource):
+        yield from _sources(table.left)
+        yield from _sources(table.right)
+    else:
+        yield table
+
+
+def _references(part: object) -> Iterator[resolved.Source]:
+    """The tables whose columns a value or condition names."""
+    if isinstance(part, resolved.Reference):
+        yield part.source
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from _references(item)
+    elif is_dataclass(part) and not isinstance(part, type):
+        for entry in fields(part):
+            yield from _references(getattr(part, entry.name))
+
+
+def _holds_query(part: object) -> bool:
+    """Whether a value or condition has a query inside."""
+    if isinstance(part, tuple):
+        return any(map(_holds_query, part))
+    if not isinstance(part, resolved.Value | resolved.Condition) or isinstance(part, resolved.Reference | resolved.Constant):
+        return isinstance(part, resolved.Query)
+    return any(_holds_query(getattr(part, entry.name)) for entry in fields(part))  # type: ignore[arg-type]
+
+
+def _ends(pair: Near) -> tuple[resolved.Source, resolved.Source]:
+    return _source(pair.one), _source(pair.other)
+
+
+def _source(point: Point) -> resolved.Source:
+    if point.source is None:
+        raise ValueError("a position of a match is of a table")
+    return point.source
