@@ -24,6 +24,7 @@ from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column
 from vo_server.model.resource import Resource, Site
 from vo_server.model.result import Info, Statement, TableHead
+from vo_server.query.descriptors import descriptors_for
 from vo_server.query.run import Answer
 from vo_server.settings import Settings
 
@@ -133,7 +134,8 @@ class Services:
         description: str | None = None,
         pool: LimitedPool | None = None,
     ) -> Answer:
-        """The rows of `statement`, not yet started, with what every answer says of its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3).
+        """The rows of `statement`, not yet started, with what every answer says of its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3),
+        and with the services for the datasets that the rows name.
 
         `columns` describe the rows where a standard demands other words than the statement's own. `pool`: connections
         with other limits than those of synchronous queries.
@@ -145,7 +147,9 @@ class Services:
             Info("server_software", "vo-server"),
             Info("publisher", self.site().organisation),
         )
-        head = TableHead(columns or statement.columns, origin, "result", description, self.settings.votable_version)
+        columns = columns or statement.columns
+        described = descriptors_for(columns, self.settings.base_url)
+        head = TableHead(columns, origin, "result", description, self.settings.votable_version, described)
         return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
 
     def refresh(self) -> bool:

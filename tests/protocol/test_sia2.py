@@ -282,3 +282,20 @@ def test_the_service_describes_itself(client: TestClient) -> None:
     assert not query.findall("interface/securityMethod")
     assert not query.findall("interface/param")  # pyvo 1.9 warns of each, and thirty warnings are no welcome
     assert client.get("/sia2/availability").status_code == 200
+
+
+def test_found_datasets_can_be_handed_on(client: TestClient) -> None:
+    """Links and cut-outs are described where the identifiers stand: also in TAP, under whatever name (PITFALLS P-104)."""
+    found = {"/sia2/query": {"MAXREC": 1}, "/tap/sync": {"LANG": "ADQL", "QUERY": "SELECT obs_publisher_did AS did FROM ivoa.obscore"}}
+    for path, name in zip(found, ("obs_publisher_did", "did"), strict=True):
+        root = etree.fromstring(client.get(path, params=found[path]).content)
+        services = [resource for resource in root if resource.get("utype") == "adhoc:service"]
+        assert [service.findall(f"{VOTABLE}PARAM")[0].get("value") for service in services] == [
+            "http://testserver/datalink/links",
+            "http://testserver/soda/sync",
+        ]
+        assert {param.get("ref") for param in root.iter(f"{VOTABLE}PARAM") if param.get("name") == "ID"} == {name}
+        assert [field.get("name") for field in root.iter(f"{VOTABLE}FIELD") if field.get("ID")] == [name]
+    for query in ("SELECT obs_id FROM ivoa.obscore", "SELECT name FROM sky.stars"):
+        other = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query})
+        assert len(etree.fromstring(other.content)) == 1

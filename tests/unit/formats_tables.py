@@ -15,6 +15,7 @@ from lxml import etree
 from vo_server.formats import FORMATS, Format
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Info, Outcome, TableHead
+from vo_server.model.service import ServiceDescriptor
 
 NS = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 
@@ -100,11 +101,18 @@ def arrow_type(column: Column) -> pa.DataType:
 
 
 def write(
-    format_: Format, sample: Sample, *, size: int = 2, ending: Ending = Ending.COMPLETE, infos: tuple[Info, ...] = (), version: str = "1.4"
+    format_: Format,
+    sample: Sample,
+    *,
+    size: int = 2,
+    ending: Ending = Ending.COMPLETE,
+    infos: tuple[Info, ...] = (),
+    version: str = "1.4",
+    descriptors: tuple[ServiceDescriptor, ...] = (),
 ) -> bytes:
     """The whole document."""
     outcome = Outcome(ending, len(sample.rows), "it broke" if ending is Ending.FAILED else None)
-    with closing(format_.writer(TableHead(sample.columns, infos, "results", "A table", version))) as writer:
+    with closing(format_.writer(TableHead(sample.columns, infos, "results", "A table", version, descriptors))) as writer:
         rows = [writer.rows(batch) for batch in sample.batches(size)]
         return b"".join((writer.head(), *rows, *writer.tail(outcome)))
 

@@ -26,6 +26,7 @@ from vo_server.formats import Format, UnfinishedError
 from vo_server.formats.votable import cone_error_document, error_document
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Info, Outcome, TableHead
+from vo_server.model.service import ServiceDescriptor, ServiceParam
 
 VOTABLES = pytest.mark.parametrize("format_", [TABLEDATA, BINARY2, BINARY], ids=["TABLEDATA", "BINARY2", "BINARY"])
 QUERY = "SELECT \"a\" FROM t\n\tWHERE x < 1 AND y & '\x02'"
@@ -176,3 +177,63 @@ def test_a_format_that_cannot_tell_a_failure_breaks_off(format_: Format) -> None
     writer = format_.writer(TableHead((Column("n", "int"),)))
     with closing(writer), pytest.raises(UnfinishedError, match=f"The {format_.name} output broke off after 7 rows: it broke"):
         list(writer.tail(Outcome(Ending.FAILED, 7, "it broke")))
+
+
+DESCRIBED = Sample((Column("obs id", "char", "*"), Column("icrs", "int"), Column("n", "int")), (("a", 1, 2),))
+SERVICES = (
+    ServiceDescriptor(
+        "soda",
+        "http://vo.test/soda/sync",
+        (
+            ServiceParam("ID", ref="obs id", ucd="meta.id"),
+            ServiceParam("N", "int", None, ref="icrs"),
+            ServiceParam("CIRCLE", "double", "3", unit="deg", xtype="circle", maximum="1 2 3", description="Where"),
+            ServiceParam("POL", options=("I", "<Q>")),
+            ServiceParam("FIXED", value="a&b"),
+        ),
+        "ivo://ivoa.net/std/SODA#sync-1.0",
+        "Cut-outs",
+        "Parts of it",
+        "ivo://example/soda",
+        "application/fits",
+        ("http://vo.test/soda/sync?ID=a",),
+    ),
+)
+
+
+@VOTABLES
+def test_services_for_the_rows_stand_behind_them(format_: Format) -> None:
+    root = parse(write(format_, DESCRIBED, descriptors=SERVICES))
+    results, service = root
+    ids = {field.get("name"): field.get("ID") for field in results.iter(f"{NS}FIELD")}
+    assert ids == {"obs id": "obs_id", "icrs": "icrs_", "n": None}
+    assert (service.get("ID"), service.get("type"), service.get("utype")) == ("soda", "meta", "adhoc:service")
+    assert service.findtext(f"{NS}DESCRIPTION") == "Parts of it"
+    assert [(param.get("name"), param.get("value")) for param in service.findall(f"{NS}PARAM")] == [
+        ("accessURL", "http://vo.test/soda/sync"),
+        ("standardID", "ivo://ivoa.net/std/SODA#sync-1.0"),
+        ("resourceIdentifier", "ivo://example/soda"),
+        ("contentType", "application/fits"),
+        ("exampleURL", "http://vo.test/soda/sync?ID=a"),
+    ]
+    (inputs,) = service.findall(f"{NS}GROUP")
+    assert inputs.get("name") == "inputParams"
+    assert [(param.get("name"), param.get("value"), param.get("ref")) for param in inputs] == [
+        ("ID", "", "obs_id"),
+        ("N", "", "icrs_"),
+        ("CIRCLE", "", None),
+        ("POL", "", None),
+        ("FIXED", "a&b", None),
+    ]
+    assert inputs[2].find(f"{NS}VALUES/{NS}MAX").get("value") == "1 2 3"
+    assert [option.get("value") for option in inputs[3].iter(f"{NS}OPTION")] == ["I", "<Q>"]
+
+
+def test_a_broken_result_still_describes_its_services() -> None:
+    results, service = parse(write(TABLEDATA, DESCRIBED, descriptors=SERVICES, ending=Ending.OVERFLOW))
+    assert (results[-1].get("value"), service.get("utype")) == ("OVERFLOW", "adhoc:service")
+
+
+def test_a_parameter_has_one_source() -> None:
+    with pytest.raises(ValueError, match="either a value or a column"):
+        ServiceParam("ID", value="a", ref="obs_id")

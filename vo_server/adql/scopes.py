@@ -1,6 +1,7 @@
 """Which names a part of a query can see (ADQL 2.1 §2.2.1)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from vo_server.adql.resolved import Field, Reference, Source, Value
 from vo_server.adql.tree import Identifier
@@ -99,4 +100,4 @@ def names_in(scope: Scope | None) -> list[str]:
 
 def renamed(column: Column, name: str) -> Column:
     """A copy of a column's metadata with a name."""
-    return Column(name, column.datatype, column.arraysize, column.xtype, column.unit, column.ucd, column.utype, column.description)
+    return replace(column, name=name, indexed=False, principal=False)

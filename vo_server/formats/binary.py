@@ -108,7 +108,7 @@ class BinaryWriter(Writer):
         """The last group, and the rest of the document with QUERY_STATUS when rows are missing."""
         end = _base64_lines(memoryview(self._remainder))
         self._remainder = b""
-        yield end + votable.tail(outcome, self._serialization, self._head.votable_version)
+        yield end + votable.tail(self._head, outcome, self._serialization)
 
     def _records(self, batch: pa.RecordBatch) -> memoryview:
         columns = self._head.columns

@@ -44,4 +44,4 @@ class TableDataWriter(Writer):
 
     def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """The rest of the document, with QUERY_STATUS when rows are missing."""
-        yield votable.tail(outcome, votable.TABLEDATA, self._head.votable_version)
+        yield votable.tail(self._head, outcome, votable.TABLEDATA)

@@ -90,7 +90,7 @@ class ParquetWriter(Writer):
     def _description(self, outcome: Outcome) -> str:
         columns = tuple(self._bounded(column) for column in self._head.columns)
         described = replace(self._head, columns=columns)
-        return (votable.head(described, votable.NO_DATA) + votable.tail(outcome, votable.NO_DATA, described.votable_version)).decode()
+        return (votable.head(described, votable.NO_DATA) + votable.tail(described, outcome, votable.NO_DATA)).decode()
 
     def _bounded(self, column: Column) -> Column:
         """As the file has it: a text with the length of its longest cell (astropy takes one without bound for Python objects, which match

@@ -5,7 +5,7 @@ the rows is the head, what stands after them the tail. No text of a user can loo
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from lxml import etree
 from vo_server.formats.texts import legal_xml
 from vo_server.model.columns import TEXTS, Column
 from vo_server.model.result import Ending, Info, Outcome, TableHead
+from vo_server.model.service import ServiceDescriptor, ServiceParam
 
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 """Of all versions from 1.3 to 1.5."""
@@ -57,15 +58,19 @@ def head(table: TableHead, serialization: Serialization) -> bytes:
         results.append(_element("COOSYS", ID=FRAME, system="ICRS"))
     results.append(_table(serialization, table.name, table.description))
     before, between, _ = _pieces(root)
-    return before + _fields(table.columns, serialization) + between
+    return before + _fields(table.columns, serialization, _field_ids(table.descriptors)) + between
 
 
-def tail(outcome: Outcome, serialization: Serialization, version: str = DEFAULT_VERSION) -> bytes:
-    """The document from the rows on, with a second QUERY_STATUS behind the TABLE if rows are missing (DALI 1.1 §4.4.1)."""
-    root, results = _document(version)
+def tail(table: TableHead, outcome: Outcome, serialization: Serialization) -> bytes:
+    """The document from the rows on: a second QUERY_STATUS behind the TABLE if rows are missing (DALI 1.1 §4.4.1), then the descriptors of
+    services, which users of a stream have use for when they have the rows.
+    """
+    root, results = _document(table.votable_version)
     results.append(_table(serialization))
     if outcome.ending is not Ending.COMPLETE:
         results.append(_info(Info("QUERY_STATUS", outcome.ending.value, outcome.message)))
+    ids = dict(_field_ids(table.descriptors))
+    root.extend(_service(descriptor, ids) for descriptor in table.descriptors)
     return _pieces(root)[-1]
 
 
@@ -120,22 +125,28 @@ def _table(serialization: Serialization, name: str | None = None, description: s
     return table
 
 
+FieldIds = tuple[tuple[str, str], ...]
+"""Column name → XML ID of its FIELD, for those that something refers to; in the order of their names."""
+
+
 @lru_cache(maxsize=1024)
-def _fields(columns: tuple[Column, ...], serialization: Serialization) -> bytes:
+def _fields(columns: tuple[Column, ...], serialization: Serialization, field_ids: FieldIds) -> bytes:
     """The FIELDs of `columns`: the costly part of a small answer, and the same for all that ask alike."""
+    ids = dict(field_ids)
     root, results = _document(DEFAULT_VERSION)
     table = _element("TABLE")
     table.append(_mark())
-    table.extend(_field(column, serialization) for column in columns)
+    table.extend(_field(column, serialization, ids.pop(column.name, None)) for column in columns)
     table.append(_mark())
     results.append(table)
     return _pieces(root)[1].strip()
 
 
-def _field(column: Column, serialization: Serialization) -> etree._Element:
+def _field(column: Column, serialization: Serialization, field_id: str | None) -> etree._Element:
     field = _element(
         "FIELD",
         column.description,
+        ID=field_id,
         name=column.name,
         datatype=column.datatype,
         arraysize=field_arraysize(column, serialization),
@@ -149,6 +160,58 @@ def _field(column: Column, serialization: Serialization) -> etree._Element:
     if null is not None:
         field.append(_element("VALUES", null=str(null)))
     return field
+
+
+def _field_ids(descriptors: tuple[ServiceDescriptor, ...]) -> FieldIds:
+    """IDs for the columns that services take their parameters from: the column's name wherever that is an XML name, since astropy
+    calls the column by its ID (PITFALLS P-60).
+    """
+    taken = {FRAME, *(descriptor.id for descriptor in descriptors)}
+    ids: dict[str, str] = {}
+    for name in sorted(set().union(*(descriptor.columns for descriptor in descriptors))):
+        ids[name] = re.sub(r"^(?![A-Za-z_])|[^\w.-]", "_", name, flags=re.ASCII)
+        while ids[name] in taken:
+            ids[name] += "_"
+        taken.add(ids[name])
+    return tuple(ids.items())
+
+
+def _service(descriptor: ServiceDescriptor, ids: Mapping[str, str]) -> etree._Element:
+    """A service as a RESOURCE of its own (DataLink 1.1 §4.1)."""
+    resource = _element("RESOURCE", descriptor.description, ID=descriptor.id, name=descriptor.name, type="meta", utype="adhoc:service")
+    said = (
+        ("accessURL", descriptor.access_url),
+        ("standardID", descriptor.standard_id),
+        ("resourceIdentifier", descriptor.resource_identifier),
+        ("contentType", descriptor.content_type),
+        *(("exampleURL", url) for url in descriptor.examples),
+    )
+    resource.extend(_element("PARAM", name=name, datatype="char", arraysize="*", value=value) for name, value in said if value)
+    inputs = _element("GROUP", name="inputParams")
+    inputs.extend(_param(param, ids) for param in descriptor.params)
+    resource.append(inputs)
+    return resource
+
+
+def _param(param: ServiceParam, ids: Mapping[str, str]) -> etree._Element:
+    element = _element(
+        "PARAM",
+        param.description,
+        name=param.name,
+        datatype=param.datatype,
+        arraysize=param.arraysize,
+        xtype=param.xtype,
+        unit=param.unit,
+        ucd=param.ucd,
+        ref=ids[param.ref] if param.ref else None,
+    )
+    element.set("value", legal_xml(param.value))  # required, even when empty
+    values = _element("VALUES")
+    values.extend(_element(tag, value=value) for tag, value in (("MIN", param.minimum), ("MAX", param.maximum)) if value)
+    values.extend(_element("OPTION", value=option) for option in param.options)
+    if len(values):
+        element.append(values)
+    return element
 
 
 def _is_position(column: Column) -> bool:

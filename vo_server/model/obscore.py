@@ -245,6 +245,9 @@ OPTIONAL: tuple[Column, ...] = (
 
 COLUMNS = MANDATORY + OPTIONAL
 
+PUBLISHER_DID = next(column for column in MANDATORY if column.name == "obs_publisher_did")
+"""The column that names a dataset: what links and cut-outs are asked for by."""
+
 SHAPE = "shape"
 """Hidden column of the view: the region as numbers; never listed."""
 

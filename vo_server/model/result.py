@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vo_server.model.columns import Column
+from vo_server.model.service import ServiceDescriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,14 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class TableHead:
-    """What a writer says before the first row. ``infos`` come before the table, after QUERY_STATUS; ``versions``: VOTable 1.4 or 1.5."""
+    """What a writer says besides the rows. ``infos`` come before the table, after QUERY_STATUS; ``versions``: VOTable 1.4 or 1.5.
+
+    ``descriptors``: services that take what stands in some of the columns; the columns they refer to are all there.
+    """
 
     columns: tuple[Column, ...]
     infos: tuple[Info, ...] = ()
     name: str | None = None
     description: str | None = None
     votable_version: str = "1.4"
+    descriptors: tuple[ServiceDescriptor, ...] = ()
