@@ -1,5 +1,6 @@
 """What follows the code and not a migration: the SQL functions that queries call, and TAP_SCHEMA's rows for the tables that standards
-define, TAP_SCHEMA itself and ivoa.obscore (TAP 1.1 §4, ObsCore 1.1 §4); and the queue of jobs, whose SQL is that of its library.
+define, TAP_SCHEMA itself, ivoa.obscore and its extension (TAP 1.1 §4, ObsCore 1.1 §4); and the queue of jobs, whose SQL is that of its
+library.
 
 `define` brings the database up to date with the code; a digest of all of it tells whether that is needed.
 """
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from vo_server.db import queue, schema
 from vo_server.db.catalogue import bump_version, column_row
-from vo_server.model import obscore, tap_schema
+from vo_server.model import obscore, obscore_hea, tap_schema
 from vo_server.model.catalogue import Footprint, Key, Position, Schema, Table
 from vo_server.model.names import adql_name, adql_table_name
 from vo_server.sql import function_definitions
@@ -40,8 +41,21 @@ OBSCORE = Table(
     footprint=Footprint("s_region", obscore.SHAPE, "vo_data.obscore_cells", obscore.KEY),
 )
 
+OBSCORE_HEA = Table(
+    schema=obscore.SCHEMA,
+    name=obscore_hea.TABLE,
+    physical=f"{obscore.SCHEMA}.{obscore_hea.TABLE}",
+    columns=obscore_hea.COLUMNS,
+    kind="view",
+    title="ObsCore for high-energy astrophysics",
+    description=obscore_hea.DESCRIPTION,
+    utype=obscore_hea.UTYPE,
+    index=2,
+)
+
 TABLES = (
     OBSCORE,
+    OBSCORE_HEA,
     *(
         Table(
             schema=tap_schema.SCHEMA,
@@ -55,6 +69,8 @@ TABLES = (
         for index, table in enumerate(tap_schema.TABLES, 1)
     ),
 )
+
+KEYS = (*tap_schema.KEYS, obscore_hea.KEY)
 
 
 def are_defined(connection: Connection) -> bool:
@@ -74,7 +90,7 @@ def define(connection: Connection) -> None:
         _upsert(connection, schema.schemas, "schema_name", _schema_row(entry))
     ids = {table.full_name: _describe_table(connection, table) for table in TABLES}
     connection.execute(delete(schema.keys).where(schema.keys.c.from_table.in_(ids.values())))
-    for key in tap_schema.KEYS:
+    for key in KEYS:
         _describe_key(connection, key, ids)
     _upsert(connection, schema.site, "key", {"key": DIGEST_KEY, "value": _digest()})
     bump_version(connection)
@@ -150,6 +166,6 @@ def _digest() -> str:
         function_definitions(),
         [_schema_row(entry) for entry in SCHEMAS],
         [[_table_row(table), [column_row(column) for column in table.columns]] for table in TABLES],
-        [asdict(key) for key in tap_schema.KEYS],
+        [asdict(key) for key in KEYS],
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -214,6 +214,8 @@ obscore = Table(
     metadata,
     Column("obs_key", BigInteger, Identity(always=True), primary_key=True),
     Column("collection", Text, ForeignKey("vo.collections.collection", ondelete="CASCADE"), nullable=False),
+    Column("path", Text, comment="the file, below the collection's root; null if it lies elsewhere"),
+    Column("hdu", Integer, comment="which HDU of the file it is, the primary being 0; null: the whole file"),
     Column("access_path", Text, comment="below the public URL, or an absolute address"),
     Column("shape", ARRAY(Double), comment="3 numbers: circle; more: polygon, counter-clockwise; ICRS degrees"),
     Column("dataproduct_type", Text),
@@ -253,6 +255,7 @@ obscore = Table(
     schema="vo_data",
     comment="datasets; users see the view ivoa.obscore",
 )
+Index("obscore_file", obscore.c.collection, obscore.c.path)
 
 obscore_cells = Table(
     "obscore_cells",
@@ -264,3 +267,85 @@ obscore_cells = Table(
     comment="footprints as closed ranges of order-29 HEALPix cells",
 )
 Index("obscore_cells_range", obscore_cells.c.lo, obscore_cells.c.hi)
+
+obscore_hea = Table(
+    "obscore_hea",
+    metadata,
+    Column("obs_key", BigInteger, ForeignKey("vo_data.obscore.obs_key", ondelete="CASCADE"), primary_key=True),
+    Column("ev_xel", BigInteger),
+    Column("s_ref_energy", Double),
+    Column("em_ref_energy", Double),
+    Column("s_ref_oaa", Double),
+    Column("em_ref_oaa", Double),
+    Column("t_intervals", Text, comment="good time intervals as a T-MOC in ASCII"),
+    Column("energy_min", Double, comment="eV"),
+    Column("energy_max", Double, comment="eV"),
+    Column("obs_mode", Text),
+    Column("tracking_mode", Text),
+    Column("scan_mode", Text),
+    Column("pointing_mode", Text),
+    Column("analysis_mode", Text),
+    Column("event_type", Text),
+    Column("messenger_name", Text),
+    Column("messenger_pdgid", Text),
+    schema="vo_data",
+    comment="what the high-energy extension says of datasets; users see the view ivoa.obscore_hea",
+)
+
+skymap_areas = Table(
+    "skymap_areas",
+    metadata,
+    Column("area_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("obs_key", BigInteger, ForeignKey("vo_data.obscore.obs_key", ondelete="CASCADE"), nullable=False),
+    Column("probability", Double, nullable=False, comment="of the source to lie inside"),
+    Column("area", Double, nullable=False, comment="square degrees"),
+    Column("moc", Text, nullable=False, comment="in ASCII"),
+    UniqueConstraint("obs_key", "probability"),
+    schema="vo_data",
+    comment="credible areas of sky maps; users see the view ivoa.skymap_areas as skymaps.areas",
+)
+
+skymap_cells = Table(
+    "skymap_cells",
+    metadata,
+    Column("area_key", BigInteger, ForeignKey("vo_data.skymap_areas.area_key", ondelete="CASCADE"), primary_key=True),
+    Column("lo", BigInteger, primary_key=True),
+    Column("hi", BigInteger, nullable=False),
+    schema="vo_data",
+    comment="the areas exactly, as closed ranges of order-29 HEALPix cells",
+)
+Index("skymap_cells_range", skymap_cells.c.lo, skymap_cells.c.hi)
+
+links = Table(
+    "links",
+    metadata,
+    Column("link_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("obs_key", BigInteger, ForeignKey("vo_data.obscore.obs_key", ondelete="CASCADE"), nullable=False),
+    Column("semantics", Text, nullable=False, comment="word of the DataLink vocabulary, #calibration; never #this"),
+    Column("local_semantics", Text, comment="what it is in the collection's own words"),
+    Column("collection", Text, ForeignKey("vo.collections.collection", ondelete="CASCADE"), comment="where the file below lies"),
+    Column("path", Text, comment="a file we serve, below the collection's root; else access_url is given"),
+    Column("hdu", Integer, comment="which HDU of the file is meant; null: the whole file"),
+    Column("access_url", Text, comment="absolute, for what lies elsewhere"),
+    Column("content_type", Text),
+    Column("content_length", BigInteger, comment="bytes"),
+    Column("content_qualifier", Text, comment="word of the product-type or response-type vocabulary"),
+    Column("description", Text),
+    schema="vo",
+    comment="what belongs to a dataset beside itself, as DataLink shows it",
+)
+Index("links_dataset", links.c.obs_key)
+Index("links_file", links.c.collection, links.c.path)
+
+files = Table(
+    "files",
+    metadata,
+    Column("collection", Text, ForeignKey("vo.collections.collection", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True, comment="below the collection's root"),
+    Column("size", BigInteger, nullable=False, comment="bytes"),
+    Column("modified", BigInteger, nullable=False, comment="nanoseconds since 1970"),
+    Column("reader", Text, nullable=False, comment="digest of the code that read it"),
+    Column("reading", JSONB, nullable=False, comment="what was read, or why nothing was"),
+    schema="vo",
+    comment="files of collections as they were read: unchanged ones are not read again",
+)

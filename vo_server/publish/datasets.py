@@ -22,11 +22,13 @@ FILES = "/files"
 class Dataset:
     """One row of ObsCore (ObsCore 1.1 §4), in its units: degrees, arcseconds, MJD, seconds, metres, kilobytes.
 
-    ``path`` is the file's, relative to the collection's directory; ``shape`` the region as numbers, ICRS degrees: three for a circle
-    (ra, dec, radius), else a polygon's vertices, counter-clockwise as one looks up at the sky.
+    ``path`` is the file's, relative to the collection's directory; ``hdu`` which HDU of it is meant, the primary being 0, if it is not all
+    of the file; ``shape`` the region as numbers, ICRS degrees: three for a circle (ra, dec, radius), else a polygon's vertices,
+    counter-clockwise as one looks up at the sky.
     """
 
     path: str
+    hdu: int | None = None
     obs_id: str
     access_format: str
     access_estsize: int
@@ -61,7 +63,7 @@ class Dataset:
     data_rights: str | None = "public"
 
 
-SETTABLE = frozenset(field.name for field in fields(Dataset)) - {"path", "shape"}
+SETTABLE = frozenset(field.name for field in fields(Dataset)) - {"path", "hdu", "shape"}
 """What an operator may give for files that do not say it."""
 
 
@@ -85,7 +87,7 @@ def replace_datasets(connection: Connection, collection: str, root: Path, datase
 def obscore_row(dataset: Dataset, collection: str, authority: str) -> dict[str, object]:
     """The values of a row of ``vo_data.obscore``."""
     values = asdict(dataset)
-    path = values.pop("path")
+    path = dataset.path
     return values | {
         "collection": collection,
         "obs_collection": collection,
