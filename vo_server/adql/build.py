@@ -48,6 +48,21 @@ def within(ra: tree.Value, dec: tree.Value, center_ra: float, center_dec: float,
     return compare(call("CONTAINS", call("POINT", ra, dec), call("CIRCLE", center_ra, center_dec, radius)), "=", 1)
 
 
+def array(*elements: Plain | tree.Value) -> tree.Elements:
+    """Numbers as one array; NULL if one of them is."""
+    return tree.Elements(0, tuple(value(element) for element in elements))
+
+
+def calculate(first: Plain | tree.Value, *rest: tuple[str, Plain | tree.Value]) -> tree.Chain:
+    """Operations of one precedence, such as ``calculate(column("a"), ("+", column("b")), ("-", 1))``."""
+    return tree.Chain(0, value(first), tuple(tree.Operation(sign, 0, value(operand)) for sign, operand in rest))
+
+
+def cast(operand: Plain | tree.Value, type_: str) -> tree.Cast:
+    """CAST to a type of ADQL, such as ``INTEGER``."""
+    return tree.Cast(0, value(operand), type_)
+
+
 def circle(ra: float, dec: float, radius: float) -> tree.Call:
     """A circle; degrees."""
     return call("CIRCLE", ra, dec, radius)

@@ -362,6 +362,11 @@ class Expressions:
             self.fail(test.at, "WHEN needs a condition here.")
         return self.condition(tree.Comparison(test.at, "=", node.operand, test))
 
+    def _elements(self, node: tree.Elements) -> resolved.Value:
+        values = tuple(self._numeric(value) for value in node.values)
+        column = types.unify(values) or types.DOUBLE
+        return resolved.Elements(Column("", column.datatype, str(len(values)), unit=column.unit), values)
+
     def _scalar(self, node: tree.ScalarQuery) -> resolved.Value:
         query = self.queries.subquery(node.query, self.scope)
         self._single(node, query)
@@ -520,6 +525,7 @@ _VALUES: dict[type, Callable[..., resolved.Value]] = {
     tree.Aggregate: Expressions._aggregate,
     tree.Cast: Expressions._cast,
     tree.Case: Expressions._case,
+    tree.Elements: Expressions._elements,
     tree.Sign: Expressions._sign,
     tree.Chain: Expressions._chain,
     tree.ScalarQuery: Expressions._scalar,

@@ -139,6 +139,13 @@ class Case(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class Elements(Value):
+    """Numbers as the elements of one array, NULL if one of them is."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sign(Value):
     """Unary minus or plus."""
 

@@ -106,6 +106,13 @@ class Case(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class Elements(Value):
+    """Numbers as the elements of one array, NULL if one of them is. No text says this: it is for answers that have arrays (SIAP 1, SSAP)."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sign(Value):
     """Unary ``-`` or ``+``."""
 

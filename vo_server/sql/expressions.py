@@ -154,6 +154,11 @@ class Renderer:
         otherwise = f" ELSE {self.cast(value.otherwise, kind)}" if value.otherwise is not None else ""
         return f"CASE {branches}{otherwise} END"
 
+    def _elements(self, value: resolved.Elements) -> str:
+        parts = [self.value(part) for part in value.values]
+        missing = " OR ".join(f"{self.atom(part)} IS NULL" for part in value.values)
+        return f"CASE WHEN {missing} THEN NULL ELSE ARRAY[{', '.join(parts)}]::{value.column.sql_type} END"
+
     def _sign(self, value: resolved.Sign) -> str:
         return f"{value.sign}{self.atom(value.operand)}"
 
@@ -247,6 +252,7 @@ _VALUES: dict[type, Callable[..., str]] = {
     resolved.Aggregate: Renderer._aggregate,
     resolved.Cast: Renderer._cast_value,
     resolved.Case: Renderer._case,
+    resolved.Elements: Renderer._elements,
     resolved.Sign: Renderer._sign,
     resolved.Chain: Renderer._chain,
     resolved.ScalarQuery: Renderer._scalar,
