@@ -11,13 +11,12 @@ from starlette.routing import BaseRoute
 from vo_registry import oai
 from vo_registry.records import render_all
 from vo_server import web
-from vo_server.db.catalogue import load_catalogue, load_resources, load_site
 from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.jobs.worker import Perform, Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
 from vo_server.protocols import files, scs, sia2, tap
-from vo_server.services import Clock, Services, Snapshot, utc_now
+from vo_server.services import Clock, Services, Snapshot, load_snapshot, utc_now
 from vo_server.settings import Settings
 
 
@@ -73,7 +72,7 @@ def record_keeper(settings: Settings, clock: Clock = utc_now) -> Callable[[Conne
 
     def keep(connection: Connection) -> None:
         lock_records(connection)  # before reading: nobody with an older view may store after us
-        snapshot = Snapshot(load_catalogue(connection), load_resources(connection), load_site(connection))
+        snapshot = load_snapshot(connection)
         rendered = render_all(snapshot.site, snapshot.resources, snapshot.catalogue, capabilities(settings, snapshot), settings.base_url)
         sync_records(connection, rendered, clock())
 

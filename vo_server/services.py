@@ -3,15 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from vo_server.db.catalogue import CHANNEL, load_catalogue, load_resources, load_site, read_secret, read_version
+from vo_server.db.catalogue import CHANNEL, load_catalogue, load_holdings, load_resources, load_site, read_secret, read_version
 from vo_server.db.database import Database
 from vo_server.db.listen import Watch
 from vo_server.db.stream import LimitedPool, QueryPool
@@ -22,8 +22,10 @@ from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import JobStore, Terms
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column
+from vo_server.model.holdings import Holdings
 from vo_server.model.resource import Resource, Site
 from vo_server.model.result import Info, Statement, TableHead
+from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.query.descriptors import descriptors_for
 from vo_server.query.run import Answer
 from vo_server.settings import Settings
@@ -58,6 +60,7 @@ class Snapshot:
     catalogue: Catalogue
     resources: tuple[Resource, ...]
     site: Site
+    holdings: Holdings = field(default_factory=Holdings)
 
 
 def answers(database: Database) -> bool:
@@ -68,6 +71,11 @@ def answers(database: Database) -> bool:
     except SQLAlchemyError:
         return False
     return True
+
+
+def load_snapshot(connection: Connection) -> Snapshot:
+    """What is published, as one transaction sees it."""
+    return Snapshot(load_catalogue(connection), load_resources(connection), load_site(connection), load_holdings(connection))
 
 
 class Services:
@@ -132,13 +140,32 @@ class Services:
         columns: tuple[Column, ...] | None = None,
         infos: tuple[Info, ...] = (),
         description: str | None = None,
+        params: tuple[ServiceParam, ...] = (),
+        descriptors: tuple[ServiceDescriptor, ...] = (),
         pool: LimitedPool | None = None,
     ) -> Answer:
-        """The rows of `statement`, not yet started, with what every answer says of its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3),
-        and with the services for the datasets that the rows name.
+        """The rows of `statement`, not yet started, as `head` describes them.
 
         `columns` describe the rows where a standard demands other words than the statement's own. `pool`: connections
         with other limits than those of synchronous queries.
+        """
+        head = self.head(
+            columns or statement.columns, standard_id, infos=infos, description=description, params=params, descriptors=descriptors
+        )
+        return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
+
+    def head(
+        self,
+        columns: tuple[Column, ...],
+        standard_id: str,
+        *,
+        infos: tuple[Info, ...] = (),
+        description: str | None = None,
+        params: tuple[ServiceParam, ...] = (),
+        descriptors: tuple[ServiceDescriptor, ...] = (),
+    ) -> TableHead:
+        """What an answer says besides its rows: its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3), and the services for the datasets
+        that the rows name, besides `descriptors`.
         """
         origin = (
             Info("standardID", standard_id),
@@ -147,10 +174,8 @@ class Services:
             Info("server_software", "vo-server"),
             Info("publisher", self.site().organisation),
         )
-        columns = columns or statement.columns
-        described = descriptors_for(columns, self.settings.base_url)
-        head = TableHead(columns, origin, "result", description, self.settings.votable_version, described)
-        return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
+        described = (*descriptors_for(columns, self.settings.base_url), *descriptors)
+        return TableHead(columns, origin, "result", description, self.settings.votable_version, described, params)
 
     def refresh(self) -> bool:
         """Take a new snapshot if there is something new; tells whether there was. A database that is away changes nothing."""
@@ -182,4 +207,4 @@ class Services:
     def _load(self) -> Snapshot:
         with self.database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             connection.execute(text("SET TRANSACTION READ ONLY"))
-            return Snapshot(load_catalogue(connection), load_resources(connection), load_site(connection))
+            return load_snapshot(connection)

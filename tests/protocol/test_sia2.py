@@ -1,6 +1,7 @@
 """SIA 2.0: every parameter finds what it should and nothing else, and says what it does not understand."""
 
 import math
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -46,6 +47,7 @@ BLAZAR = {
     "target_name": "TXS 0506+056",
     "facility_name": "Eye",
     "instrument_name": "Left",
+    "obs_release_date": datetime(2020, 1, 1),
 }
 CRAB = {
     "dataproduct_type": "cube",
@@ -64,6 +66,7 @@ CRAB = {
     "target_name": "Crab",
     "facility_name": "Ear",
     "instrument_name": "Right",
+    "obs_release_date": datetime(2021, 1, 1),
     "pol_states": "/I/Q/U/",
 }
 DATASETS = (
@@ -167,6 +170,11 @@ OTHERS: dict[tuple[str, str], set[str]] = {
     ("CALIB", "3"): {"crab"},
     ("FORMAT", "image/png"): {"crab"},
     ("format", "image/png"): {"crab"},
+    ("RELEASEDATE", "2020-01-01"): {"blazar"},
+    ("RELEASEDATE", "2019-12-31T23:00:00 2020-06-01"): {"blazar"},
+    ("RELEASEDATE", "2020-01-02 +Inf"): {"crab"},
+    ("RELEASEDATE", "-Inf +Inf"): {"blazar", "crab"},
+    ("RELEASEDATE", "-Inf 1999-01-01"): set(),
 }
 
 
@@ -257,6 +265,9 @@ REFUSED = (
     ("COLLECTION", "a\0"),
     ("TARGET", "\0"),
     ("ID", "\0"),
+    ("RELEASEDATE", "yesterday"),
+    ("RELEASEDATE", "2020-01-01 2020-01-02 2020-01-03"),
+    ("RELEASEDATE", "Inf"),
     ("UPLOAD", "t,http://example.org/t.vot"),
 )
 
@@ -289,13 +300,40 @@ def test_found_datasets_can_be_handed_on(client: TestClient) -> None:
     found = {"/sia2/query": {"MAXREC": 1}, "/tap/sync": {"LANG": "ADQL", "QUERY": "SELECT obs_publisher_did AS did FROM ivoa.obscore"}}
     for path, name in zip(found, ("obs_publisher_did", "did"), strict=True):
         root = etree.fromstring(client.get(path, params=found[path]).content)
-        services = [resource for resource in root if resource.get("utype") == "adhoc:service"]
+        services = root.xpath("*[@utype = 'adhoc:service'][not(@name = 'this')]")
         assert [service.findall(f"{VOTABLE}PARAM")[0].get("value") for service in services] == [
             "http://testserver/datalink/links",
             "http://testserver/soda/sync",
         ]
-        assert {param.get("ref") for param in root.iter(f"{VOTABLE}PARAM") if param.get("name") == "ID"} == {name}
+        assert {param.get("ref") for service in services for param in service.iter(f"{VOTABLE}PARAM") if param.get("name") == "ID"} == {
+            name
+        }
         assert [field.get("name") for field in root.iter(f"{VOTABLE}FIELD") if field.get("ID")] == [name]
     for query in ("SELECT obs_id FROM ivoa.obscore", "SELECT name FROM sky.stars"):
         other = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query})
         assert len(etree.fromstring(other.content)) == 1
+
+
+def test_errors_are_plain_text_where_rows_would_have_been(client: TestClient) -> None:
+    reply = client.get("/sia2/query", params={"POS": "BOX 1 2 3 4", "RESPONSEFORMAT": "csv"})
+    assert (reply.status_code, reply.headers["content-type"]) == (400, "text/plain; charset=utf-8")
+    assert reply.text.startswith("UsageFault: POS: ")
+    assert client.post("/sia2/query", data={"CALIB": "9", "RESPONSEFORMAT": "tsv"}).text.startswith("UsageFault: CALIB: ")
+
+
+def test_the_answer_describes_the_search_and_the_words_that_find_something(client: TestClient) -> None:
+    """SIA 2.0 §3.1.2, also without rows."""
+    root = etree.fromstring(client.get("/sia2/query", params={"MAXREC": 0}).content)
+    (itself,) = root.xpath("*[local-name() = 'RESOURCE'][@name = 'this']")
+    assert (itself.get("type"), itself.get("utype")) == ("meta", "adhoc:service")
+    said = {param.get("name"): param.get("value") for param in itself.findall(f"{VOTABLE}PARAM")}
+    assert said == {"accessURL": "http://testserver/sia2/query", "standardID": "ivo://ivoa.net/std/SIA#query-2.0"}
+    params = {param.get("name"): param for param in itself.find(f"{VOTABLE}GROUP")}
+    assert len(params) == 20
+    assert (params["BAND"].get("unit"), params["BAND"].get("xtype"), params["TIME"].get("unit")) == ("m", "interval", "d")
+    options = {name: [option.get("value") for option in param.iter(f"{VOTABLE}OPTION")] for name, param in params.items()}
+    assert options["COLLECTION"] == ["Maps"]
+    assert (options["FACILITY"], options["INSTRUMENT"]) == (["Ear", "Eye"], ["Left", "Right"])
+    assert options["FORMAT"] == ["application/fits", "image/png"]
+    assert options["DPTYPE"] == ["image", "cube"]
+    assert options["TARGET"] == []

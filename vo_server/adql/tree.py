@@ -107,7 +107,7 @@ class Case(Value):
 
 @dataclass(frozen=True, slots=True)
 class Elements(Value):
-    """Numbers as the elements of one array, NULL if one of them is. No text says this: it is for answers that have arrays (SIAP 1, SSAP)."""
+    """Numbers as the elements of one array, NULL if one of them is. No text says this: it is for SIAP 1 and SSAP."""
 
     values: tuple[Value, ...]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Integer, Row, cast, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import array, insert
 
 from vo_server.db import schema
 from vo_server.model.catalogue import Catalogue, Footprint, Key, Position, Schema, Table
 from vo_server.model.columns import Column
+from vo_server.model.holdings import Holdings, Kind
 from vo_server.model.names import adql_name
 from vo_server.model.resource import Resource, Site
 
@@ -20,6 +21,9 @@ VERSION_KEY = "version"
 SITE_KEY = "site"
 ADDRESS_KEY = "address"
 SIGNING_KEY = "signing_key"
+
+MOST_KINDS = 1000
+"""Kinds of datasets that are told apart: lists for people to choose from are no longer than that."""
 
 RESOURCE_JSON = TypeAdapter(Resource)
 SITE_JSON = TypeAdapter(Site)
@@ -75,6 +79,15 @@ def load_site(connection: Connection) -> Site:
     """Who publishes; the marked example authority until an operator says otherwise."""
     value = connection.execute(select(schema.site.c.value).where(schema.site.c.key == SITE_KEY)).scalar()
     return SITE_JSON.validate_python(value) if value is not None else Site()
+
+
+def load_holdings(connection: Connection) -> Holdings:
+    """What datasets there are, at most MOST_KINDS kinds of them."""
+    row = schema.obscore.c
+    alike = (row.dataproduct_type, row.obs_collection, row.facility_name, row.instrument_name, row.access_format)
+    place = func.min(array([row.s_ra, row.s_dec])).filter(row.s_ra.is_not(None), row.s_dec.is_not(None))
+    query = select(*alike, place).group_by(*alike).order_by(*alike).limit(MOST_KINDS)
+    return Holdings(tuple(Kind(*words, *(place or (None, None))) for *words, place in connection.execute(query)))
 
 
 def store_address(connection: Connection, public_url: str) -> None:

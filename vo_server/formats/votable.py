@@ -56,6 +56,7 @@ def head(table: TableHead, serialization: Serialization) -> bytes:
     results.extend(_info(info) for info in (Info("QUERY_STATUS", Ending.COMPLETE.value), *table.infos))
     if any(map(_is_position, table.columns)):
         results.append(_element("COOSYS", ID=FRAME, system="ICRS"))
+    results.extend(_param(param, {}) for param in table.params)
     results.append(_table(serialization, table.name, table.description))
     before, between, _ = _pieces(root)
     return before + _fields(table.columns, serialization, _field_ids(table.descriptors)) + between
@@ -72,6 +73,22 @@ def tail(table: TableHead, outcome: Outcome, serialization: Serialization) -> by
     ids = dict(_field_ids(table.descriptors))
     root.extend(_service(descriptor, ids) for descriptor in table.descriptors)
     return _pieces(root)[-1]
+
+
+def metadata_document(table: TableHead) -> bytes:
+    """What a service can be asked and answers with, without an answer (SIAP 1.0 §6, SSA 1.1 §4.3): INFOs, PARAMs, and a TABLE without rows
+    if there are columns to describe.
+    """
+    root, results = _document(table.votable_version)
+    results.extend(_info(info) for info in (Info("QUERY_STATUS", Ending.COMPLETE.value), *table.infos))
+    if any(map(_is_position, table.columns)):
+        results.append(_element("COOSYS", ID=FRAME, system="ICRS"))
+    results.extend(_param(param, {}) for param in table.params)
+    if table.columns:
+        shown = _element("TABLE", table.description, name=table.name)
+        shown.extend(_field(column, TABLEDATA, None) for column in table.columns)
+        results.append(shown)
+    return _serialize(root)
 
 
 def error_document(message: str, infos: Iterable[Info] = ()) -> bytes:
@@ -203,6 +220,7 @@ def _param(param: ServiceParam, ids: Mapping[str, str]) -> etree._Element:
         xtype=param.xtype,
         unit=param.unit,
         ucd=param.ucd,
+        utype=param.utype,
         ref=ids[param.ref] if param.ref else None,
     )
     element.set("value", legal_xml(param.value))  # required, even when empty

@@ -30,6 +30,8 @@ class Dialect(Enum):
 
     DALI = "a VOTable with QUERY_STATUS (DALI 1.1 §4.4)"
     FAULT = "the same, its text behind a fault label (SIA 2.0 §3.3, DataLink 1.1 §3.4)"
+    FAULT_TEXT = "the same as text/plain, for those who asked for CSV (SIA 2.0 §3.3)"
+    SIMPLE = "a VOTable with QUERY_STATUS and status 200 (SIAP 1.0 §7, SSA 1.1 §8.10)"
     SCS = "a VOTable with INFO Error and status 200 (Simple Cone Search 1.03 §2.3)"
     TEXT = "text/plain"
     HTML = "a page"
@@ -58,8 +60,12 @@ def render(error: VoError, dialect: Dialect) -> Response:
         return Response(votable.error_document(str(error)), status, headers, VOTABLE)
     if dialect is Dialect.FAULT:
         return Response(votable.error_document(f"{label}: {error}"), status, headers, VOTABLE)
+    if dialect is Dialect.FAULT_TEXT:
+        return Response(f"{label}: {error}\n", status, headers, "text/plain; charset=utf-8")
+    # clients of the older protocols do not read the body of a 4xx answer
+    if dialect is Dialect.SIMPLE:
+        return Response(votable.error_document(str(error)), 200 if status < 500 else status, headers, "text/xml")
     if dialect is Dialect.SCS:
-        # clients of 1.03 do not read the body of a 4xx answer
         return Response(votable.cone_error_document(str(error)), 200 if status < 500 else status, headers, "text/xml")
     if dialect is Dialect.TEXT:
         return Response(f"{error}\n", status, headers, "text/plain; charset=utf-8")

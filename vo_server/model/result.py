@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vo_server.model.columns import Column
-from vo_server.model.service import ServiceDescriptor
+from vo_server.model.service import ServiceDescriptor, ServiceParam
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +59,5 @@ class TableHead:
     description: str | None = None
     votable_version: str = "1.4"
     descriptors: tuple[ServiceDescriptor, ...] = ()
+    params: tuple[ServiceParam, ...] = ()
+    """What is true of all rows, and what older protocols say of their own parameters (``INPUT:POS`` …); told by VOTable alone."""

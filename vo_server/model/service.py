@@ -17,6 +17,7 @@ class ServiceParam:
     unit: str | None = None
     ucd: str | None = None
     xtype: str | None = None
+    utype: str | None = None
     description: str | None = None
     minimum: str | None = None
     maximum: str | None = None

@@ -1,9 +1,8 @@
 """SIA 2.0: images and cubes found by position, wavelength, time and the other parameters of ObsCore."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
@@ -12,9 +11,7 @@ from starlette.routing import Route
 
 from vo_server import adql
 from vo_server.adql import build, tree
-from vo_server.dali.intervals import parse_interval
-from vo_server.dali.numbers import parse_integer
-from vo_server.dali.shapes import Circle, Range, parse_shape
+from vo_server.dali.shapes import SYNTAX
 from vo_server.documents.vosi import vosi_capabilities
 from vo_server.errors import UsageError
 from vo_server.formats import Format, choose
@@ -23,8 +20,10 @@ from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
 from vo_server.model.capability import Capability, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
+from vo_server.model.holdings import IMAGES, Holdings
 from vo_server.model.obscore import SCHEMA, TABLE
-from vo_server.protocols import vosi
+from vo_server.model.service import ServiceDescriptor, ServiceParam
+from vo_server.protocols import constraints, vosi
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -33,123 +32,59 @@ from vo_server.sql import translate
 STANDARD_ID = "ivo://ivoa.net/std/SIA#query-2.0"
 PATH = "sia2"
 
-PRODUCTS = ("image", "cube")
-"""What SIA 2.0 searches (§2.1, §3.1)."""
+ONE_OR_TWO = "one number, or two for an interval"
 
-STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
-"""Polarisation states (ObsCore 1.1 §B.6.6)."""
-
-CALIBRATION = range(5)
-
-FITS = ("application/fits", "image/fits")
-
-Reader = Callable[[str, str], tree.Condition]
-"""From a value and the parameter's name to what it asks of a row."""
+Read = constraints.Reader
 
 
-def overlaps(lower: str, upper: str) -> Reader:
-    """The interval given and the interval between two columns have a point in common."""
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A search parameter, which may be repeated, which means OR (§2.1): how it is read, and how the service describes it (§3.1.2).
 
-    def read(text: str, name: str) -> tree.Condition:
-        asked = parse_interval(text, name)
-        return both(bounded(lower, "<=", asked.upper), bounded(upper, ">=", asked.lower))
+    ``options`` are all values it may have; ``holding`` is the attribute of the datasets here that it compares with.
+    """
 
-    return read
-
-
-def within(column: str) -> Reader:
-    """The column's value lies in the interval given."""
-
-    def read(text: str, name: str) -> tree.Condition:
-        asked = parse_interval(text, name)
-        return both(bounded(column, ">=", asked.lower), bounded(column, "<=", asked.upper))
-
-    return read
+    read: Read
+    described: ServiceParam
+    holding: str | None = None
 
 
-def bounded(column: str, sign: str, bound: float) -> tree.Condition:
-    """A comparison; against an open end only that there is a value, since a row without one fails (§2.1)."""
-    if math.isinf(bound):
-        return build.is_null(build.column(column), negated=True)
-    return build.compare(build.column(column), sign, bound)
+def _interval(name: str, read: Read, description: str, unit: str | None = None) -> Parameter:
+    return Parameter(read, ServiceParam(name, "double", "2", unit=unit, xtype="interval", description=f"{description}: {ONE_OR_TWO}"))
 
 
-def both(*conditions: tree.Condition) -> tree.Condition:
-    """All of the conditions."""
-    return tree.Logical(0, "AND", conditions)
+def _text(
+    name: str, read: Read, description: str, *, options: Sequence[str] = (), holding: str | None = None, ucd: str | None = None
+) -> Parameter:
+    return Parameter(read, ServiceParam(name, ucd=ucd, description=description, options=tuple(options)), holding)
 
 
-def equals(column: str) -> Reader:
-    """The column holds just this text."""
-    return lambda text, _: build.compare(build.column(column), "=", text)
+PARAMETERS: tuple[Parameter, ...] = (
+    _text("POS", constraints.position, f"Region that the images shall touch, ICRS: {SYNTAX}", ucd="pos.outline;obs"),
+    _interval("BAND", constraints.overlaps("em_min", "em_max"), "Wavelengths in vacuum that the data overlap", "m"),
+    _interval("TIME", constraints.overlaps("t_min", "t_max"), "Times that the observation overlaps, MJD", "d"),
+    _text("POL", constraints.polarisation, "Polarisation state", options=constraints.STATES),
+    _interval("FOV", constraints.within("s_fov"), "Diameter of the region covered", "deg"),
+    _interval("SPATRES", constraints.within("s_resolution"), "Spatial resolution", "arcsec"),
+    _interval("SPECRP", constraints.within("em_res_power"), "Spectral resolving power"),
+    _interval("EXPTIME", constraints.within("t_exptime"), "Exposure time", "s"),
+    _interval("TIMERES", constraints.within("t_resolution"), "Temporal resolution", "s"),
+    _text("ID", constraints.identifier, "Publisher's identifier of a dataset, without regard to case"),
+    _text("COLLECTION", constraints.equals("obs_collection"), "Collection", holding="collection"),
+    _text("FACILITY", constraints.equals("facility_name"), "Facility that took the data", holding="facility"),
+    _text("INSTRUMENT", constraints.equals("instrument_name"), "Instrument that took the data", holding="instrument"),
+    _text("DPTYPE", constraints.one_of("dataproduct_type", IMAGES), "Kind of product", options=IMAGES),
+    _text("CALIB", constraints.calibration, "Calibration level", options=[str(level) for level in constraints.CALIBRATION]),
+    _text("TARGET", constraints.equals("target_name"), "Object observed"),
+    _text("FORMAT", constraints.media_type, "Media type of what access_url returns", holding="format"),
+    _text("RELEASEDATE", constraints.released, "Date from which the data are public: one instant, or two for an interval"),
+)
+"""All search parameters (SIA 2.0 §2.1; RELEASEDATE: SIA 2.1 §2.1.18)."""
 
-
-def one_of(column: str, allowed: Sequence[str]) -> Reader:
-    """As `equals`, for a text out of a list."""
-    return lambda text, name: build.compare(build.column(column), "=", listed(text, name, allowed))
-
-
-def listed(text: str, name: str, allowed: Sequence[str]) -> str:
-    """`text` if it is one of `allowed`; UsageError otherwise."""
-    if text not in allowed:
-        raise UsageError(f"{name}={text!r} is not one of {', '.join(allowed)}.", parameter=name)
-    return text
-
-
-def media_type(text: str, _: str) -> tree.Condition:
-    """access_format is this media type; FITS has two names (RFC 4047), and images are found by either."""
-    column = build.column("access_format")
-    return build.one_of(column, FITS) if text in FITS else build.compare(column, "=", text)
-
-
-def identifier(text: str, _: str) -> tree.Condition:
-    """IVOA identifiers compare without case (IVOA Identifiers 2.0 §2)."""
-    return build.compare(build.call("LOWER", build.column("obs_publisher_did")), "=", text.lower())
-
-
-def polarisation(text: str, name: str) -> tree.Condition:
-    """pol_states holds the state between slashes (ObsCore 1.1 §B.6.6)."""
-    return build.like(build.column("pol_states"), f"%/{listed(text, name, STATES)}/%")
-
-
-def calibration(text: str, name: str) -> tree.Condition:
-    """calib_level is this integer."""
-    level = parse_integer(text, name)
-    if level not in CALIBRATION:
-        raise UsageError(f"{name}: the level {level} is not between {CALIBRATION[0]} and {CALIBRATION[-1]}.", parameter=name)
-    return build.compare(build.column("calib_level"), "=", level)
-
-
-def position(text: str, name: str) -> tree.Condition:
-    """The region covered and the region given have a point in common."""
-    covered = build.column("s_region")
-    shape = parse_shape(text, name)
-    if isinstance(shape, Circle):
-        return build.meets(covered, build.circle(shape.ra, shape.dec, shape.radius))
-    outlines = shape.outlines() if isinstance(shape, Range) else (shape.vertices,)
-    return tree.Logical(0, "OR", tuple(build.meets(covered, build.polygon(chain.from_iterable(outline))) for outline in outlines))
-
-
-PARAMETERS: dict[str, Reader] = {
-    "POS": position,  # degrees
-    "BAND": overlaps("em_min", "em_max"),  # metres
-    "TIME": overlaps("t_min", "t_max"),  # MJD
-    "POL": polarisation,
-    "FOV": within("s_fov"),  # degrees
-    "SPATRES": within("s_resolution"),  # arcseconds
-    "SPECRP": within("em_res_power"),
-    "EXPTIME": within("t_exptime"),  # seconds
-    "TIMERES": within("t_resolution"),  # seconds
-    "ID": identifier,
-    "COLLECTION": equals("obs_collection"),
-    "FACILITY": equals("facility_name"),
-    "INSTRUMENT": equals("instrument_name"),
-    "DPTYPE": one_of("dataproduct_type", PRODUCTS),
-    "CALIB": calibration,
-    "TARGET": equals("target_name"),
-    "FORMAT": media_type,
-}
-"""All search parameters; each may be repeated, which means OR (SIA 2.0 §2.1)."""
+CONTROLS: tuple[ServiceParam, ...] = (
+    ServiceParam("MAXREC", "int", None, description="Most rows to send; 0 for the metadata alone"),
+    ServiceParam("RESPONSEFORMAT", description="Format of the answer; VOTable if absent"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,39 +102,59 @@ class Request:
         """Read the parameters; raises UsageError that names the one that does not fit. Unknown parameters are ignored (DALI 1.1 §3.1)."""
         if params.all("UPLOAD") or "UPLOAD" in {name.upper() for name in params.files}:
             raise UsageError("UPLOAD: this service does not take uploads.", parameter="UPLOAD")
-        given = [(name, params.all(name)) for name in PARAMETERS]
-        refuse_nul(given)
-        constraints = tuple(tuple(PARAMETERS[name](value, name) for value in values) for name, values in given if values)
+        given = {one.described.name: params.all(one.described.name) for one in PARAMETERS}
+        constraints.refuse_nul(given.items())
+        asked = tuple(tuple(one.read(value, name) for value in given[name]) for one in PARAMETERS if given[name := one.described.name])
         format_, content_type = choose(params.one("RESPONSEFORMAT"))
         limit = maxrec(params, default=settings.default_maxrec, hard=settings.hard_maxrec)
-        return cls(constraints, format_, content_type, settings.default_maxrec if limit is None else limit, bool(params.all("POS")))
+        return cls(asked, format_, content_type, settings.default_maxrec if limit is None else limit, bool(params.all("POS")))
 
     def query(self) -> tree.Query:
         """``SELECT * FROM ivoa.obscore``: of each constraint one condition holds, and the product is an image or a cube (§2.1, §3.1)."""
-        products = build.one_of(build.column("dataproduct_type"), PRODUCTS)
-        constraints = (build.some(conditions) for conditions in self.constraints)
-        return build.select((SCHEMA, TABLE), where=build.every([products, *filter(None, constraints)]))
-
-
-def refuse_nul(given: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """U+0000 stands in no text of the database: UsageError that names the parameter."""
-    for name, values in given:
-        if any("\0" in value for value in values):
-            raise UsageError(f"{name}: the character U+0000 cannot stand in a text.", parameter=name)
+        products = build.one_of(build.column("dataproduct_type"), IMAGES)
+        asked = (build.some(conditions) for conditions in self.constraints)
+        return build.select((SCHEMA, TABLE), where=build.every([products, *filter(None, asked)]))
 
 
 def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
     """``/sia2/query`` and what VOSI puts beside it."""
 
-    async def query(request: HttpRequest) -> Response:
-        asked = Request.from_params(await read_params(request), services.settings)
+    async def search(params: Params, request: HttpRequest) -> Response:
+        asked = Request.from_params(params, services.settings)
         answer = await run_sync(lambda: perform(services, asked), limiter=services.limiter)
         return await stream(request, answer, services.limiter)
+
+    async def query(request: HttpRequest) -> Response:
+        params = await read_params(request)
+        dialect = Dialect.FAULT_TEXT if wants_text(params) else Dialect.FAULT
+        return await guard(partial(search, params), dialect)(request)
 
     return [
         Route(f"/{PATH}/query", guard(query, Dialect.FAULT), methods=["GET", "POST"]),
         *vosi.routes(services, f"/{PATH}", capabilities),
     ]
+
+
+def wants_text(params: Params) -> bool:
+    """Whether the answer was to be CSV or TSV, so that an error is plain text too (§3.3)."""
+    try:
+        return choose(params.one("RESPONSEFORMAT"))[0].extension in ("csv", "tsv")
+    except UsageError:
+        return False
+
+
+def describe(settings: Settings, holdings: Holdings) -> ServiceDescriptor:
+    """The service itself, with the words that find something (SIA 2.0 §3.1.2; PITFALLS P-106)."""
+    held = holdings.only(IMAGES)
+    params = (replace(one.described, options=held.words(one.holding)) if one.holding else one.described for one in PARAMETERS)
+    return ServiceDescriptor(
+        id="this",
+        name="this",
+        access_url=f"{settings.base_url}/{PATH}/query",
+        standard_id=STANDARD_ID,
+        params=(*params, *CONTROLS),
+        description="This search for images",
+    )
 
 
 def perform(services: Services, asked: Request) -> Answer:
@@ -211,7 +166,8 @@ def perform(services: Services, asked: Request) -> Answer:
             raise
         # of all that is asked, only a region can turn out to be more than the database knows
         raise UsageError(f"POS: {error}", hint="A CIRCLE is always understood.", parameter="POS") from None
-    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec)
+    itself = describe(services.settings, services.snapshot().holdings)
+    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec, descriptors=(itself,))
 
 
 def capability(settings: Settings, _: Catalogue) -> ServiceCapabilities:
