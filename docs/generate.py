@@ -70,6 +70,10 @@ def formats_page() -> str:
         "parameters `charset`, `content` and `version` of a media type change nothing. A media type comes back as it was given, a name",
         f"gives the format's own. Without the parameter the answer is {FORMATS[0].name}. What is not listed is refused.",
         "",
+        "Without the parameter TAP heeds the `Accept` header of HTTP: the format that it likes best, the first of this table among equals,",
+        "VOTable if it likes none of them. A header with `text/html` in it changes nothing: browsers send it, and programs written in Java",
+        "did, and both want what TAP promises. So `curl -H 'Accept: application/json' …` gives JSON, a link in a browser VOTable.",
+        "",
         "| format | name | media type | also | TAPRegExt 1.0 id |",
         "|---|---|---|---|---|",
     ]

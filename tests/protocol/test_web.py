@@ -123,7 +123,15 @@ class FakeServices:
         return changed
 
 
-STRANGERS = ("/tap/sync", "/tap/tables", "/tap/tables/{name:path}", "/tap/capabilities", "/tap/availability", "/scs/{table:path}")
+STRANGERS = (
+    "/tap/sync",
+    "/tap/tables",
+    "/tap/tables/{name:path}",
+    "/tap/capabilities",
+    "/tap/availability",
+    "/tap/examples",
+    "/scs/{table:path}",
+)
 STRANGERS += ("/sia2/query", "/sia2/capabilities", "/sia2/availability", "/oai")
 """What other parts serve, by the contract of addresses; the acceptance tests follow the same links through the real ones."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vo_server.errors import UsageError
-from vo_server.formats import BY_NAME, FORMATS, choose
+from vo_server.formats import BY_NAME, FORMATS, choose, negotiate
 
 VOTABLE = "application/x-votable+xml"
 
@@ -77,3 +77,37 @@ def test_no_name_means_two_formats() -> None:
 def test_every_name_chooses_its_format() -> None:
     for format_ in FORMATS:
         assert {choose(name)[0].name for name in (format_.media_type, *format_.aliases)} == {format_.name}
+
+
+CSV, JSON, B2 = "CSV", "JSON", "VOTable (BINARY2)"
+TABLEDATA = "VOTable (TABLEDATA)"
+NEGOTIATIONS = [
+    ("", TABLEDATA, VOTABLE),
+    ("*/*", TABLEDATA, VOTABLE),
+    ("application/json", JSON, "application/json"),
+    ("text/csv;q=0.5, application/json;q=0.4", CSV, "text/csv"),
+    ("text/xml", TABLEDATA, "text/xml"),
+    (f"{VOTABLE};serialization=BINARY2", B2, f"{VOTABLE};serialization=BINARY2"),
+    # jQuery and axios: the latter likes everything as much as JSON
+    ("application/json, text/javascript, */*; q=0.01", JSON, "application/json"),
+    ("application/json, text/plain, */*", TABLEDATA, VOTABLE),
+    # browsers, and Java's HttpURLConnection up to 20
+    ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", TABLEDATA, VOTABLE),
+    ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", TABLEDATA, VOTABLE),
+    ("text/html", TABLEDATA, VOTABLE),
+    # what is refused by name is not meant by a wildcard
+    (f"{VOTABLE};q=0, application/*", B2, f"{VOTABLE};serialization=BINARY2"),
+    ("text/*", CSV, "text/csv;header=present;charset=utf-8"),
+    # nothing that we have, and nothing that can be read
+    ("image/png", TABLEDATA, VOTABLE),
+    ("*/*;q=0", TABLEDATA, VOTABLE),
+    ("nonsense,,;q=x", TABLEDATA, VOTABLE),
+    ("application/json;q=7", TABLEDATA, VOTABLE),
+    ('application/json;v="a,b"', TABLEDATA, VOTABLE),
+]
+
+
+@pytest.mark.parametrize(("accept", "name", "content_type"), NEGOTIATIONS)
+def test_negotiation(accept: str, name: str, content_type: str) -> None:
+    format_, given = negotiate(accept)
+    assert (format_.name, given) == (name, content_type)

@@ -1,8 +1,10 @@
 """Output formats: one table of what we write and under which names, and the choice among them (DALI 1.1 §3.4.3)."""
 
 import re
+from collections.abc import Sequence
 
 from vo_server.errors import UsageError
+from vo_server.formats.accept import MediaRange, parse_accept
 from vo_server.formats.arrowipc import ArrowWriter
 from vo_server.formats.binary import binary2_writer, binary_writer
 from vo_server.formats.delimited import csv_writer, tsv_writer
@@ -14,7 +16,7 @@ from vo_server.formats.tabledata import TableDataWriter
 from vo_server.formats.voparquet import ParquetWriter
 from vo_server.formats.writer import Format, UnfinishedError, Writer
 
-__all__ = ["FORMATS", "Format", "UnfinishedError", "Writer", "choose"]
+__all__ = ["FORMATS", "Format", "UnfinishedError", "Writer", "choose", "negotiate"]
 
 UTF_8 = ";charset=utf-8"
 """Said to clients that would take text for Latin-1 otherwise."""
@@ -91,6 +93,40 @@ def choose(responseformat: str | None) -> tuple[Format, str]:
         )
     is_media_type = asked.partition("/")[0].lower() in ("application", "text") and MEDIA_TYPE.fullmatch(asked)
     return found, asked if is_media_type else found.media_type + found.parameters
+
+
+PAGES = "text/html"
+"""An Accept header with this in it is habit, not a wish: browsers send it, and so did Java's clients. Who wants a page says so by
+RESPONSEFORMAT=html."""
+
+
+def negotiate(accept: str) -> tuple[Format, str]:
+    """The format that an Accept header likes best, and the Content-Type to send; where several are liked alike, the first of FORMATS.
+
+    DALI 1.1 §3.4.3 leaves the header to services whose request has no RESPONSEFORMAT. A header that likes nothing of what we have is
+    disregarded (RFC 9110 §12.4.1): the answer is VOTable, as TAP 1.1 §2.7.3 promises.
+    """
+    ranges = parse_accept(accept)
+    if any(one.kind == PAGES for one in ranges):
+        return choose(None)
+    likings = [(form, *_liking(form, ranges)) for form in FORMATS]
+    form, quality, name = max(likings, key=lambda liking: liking[1])  # the first of equals
+    if quality == 0:
+        return choose(None)
+    return choose(name) if name else (form, form.media_type + form.parameters)
+
+
+def _liking(form: Format, ranges: Sequence[MediaRange]) -> tuple[float, str | None]:
+    """How much `form` is liked, and the media type by which it is asked for; None if by a wildcard."""
+    if form.media_type.startswith(PAGES):
+        return 0.0, None  # by a wildcard nobody means a page
+    named = [one for one in ranges if _by_type(one.text) is form]
+    if named:
+        best = max(named, key=lambda one: one.quality)
+        return best.quality, best.text
+    kind = form.media_type.partition("/")[0]
+    wild = [one for one in ranges if one.kind in (f"{kind}/*", "*/*")]
+    return (max(wild, key=lambda one: one.precision).quality, None) if wild else (0.0, None)
 
 
 def _by_type(asked: str) -> Format | None:

@@ -14,10 +14,12 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """What was asked, as (name, value) pairs in order; ``files`` are the parts of a multipart body that carry a file, by name."""
+    """What was asked, as (name, value) pairs in order; ``files`` are the parts of a multipart body that carry a file, by name;
+    ``accept`` is HTTP's Accept header, for requests that do not name a format."""
 
     pairs: Sequence[tuple[str, str]]
     files: Mapping[str, UploadFile] = field(default_factory=dict)
+    accept: str = ""
 
     def all(self, name: str) -> list[str]:
         """Every value of a parameter, in order; its name compares without case."""
@@ -49,7 +51,7 @@ async def read_params(request: Request) -> Params:
                 files[name] = value
             else:
                 pairs.append((name, value))
-    return Params(pairs, files)
+    return Params(pairs, files, request.headers.get("accept", ""))
 
 
 def maxrec(params: Params, *, default: int | None, hard: int) -> int | None:

@@ -6,6 +6,9 @@ from vo_server.model.reserved import RESERVED
 
 REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
+NAME = r'"(?:[^"]|"")+"|[^".]+'
+"""A name in quotes, or one without."""
+
 
 def is_regular(name: str) -> bool:
     """Whether `name` may stand in ADQL without quotes."""
@@ -26,3 +29,13 @@ def adql_full_name(full_name: str) -> str:
     """As adql_table_name, for a bare ``schema.table``."""
     schema, _, name = full_name.partition(".")
     return adql_table_name(schema, name)
+
+
+def bare_full_name(text: str) -> str:
+    """The bare ``schema.table`` of a name as one writes it in ADQL; a text that is no such name is given back as it is."""
+    parts = re.fullmatch(rf"({NAME})\.({NAME})", text)
+    return ".".join(map(_bare, parts.groups())) if parts else text
+
+
+def _bare(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from vo_server.model.example import Example
+
 
 @dataclass(frozen=True, slots=True)
 class Creator:
@@ -52,6 +54,8 @@ class Resource:
     """Full names (``schema.table``) of its tables, in order."""
     sample: tuple[float, float] | None = None
     """Position (ICRS degrees) of one of its rows, for test queries that find something."""
+    examples: tuple[Example, ...] = ()
+    """Queries that its publisher recommends; the tables they read are found when they are shown."""
 
     @property
     def id(self) -> str:

@@ -12,7 +12,7 @@ from vo_server import adql
 from vo_server.db.stream import LimitedPool
 from vo_server.documents.vosi import TABLES_ID, vosi_capabilities
 from vo_server.errors import QueryMeaningError, UsageError
-from vo_server.formats import FORMATS, Format, choose
+from vo_server.formats import FORMATS, Format, choose, negotiate
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
@@ -21,7 +21,7 @@ from vo_server.model.capability import Capability, Interface, Language, Limits, 
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import Job
 from vo_server.model.result import Info, Statement
-from vo_server.protocols import uws, vosi
+from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -56,7 +56,7 @@ class Request:
             raise UsageError("The parameter QUERY is missing: it holds the ADQL text.", parameter="QUERY")
         if params.all("UPLOAD"):
             raise UsageError("This service does not take uploads.", parameter="UPLOAD")
-        format_, content_type = choose(_response_format(params))
+        format_, content_type = _format(params)
         run_id = params.one("RUNID")
         if run_id is not None and (len(run_id) > 64 or not run_id.isprintable()):
             raise UsageError("RUNID takes at most 64 printable characters.", parameter="RUNID")
@@ -69,13 +69,16 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     async def sync(request: HttpRequest) -> Response:
         asked = Request.from_params(await read_params(request), services.settings)
         answer = await run_sync(lambda: perform(services, asked), limiter=services.limiter)
-        return await stream(request, answer, services.limiter)
+        reply = await stream(request, answer, services.limiter)
+        reply.headers.add_vary_header("Accept")
+        return reply
 
     return [
         Route(f"/{PATH}/sync", guard(sync, Dialect.DALI), methods=["GET", "POST"]),
         *uws.routes(services, f"/{PATH}/async", JOB_KIND, accept),
         *vosi.routes(services, f"/{PATH}", capabilities),
         *vosi.table_routes(services, f"/{PATH}"),
+        *examples.routes(services, f"/{PATH}"),
     ]
 
 
@@ -143,7 +146,7 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
         output_limit=Limits(settings.default_maxrec, settings.hard_maxrec, "row"),
     )
     tables = Capability(standard_id=TABLES_ID, interfaces=(Interface(f"{url}/tables", use="full"),), description="The published tables.")
-    return ServiceCapabilities(PATH, (access, *vosi_capabilities(url), tables))
+    return ServiceCapabilities(PATH, (access, *vosi_capabilities(url), tables, examples.capability(url)))
 
 
 def _language() -> Language:
@@ -157,6 +160,12 @@ def _one_of(params: Params, name: str, allowed: Sequence[str], *, required: bool
         raise UsageError(f"The parameter {name} is missing; it is one of {', '.join(allowed)}.", parameter=name)
     if value is not None and value.upper() not in allowed:
         raise UsageError(f"{name}={value!r} is not known here; it is one of {', '.join(allowed)}.", parameter=name)
+
+
+def _format(params: Params) -> tuple[Format, str]:
+    """The format of RESPONSEFORMAT, else the one that the Accept header likes best (DALI 1.1 §3.4.3), and its Content-Type."""
+    asked = _response_format(params)
+    return choose(asked) if asked else negotiate(params.accept)
 
 
 def _response_format(params: Params) -> str | None:

@@ -10,9 +10,12 @@ from starlette.routing import Route
 from vo_server.documents import vosi
 from vo_server.documents.vodataservice import Detail
 from vo_server.errors import NotFoundError, UsageError
+from vo_server.http.documents import Documents
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
 from vo_server.model.capability import Capability
+from vo_server.model.catalogue import Catalogue, Table
+from vo_server.model.names import bare_full_name
 from vo_server.services import Services
 
 XML = "text/xml"
@@ -23,8 +26,11 @@ CapabilityList = Callable[[], Sequence[Capability]]
 def routes(services: Services, path: str, capabilities: CapabilityList) -> list[Route]:
     """``/capabilities`` and ``/availability`` below `path`."""
 
-    async def show_capabilities(_: HttpRequest) -> Response:
-        return Response(vosi.capabilities(capabilities()), media_type=XML)
+    documents = Documents(services.clock)
+
+    async def show_capabilities(request: HttpRequest) -> Response:
+        version = services.catalogue().version
+        return await documents.reply(request, "capabilities", version, lambda: vosi.capabilities(capabilities()), XML)
 
     async def show_availability(_: HttpRequest) -> Response:
         up = await services.is_up()
@@ -40,24 +46,32 @@ def routes(services: Services, path: str, capabilities: CapabilityList) -> list[
 def table_routes(services: Services, path: str) -> list[Route]:
     """``/tables`` and ``/tables/{name}`` below `path` (VOSI 1.1 §3.3)."""
 
+    documents = Documents(services.clock)
+
     async def show_tables(request: HttpRequest) -> Response:
         detail = _detail((await read_params(request)).one("detail"))
         catalogue = services.catalogue()
-        return Response(await run_sync(lambda: vosi.tables(catalogue, detail=detail)), media_type=XML)
+        return await documents.reply(request, f"detail={detail}", catalogue.version, lambda: vosi.tables(catalogue, detail=detail), XML)
 
     async def show_table(request: HttpRequest) -> Response:
-        name = request.path_params["name"].replace('"', "")
-        table = services.catalogue().table(name)
+        name = request.path_params["name"]
+        table = _find(services.catalogue(), name)
         if table is None and await run_sync(services.refresh):
-            table = services.catalogue().table(name)
+            table = _find(services.catalogue(), name)
         if table is None:
-            raise NotFoundError(f"There is no table {request.path_params['name']}.", hint="See /tap/tables for all tables.")
-        return Response(vosi.table(table, services.catalogue().keys), media_type=XML)
+            raise NotFoundError(f"There is no table {name}.", hint="See /tap/tables for all tables.")
+        catalogue, shown = services.catalogue(), table
+        return await documents.reply(request, shown.full_name, catalogue.version, lambda: vosi.table(shown, catalogue.keys), XML)
 
     return [
         Route(f"{path}/tables", guard(show_tables, Dialect.TEXT), methods=["GET"]),
         Route(f"{path}/tables/{{name:path}}", guard(show_table, Dialect.TEXT), methods=["GET"]),
     ]
+
+
+def _find(catalogue: Catalogue, name: str) -> Table | None:
+    """A table by its bare name, as addresses here have it, or as one writes it in ADQL, in quotes where they are needed."""
+    return catalogue.table(name) or catalogue.table(bare_full_name(name))
 
 
 def _detail(text: str | None) -> Detail:

@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from vo_server.errors import DataError
+from vo_server.adql import parse
+from vo_server.errors import DataError, QuerySyntaxError
 from vo_server.model.resource import Creator
 
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
@@ -16,6 +17,14 @@ IDENTIFIER = r"^[a-z][a-z0-9_]*$"
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _as_adql(query: str) -> str:
+    try:
+        parse(query)
+    except QuerySyntaxError as error:
+        raise ValueError(str(error)) from None
+    return query.strip()
 
 
 Texts = Annotated[list[str], BeforeValidator(_as_list)]
@@ -84,12 +93,21 @@ class ColumnSection(_Section):
     description: str | None = None
 
 
+class ExampleSection(_Section):
+    """A query that shows what the table is good for."""
+
+    title: str = Field(description="What the query finds, in a few words.", min_length=1)
+    query: Annotated[str, AfterValidator(_as_adql)] = Field(description="ADQL that runs as it stands.")
+    description: str | None = None
+
+
 class Descriptor(_Section):
     """A descriptor file."""
 
     resource: ResourceSection = Field(default_factory=lambda: ResourceSection.model_validate({}))
     table: TableSection
     columns: dict[str, ColumnSection] = Field(default_factory=dict, description="By the column's name in the file.")
+    examples: list[ExampleSection] = Field(default_factory=list, description="Queries to begin with, shown at /tap/examples.")
 
 
 def read_descriptor(path: Path) -> Descriptor:

@@ -14,6 +14,7 @@ from vo_server.db.catalogue import RESOURCE_JSON, bump_version, column_row
 from vo_server.db.records import lock_records
 from vo_server.errors import DataError
 from vo_server.model.columns import Column
+from vo_server.model.example import Example
 from vo_server.model.names import adql_name, adql_table_name
 from vo_server.model.resource import Coverage, Resource
 from vo_server.publish.load import Load
@@ -167,6 +168,7 @@ def _described(change: Flip, before: Resource | None, now: datetime) -> Resource
         instruments=tuple(said.instrument),
         content_level=tuple(said.content_level),
         type=tuple(said.type),
+        examples=_examples(plan),
     )  # fmt: skip
     waveband = tuple(said.waveband) if said else base.coverage.waveband
     return replace(
@@ -175,6 +177,14 @@ def _described(change: Flip, before: Resource | None, now: datetime) -> Resource
         updated=now,
         coverage=_coverage(change.survey, known.coverage if known else Coverage(), waveband),
         sample=change.survey.sample or base.sample,
+    )
+
+
+def _examples(plan: Plan) -> tuple[Example, ...]:
+    sections = plan.descriptor.examples if plan.descriptor else ()
+    return tuple(
+        Example(f"{plan.schema}-{plan.resource}-{number}", section.title, section.query, description=section.description)
+        for number, section in enumerate(sections, 1)
     )
 
 

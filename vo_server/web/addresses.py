@@ -5,8 +5,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from vo_server.model.catalogue import Table
 from vo_server.model.names import adql_table_name
 from vo_server.model.resource import Resource
+from vo_server.query.examples import RADIUS_DEG
 
-EXAMPLE_RADIUS_DEG = 0.5
 FIRST_ROWS = 100
 
 FIRST_IMAGES = "/sia2/query?MAXREC=10"
@@ -40,7 +40,7 @@ def cone(table: Table) -> str:
 
 def cone_example(table: Table, sample: tuple[float, float]) -> str:
     """A cone search around a known row."""
-    return f"{cone(table)}?{urlencode({'RA': sample[0], 'DEC': sample[1], 'SR': EXAMPLE_RADIUS_DEG})}"
+    return f"{cone(table)}?{urlencode({'RA': sample[0], 'DEC': sample[1], 'SR': RADIUS_DEG})}"
 
 
 def query(adql: str, form: str) -> str:

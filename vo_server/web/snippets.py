@@ -5,12 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vo_server.model.catalogue import Catalogue, Table
-from vo_server.model.names import adql_name, adql_table_name
 from vo_server.model.resource import Resource
+from vo_server.query.examples import RADIUS_DEG, rows_of
 from vo_server.web import addresses
-
-COLUMNS = 5
-"""An example shows at most this many columns: a screen's width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +20,7 @@ class Example:
     @property
     def adql(self) -> str:
         """A query that finds something: the table's principal columns around the sample, else its first rows."""
-        columns = [adql_name(column.name) for column in self.table.columns if column.principal][:COLUMNS] or ["*"]
-        name = adql_table_name(self.table.schema, self.table.name)
-        text = f"SELECT TOP 5 {', '.join(columns)} FROM {name}"  # noqa: S608 ADQL to read and copy
-        if self.sample is None or self.table.position is None:
-            return text
-        position = f"{adql_name(self.table.position.ra)}, {adql_name(self.table.position.dec)}"
-        circle = f"{self.sample[0]}, {self.sample[1]}, {addresses.EXAMPLE_RADIUS_DEG}"
-        return f"{text} WHERE 1 = CONTAINS(POINT({position}), CIRCLE({circle}))"
+        return rows_of(self.table, self.sample, 5)
 
 
 def example(catalogue: Catalogue, resources: Sequence[Resource]) -> Example | None:
@@ -54,7 +44,7 @@ def pyvo(base_url: str, shown: Example) -> str:
         lines += [
             "",
             f"cone = pyvo.dal.SCSService({base_url + addresses.cone(shown.table)!r})",
-            f"print(cone.search(pos={shown.sample!r}, radius={addresses.EXAMPLE_RADIUS_DEG}).to_table())",
+            f"print(cone.search(pos={shown.sample!r}, radius={RADIUS_DEG}).to_table())",
         ]
     return "\n".join(lines)
 
@@ -64,7 +54,7 @@ def stilts(base_url: str, shown: Example) -> str:
     lines = [f"stilts tapquery tapurl={shlex.quote(base_url + '/tap')} \\", f"  adql={shlex.quote(shown.adql)} sync=true ofmt=ascii"]
     if shown.sample is not None and shown.table.position is not None:
         ra, dec = shown.sample
-        where = f"lon={ra} lat={dec} radius={addresses.EXAMPLE_RADIUS_DEG}"
+        where = f"lon={ra} lat={dec} radius={RADIUS_DEG}"
         lines += ["", f"stilts cone serviceurl={shlex.quote(base_url + addresses.cone(shown.table))} \\", f"  {where} ofmt=ascii"]
     return "\n".join(lines)
 
