@@ -20,6 +20,7 @@ from vo_server.model.capability import (
     OutputFormat,
     ServiceCapabilities,
     SimpleImageAccess,
+    SimpleSpectralAccess,
     TableAccess,
 )
 from vo_server.model.catalogue import Catalogue, Key, Position, Schema, Table
@@ -131,6 +132,20 @@ SIA1 = SimpleImageAccess(
     max_file_size=100_000_000,
     max_records=1000,
     test_query=((77.36, 5.69), (0.5, 0.25)),
+)
+
+SSA = SimpleSpectralAccess(
+    standard_id="ivo://ivoa.net/std/SSA",
+    description="Spectra by position.",
+    interfaces=(Interface(f"{BASE}/ssa?", version="1.1"),),
+    compliance="query",
+    data_sources=("survey", "pointed"),
+    creation_types=("archival",),
+    frames=("ICRS", "GALACTIC"),
+    max_search_radius=360.0,
+    max_records=1000,
+    default_max_records=100,
+    test_query=((77.36, 5.69), 0.5),
 )
 
 SERVICES = (

@@ -16,6 +16,7 @@ from registry_samples import (
     RULES,
     SERVICES,
     SIA1,
+    SSA,
     TAP,
     all_records,
     ask,
@@ -27,7 +28,7 @@ from vo_server.documents import vosi
 from vo_server.documents.xml import NAMESPACES
 
 STORE = sample_store()
-CAPABILITIES = vosi.capabilities([*SERVICES[0].capabilities, CONE, SIA1])
+CAPABILITIES = vosi.capabilities([*SERVICES[0].capabilities, CONE, SIA1, SSA])
 RECORDS = {name: record.dated(CREATED, NOW)[0].encode() for name, record in all_records().items()}
 ANSWERS = [
     ask(STORE, verb="Identify"),
@@ -149,6 +150,16 @@ BROKEN: list[tuple[str, str, bytes, str, Edit]] = [
         attribute("standardID", "ivo://ivoa.net/std/SCS"),
     ),
     ("capabilities", "cone-url", CAPABILITIES, "//capability[@xsi:type='cs:ConeSearch']//accessURL", text("https://vo.example.org/scs")),
+    *(
+        ("capabilities", assertion, CAPABILITIES, f"//capability[@xsi:type='{kind}']{path}", edit)
+        for kind, assertion, path, edit in (
+            ("sia:SimpleImageAccess", "sia-standard", "", attribute("standardID", "ivo://ivoa.net/std/SIA#query-2.0")),
+            ("sia:SimpleImageAccess", "sia-url", "//accessURL", text("https://vo.example.org/sia1")),
+            ("ssap:SimpleSpectralAccess", "ssa-standard", "", attribute("standardID", "ivo://ivoa.net/std/SSAP")),
+            ("ssap:SimpleSpectralAccess", "ssa-url", "//accessURL", text("https://vo.example.org/ssa")),
+            ("ssap:SimpleSpectralAccess", "ssa-request", "//queryDataCmd", text("REQUEST=queryData&POS=1,2")),
+        )
+    ),
     (
         "capabilities",
         "feature-spelling",

@@ -73,6 +73,11 @@ def polygon(coordinates: Iterable[float]) -> tree.Call:
     return call("POLYGON", *coordinates)
 
 
+def contains(outer: tree.Value, inner: tree.Value) -> tree.Condition:
+    """Whether the second region or point lies wholly in the first."""
+    return compare(call("CONTAINS", inner, outer), "=", 1)
+
+
 def meets(left: tree.Value, right: tree.Value) -> tree.Condition:
     """Whether two regions have a point in common."""
     return compare(call("INTERSECTS", left, right), "=", 1)

@@ -7,7 +7,7 @@ library.
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -52,6 +52,9 @@ OBSCORE_HEA = Table(
     utype=obscore_hea.UTYPE,
     index=2,
 )
+
+PREVIEWED = replace(OBSCORE, schema="vo_data", name="obscore_previewed", physical="vo_data.obscore_previewed")
+"""The rows of ivoa.obscore, and again those that have a preview, with that as their file. No query of a user's sees it."""
 
 TABLES = (
     OBSCORE,

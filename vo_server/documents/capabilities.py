@@ -14,6 +14,7 @@ from vo_server.model.capability import (
     LanguageFeature,
     Limits,
     SimpleImageAccess,
+    SimpleSpectralAccess,
     TableAccess,
 )
 
@@ -110,6 +111,7 @@ def _fill_cone_search(element: Element, cone: ConeSearch) -> None:
         query = add(element, "testQuery")
         for name, value in zip(("ra", "dec", "sr"), cone.test_query, strict=True):
             add(query, name, repr(value))
+        add_texts(query, "catalog", cone.test_table)
 
 
 def _fill_image_access(element: Element, images: SimpleImageAccess) -> None:
@@ -128,6 +130,26 @@ def _fill_image_access(element: Element, images: SimpleImageAccess) -> None:
         query = add(element, "testQuery")
         _add_size(query, "pos", position)
         _add_size(query, "size", size)
+
+
+def _fill_spectral_access(element: Element, spectra: SimpleSpectralAccess) -> None:
+    """SimpleDALRegExt 1.2 §3.3."""
+    add(element, "complianceLevel", spectra.compliance)
+    add_texts(element, "dataSource", *spectra.data_sources)
+    add_texts(element, "creationType", *spectra.creation_types)
+    add_texts(element, "supportedFrame", *spectra.frames)
+    for name, number in (
+        ("maxSearchRadius", spectra.max_search_radius),
+        ("maxRecords", spectra.max_records),
+        ("defaultMaxRecords", spectra.default_max_records),
+    ):
+        add_texts(element, name, None if number is None else repr(number))
+    if spectra.test_query is not None:
+        position, size = spectra.test_query
+        query = add(element, "testQuery")
+        _add_size(query, "pos", position)
+        add(query, "size", repr(size))
+        add(query, "queryDataCmd", "POS={},{}&SIZE={}".format(*position, size))
 
 
 def _add_size(parent: Element, name: str, degrees: tuple[float, float] | None) -> None:
@@ -150,6 +172,7 @@ CONTENTS: tuple[tuple[type[Capability], Callable[[Element, Any], None]], ...] = 
     (TableAccess, _fill_table_access),
     (ConeSearch, _fill_cone_search),
     (SimpleImageAccess, _fill_image_access),
+    (SimpleSpectralAccess, _fill_spectral_access),
     (Harvest, _fill_harvest),
 )
 """What each extended type writes after its interfaces."""

@@ -26,6 +26,7 @@ NAMESPACES: Mapping[str, str] = MappingProxyType(
         "oai_dc": "http://www.openarchives.org/OAI/2.0/oai_dc/",
         "ri": "http://www.ivoa.net/xml/RegistryInterface/v1.0",
         "sia": "http://www.ivoa.net/xml/SIA/v1.1",
+        "ssap": "http://www.ivoa.net/xml/SSA/v1.1",
         "tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0",
         "uws": "http://www.ivoa.net/xml/UWS/v1.0",
         "vg": "http://www.ivoa.net/xml/VORegistry/v1.0",

@@ -104,13 +104,15 @@ class TableAccess(Capability):
 class ConeSearch(Capability):
     """cs:ConeSearch (SimpleDALRegExt 1.2 §3.1).
 
-    ``test_query`` is (ra, dec, sr) in degrees and finds at least one row; None: no row is known.
+    ``test_query`` is (ra, dec, sr) in degrees and finds at least one row; None: no row is known. ``test_table``: the TABLE of the query,
+    where a service searches many (SCS2, draft of 2026, §6.3.2).
     """
 
     max_sr: float = 180.0
     max_records: int
     verbosity: bool = True
     test_query: tuple[float, float, float] | None
+    test_table: str | None = None
     xsi_type: str | None = "cs:ConeSearch"
 
 
@@ -130,6 +132,26 @@ class SimpleImageAccess(Capability):
     max_records: int | None = None
     test_query: tuple[tuple[float, float], tuple[float, float]] | None = None
     xsi_type: str | None = "sia:SimpleImageAccess"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleSpectralAccess(Capability):
+    """ssap:SimpleSpectralAccess (SimpleDALRegExt 1.2 §3.3).
+
+    ``compliance`` is query, minimal or full; ``data_sources`` are of survey, pointed, custom, theory, artificial; ``creation_types`` of
+    archival, cutout, filtered, mosaic, projection, spectralExtraction, catalogExtraction. Sizes are diameters in degrees.
+    ``test_query`` is a position and a size that find at least one spectrum.
+    """
+
+    compliance: str
+    data_sources: tuple[str, ...]
+    creation_types: tuple[str, ...]
+    frames: tuple[str, ...]
+    max_search_radius: float | None = None
+    max_records: int | None = None
+    default_max_records: int | None = None
+    test_query: tuple[tuple[float, float], float] | None = None
+    xsi_type: str | None = "ssap:SimpleSpectralAccess"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

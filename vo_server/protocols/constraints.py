@@ -1,7 +1,8 @@
 """What parameters ask of the rows of ObsCore, the same for SIA 2, SIAP 1 and SSAP: from a value to a condition."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from vo_server.adql import build, tree
@@ -10,6 +11,7 @@ from vo_server.dali.numbers import INFINITY, parse_integer
 from vo_server.dali.shapes import Circle, Range, Shape, parse_shape
 from vo_server.dali.timestamps import parse_timestamp
 from vo_server.errors import UsageError
+from vo_server.model.service import ServiceParam
 
 STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
 """Polarisation states (ObsCore 1.1 §B.6.6)."""
@@ -122,6 +124,11 @@ def touching(shape: Shape) -> tree.Condition:
         return build.meets(covered, build.circle(shape.ra, shape.dec, shape.radius))
     outlines = shape.outlines() if isinstance(shape, Range) else (shape.vertices,)
     return tree.Logical(0, "OR", tuple(build.meets(covered, build.polygon(chain.from_iterable(outline))) for outline in outlines))
+
+
+def offering(param: ServiceParam, options: Mapping[str, Sequence[str]]) -> ServiceParam:
+    """A parameter with the words that find something."""
+    return replace(param, options=tuple(options[param.name])) if param.name in options else param
 
 
 def refuse_nul(given: Iterable[tuple[str, Sequence[str]]]) -> None:
