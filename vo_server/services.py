@@ -27,6 +27,7 @@ from vo_server.model.resource import Resource, Site
 from vo_server.model.result import Info, Statement, TableHead
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.query.descriptors import descriptors_for
+from vo_server.query.fetch import Sources
 from vo_server.query.run import Answer
 from vo_server.settings import Settings
 
@@ -98,6 +99,7 @@ class Services:
         self.secret = self._keep_secret()
         """Signs what browsers keep for us; the same for all servers of this database."""
         self.results = ResultStore(settings.results_url)
+        self.upload_sources = Sources(settings.upload_sources, settings.upload_seconds)
         self.changes = Changes(database.app_uri)
         self._keeper = Keeper(self.jobs, self.results, settings.stalled_seconds)
 

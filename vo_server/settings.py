@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ class Settings(BaseModel):
     stalled_seconds: int = Field(
         20, description="A worker that has given no sign of life for so long is taken for dead, and its jobs are run again.", ge=2, le=3600
     )
+    upload_rows: int = Field(1_000_000, description="Most rows of a table that comes with a query (TAP's UPLOAD).", ge=1)
+    upload_bytes: int = Field(
+        100_000_000, description="Most bytes that all tables of one query have together, packed as well as unpacked.", ge=1000
+    )
+    upload_networks: str = Field(
+        "",
+        description="Private networks from which tables are fetched when UPLOAD names an address there, separated by commas "
+        "(10.1.0.0/16, ::1/128). Absent: public addresses only.",
+    )
+    upload_seconds: int = Field(60, description="Longest time to fetch a table from the address that UPLOAD names.", ge=1)
     max_query_length: int = Field(200_000, description="Longest ADQL text, in characters.", ge=1000)
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
     title: str = Field("vo-server", description="Name of the site on its pages.")
@@ -64,6 +75,13 @@ class Settings(BaseModel):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/") if value else value
+
+    @field_validator("upload_networks")
+    @classmethod
+    def _of_networks(cls, value: str) -> str:
+        for text in filter(None, value.replace(",", " ").split()):
+            ip_network(text)
+        return value
 
     @model_validator(mode="after")
     def _in_order(self) -> "Settings":
@@ -76,6 +94,11 @@ class Settings(BaseModel):
     def results_url(self) -> str:
         """Where results of jobs are kept."""
         return self.result_store or str(self.data_dir.resolve() / "results")
+
+    @property
+    def upload_sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The private networks from which uploads are fetched."""
+        return tuple(ip_network(text) for text in self.upload_networks.replace(",", " ").split())
 
     @property
     def serve_runs_jobs(self) -> bool:

@@ -389,3 +389,25 @@ def test_capabilities_declare_what_holds(client: TestClient, site: Services) -> 
     assert limits["executionDuration"] == (str(settings.async_seconds), str(settings.hard_async_seconds))
     assert limits["retentionPeriod"] == (str(settings.retention_hours * 3600), str(settings.hard_retention_hours * 3600))
     assert client.get(f"{make(client)}/executionduration").text == str(settings.async_seconds)
+
+
+def test_uploads_stay_with_their_job(client: TestClient, work: Callable[[], int], site: Services) -> None:
+    query = "SELECT a.x, b.y FROM TAP_UPLOAD.a CROSS JOIN TAP_UPLOAD.b"
+    form = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv", "UPLOAD": "a,param:one"}
+    url = client.post("/tap/async", data=form, files={"one": ("one.csv", b"x\n1\n2\n")}).headers["location"]
+    client.post(f"{url}/parameters", data={"UPLOAD": "b,param:one"}, files={"one": ("two.csv", b"y\n3\n")})
+    shown = {parameter.get("id"): parameter for parameter in document(client, f"{url}/parameters").iter(f"{UWS}parameter")}
+    assert shown["UPLOAD"].text == "a,param:one;b,param:one"
+    assert "one" not in shown
+    reference = shown["TAP_UPLOAD.b"]
+    assert reference.get("byReference") == "true"
+    assert client.get(reference.text).content == b"y\n3\n"
+    twice = client.post(f"{url}/parameters", data={"UPLOAD": "A,param:one"}, files={"one": ("two.csv", b"y\n3\n")})
+    assert twice.status_code == 400
+    assert "two tables are called" in twice.text
+    client.post(f"{url}/phase", data={"PHASE": "RUN"})
+    work()
+    assert client.get(f"{url}/results/result").text.splitlines() == ["x,y", "1,3", "2,3"]
+    client.delete(url)
+    assert site.results.job_ids() == set()
+    assert client.get(reference.text).status_code == 404

@@ -11,7 +11,9 @@ Names = tuple[str, str]
 def position_of_table(table: Table) -> Names | None:
     """The columns from which a published table's cells are computed."""
     position = table.position
-    return (position.ra, position.dec) if position is not None and position.indexed else None
+    if position is None or not position.indexed:
+        return None
+    return table.stored.get(position.ra, position.ra), table.stored.get(position.dec, position.dec)
 
 
 def position_of_query(query: resolved.Query) -> Names | None:

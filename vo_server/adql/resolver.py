@@ -255,7 +255,9 @@ class _Resolver:
             label = (node.alias or node.parts[-1]).text
             return resolved.CommonSource(self.alias(), label, common.fields, common.position, common.sql)
         table = self.find_table(node)
-        fields = tuple(resolved.Field(column, column.name) for column in table.columns if column.name != CELL)
+        fields = tuple(
+            resolved.Field(column, table.stored.get(column.name, column.name)) for column in table.columns if column.name != CELL
+        )
         label = node.alias.text if node.alias else table.name
         return resolved.TableSource(self.alias(), label, fields, position_of_table(table), table)
 

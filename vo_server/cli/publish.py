@@ -14,8 +14,8 @@ from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
+from vo_server.formats.readers.infer import fold
 from vo_server.publish import Published, PublishOptions, publish_file, sweep
-from vo_server.publish.infer import fold
 
 Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
 SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]

@@ -5,7 +5,7 @@ by the options in their URI; a query is one statement, hence one transaction.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
 import adbc_driver_manager
@@ -14,7 +14,8 @@ import pyarrow
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from vo_server.errors import TimeLimitError, UnavailableError, UsageError, VoError
+from vo_server.db.temporary import Hold, fill
+from vo_server.errors import SetupError, TimeLimitError, UnavailableError, UsageError, VoError
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 
@@ -25,6 +26,7 @@ POOL_WAIT_S = 10
 
 DATA_EXCEPTION = "22"
 QUERY_CANCELED = "57014"
+NO_PRIVILEGE = "42501"
 CONNECTION_LOST = ("08", "57P")
 
 
@@ -41,7 +43,7 @@ class ResultStream:
 
     def __init__(self, pool: "QueryPool", statement: Statement, seconds: int | None = None) -> None:
         self.columns: tuple[Column, ...] = statement.columns
-        self._pool, self._sql, self._seconds = pool, statement.sql, seconds
+        self._pool, self._statement, self._seconds = pool, statement, seconds
         self._lock = threading.Lock()
         self._cancelled = False
         self._finished = False
@@ -52,7 +54,7 @@ class ResultStream:
 
     def run(self) -> None:
         """Run the statement; raises VoError if the database refuses it before the first row."""
-        self._connection, self._reader = self._pool._run(self._sql, self._seconds, self._hold)
+        self._connection, self._reader = self._pool._run(self._statement, self._seconds, self._hold)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
         """The batches, in order; their columns correspond to `columns` by position."""
@@ -78,7 +80,8 @@ class ResultStream:
 
     def close(self) -> None:
         """Give the connection back. After an unfinished statement the state of its COPY is uncertain: cancelled and thrown away,
-        since closing alone would read it to its end, and a clone costs three milliseconds.
+        since closing alone would read it to its end, and a clone costs three milliseconds. So does a connection with temporary tables:
+        that they are gone in every case is PostgreSQL's care.
         """
         self.cancel()
         with self._lock:
@@ -88,7 +91,7 @@ class ResultStream:
             return
         with suppress(*FAILURES):
             cursor.close()
-        if self._complete:
+        if self._complete and not self._statement.tables:
             connection.close()
         else:
             connection.invalidate()
@@ -130,16 +133,18 @@ class QueryPool:
         connection.adbc_connection.set_autocommit(True)  # a clone does not inherit it
         return connection
 
-    def _run(
-        self, sql: str, seconds: int | None, hold: Callable[[adbc_driver_postgresql.dbapi.Cursor], None]
-    ) -> tuple[PoolProxiedConnection, pyarrow.RecordBatchReader]:
+    def _run(self, statement: Statement, seconds: int | None, hold: Hold) -> tuple[PoolProxiedConnection, pyarrow.RecordBatchReader]:
         for attempt in range(self._pool.size() + 1):
             connection = self._checkout()
             try:
                 if seconds is not None:
                     self._limit(connection, seconds)
-                return connection, self._execute(connection, sql, hold)
+                if statement.tables:
+                    fill(connection, statement.tables, hold)
+                return connection, self._execute(connection, statement.sql, hold)
             except VoError:
+                if statement.tables:
+                    connection.invalidate()
                 connection.close()
                 raise
             except adbc_driver_manager.Error as error:
@@ -166,9 +171,7 @@ class QueryPool:
             cursor.close()
 
     @staticmethod
-    def _execute(
-        connection: PoolProxiedConnection, sql: str, hold: Callable[[adbc_driver_postgresql.dbapi.Cursor], None]
-    ) -> pyarrow.RecordBatchReader:
+    def _execute(connection: PoolProxiedConnection, sql: str, hold: Hold) -> pyarrow.RecordBatchReader:
         cursor = connection.cursor()
         try:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
@@ -220,6 +223,11 @@ def explain(error: Exception) -> VoError | Exception:
         )
     if state.startswith(DATA_EXCEPTION) or (not state and "ERROR:  " in text and any(sign in text for sign in DATA_FAULTS)):
         return UsageError(f"The database could not compute a value of the query: {_first_line(text)}.", parameter="QUERY")
+    if state == NO_PRIVILEGE and "temporary" in text:
+        return SetupError(
+            "Users' queries may not create temporary tables in the database, which uploads need.",
+            hint="GRANT TEMPORARY ON DATABASE … TO the role of queries (vo_query) allows it.",
+        )
     if is_lost(error):
         return UnavailableError("The database does not answer.", hint="Try again in a moment.")
     return error

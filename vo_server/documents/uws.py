@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from vo_server.dali.uploads import parse_uploads
 from vo_server.documents.xml import Element, add, document, serialise
 from vo_server.model.job import Job
 
@@ -24,7 +25,7 @@ def job(shown: Job, url: str) -> bytes:
     _add_nillable(root, "endTime", written(shown.ended) if shown.ended else None)
     add(root, "uws:executionDuration", str(shown.duration_s))
     add(root, "uws:destruction", written(shown.destruction))
-    _fill_parameters(add(root, "uws:parameters"), shown)
+    _fill_parameters(add(root, "uws:parameters"), shown, url)
     _fill_results(add(root, "uws:results"), shown, url)
     if shown.error is not None:
         summary = {"type": "transient" if shown.error.transient else "fatal", "hasDetail": "true"}
@@ -46,10 +47,10 @@ def jobs(shown: Iterable[Job], url: str) -> bytes:
     return serialise(root)
 
 
-def parameters(shown: Job) -> bytes:
-    """The parameters of a job, alone."""
+def parameters(shown: Job, url: str) -> bytes:
+    """The parameters of the job at `url`, alone."""
     root = document("uws:parameters", ("xlink",))
-    _fill_parameters(root, shown)
+    _fill_parameters(root, shown, url)
     return serialise(root)
 
 
@@ -65,9 +66,13 @@ def written(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _fill_parameters(parent: Element, shown: Job) -> None:
+def _fill_parameters(parent: Element, shown: Job, url: str) -> None:
+    """The parameters as they were given, and the tables that came with the job by reference (UWS 1.1 §2.1.11)."""
     for name, value in shown.parameters:
         add(parent, "uws:parameter", value, {"id": name})
+    uploads = parse_uploads(value for name, value in shown.parameters if name.upper() == "UPLOAD")
+    for upload in (upload for upload in uploads if upload.part is not None):
+        add(parent, "uws:parameter", f"{url}/uploads/{upload.name}", {"id": f"TAP_UPLOAD.{upload.name}", "byReference": "true"})
 
 
 def _fill_results(parent: Element, shown: Job, url: str) -> None:

@@ -1,15 +1,19 @@
 """Parameters as the VO means them: names without case, repeatable, by query string or form (DALI 1.1 §2.2, §3.1–3.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from vo_server.dali.uploads import Upload
 from vo_server.errors import UsageError
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+BLOCK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,16 @@ class Params:
         if len(values) > 1:
             raise UsageError(f"{name} was given {len(values)} different values; it takes one.", parameter=name)
         return values[0] if values else None
+
+    def upload(self, upload: Upload) -> Iterator[bytes] | None:
+        """The content of an upload that is a part of the form, be it sent as a file or as a field; None if there is no such part."""
+        name = upload.part
+        file = self.files.get(name) if name is not None else None
+        if file is not None:
+            file.file.seek(0)
+            return iter(partial(file.file.read, BLOCK_BYTES), b"")
+        text = next((value for key, value in self.pairs if key == name), None)
+        return None if text is None else iter((text.encode(),))
 
     def names(self) -> set[str]:
         """All parameter names, in capitals."""

@@ -87,6 +87,18 @@ class ResultStore:
 
         return chunks()
 
+    def write_upload(self, job_id: str, name: str, chunks: Iterable[bytes]) -> int:
+        """Keep the content of the table `name` (an identifier) that came with a job, for whichever worker runs it."""
+        return self.write(_upload_path(job_id, name), chunks)
+
+    def read_upload(self, job_id: str, name: str) -> Iterator[bytes] | None:
+        """What `write_upload` kept under this name; None if there is nothing."""
+        if not name.isidentifier():
+            return None
+        with suppress(NotFoundError):
+            return self.read(_upload_path(job_id, name))
+        return None
+
     def remove(self, job_id: str) -> None:
         """Delete all files of a job."""
         with suppress(FileNotFoundError):
@@ -105,3 +117,7 @@ class ResultStore:
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
+
+
+def _upload_path(job_id: str, name: str) -> str:
+    return f"{job_id}/uploads/{name.lower()}"

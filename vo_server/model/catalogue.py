@@ -1,8 +1,10 @@
 """What is published: schemas, tables, resources, as one immutable snapshot that a request uses from beginning to end."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 
 from vo_server.model.columns import Column
 
@@ -65,6 +67,8 @@ class Table:
     resource: str | None = None
     """The ``schema/name`` of the resource it belongs to."""
     datetime_loaded: datetime | None = None
+    stored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Column → its name in the physical table, where that is another."""
 
     @property
     def full_name(self) -> str:
@@ -109,6 +113,10 @@ class Catalogue:
         found = self._by_name.get(full_name.lower(), [])
         exact = [table for table in found if table.full_name == full_name] or found
         return exact[0] if len(exact) == 1 else None
+
+    def with_tables(self, more: "tuple[Table, ...]") -> "Catalogue":
+        """The same with some tables that one query alone sees (uploads, TAP 1.1 §2.7.6)."""
+        return replace(self, tables=(*self.tables, *more)) if more else self
 
     def of_schema(self, schema: str) -> tuple[Table, ...]:
         """The tables of a schema, in catalogue order."""

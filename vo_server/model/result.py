@@ -3,8 +3,27 @@
 from dataclasses import dataclass
 from enum import Enum
 
+import pyarrow
+
 from vo_server.model.columns import Column
 from vo_server.model.service import ServiceDescriptor, ServiceParam
+
+TEMPORARY = "pg_temp"
+"""Schema of the tables that one connection alone sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryTable:
+    """A table that is made for one statement and is gone with it.
+
+    ``name`` is bare, within TEMPORARY; ``columns`` are (name, SQL type), as the columns of `rows` by position; ``indexed`` is the column
+    with an index, if one has.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    rows: pyarrow.Table
+    indexed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +31,14 @@ class Statement:
     """SQL to stream, and what comes out of it.
 
     ``sql`` carries its literals (with bound parameters ADBC does not stream) and casts every output column to its ``Column.sql_type``,
-    in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not.
+    in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not. ``tables`` must be there
+    when it runs.
     """
 
     sql: str
     columns: tuple[Column, ...]
     limit: int | None = None
+    tables: tuple[TemporaryTable, ...] = ()
 
 
 class Ending(Enum):

@@ -1,7 +1,7 @@
 """TAP 1.1: ADQL over every published table, synchronously and as jobs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vo_server import adql
+from vo_server.dali.uploads import Upload, parse_uploads
 from vo_server.db.stream import LimitedPool
 from vo_server.documents.vosi import TABLES_ID, vosi_capabilities
 from vo_server.errors import QueryMeaningError, UsageError
@@ -23,6 +24,7 @@ from vo_server.model.job import Job
 from vo_server.model.result import Info, Statement
 from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
+from vo_server.query.uploads import Parts, UploadedTable, missing_part, read_uploads
 from vo_server.services import Services
 from vo_server.settings import Settings
 from vo_server.sql import compile_adql
@@ -32,6 +34,7 @@ PATH = "tap"
 JOB_KIND = "tap"
 """What a TAP job is called in ``vo.jobs``."""
 OBSCORE_ID = "ivo://ivoa.net/std/ObsCore#core-1.1"
+UPLOAD_METHODS = tuple(f"ivo://ivoa.net/std/TAPRegExt#upload-{method}" for method in ("inline", "http", "https"))
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 
 
@@ -45,6 +48,7 @@ class Request:
     maxrec: int | None
     """None: the default, unless the query limits itself by TOP."""
     run_id: str | None = None
+    uploads: tuple[Upload, ...] = ()
 
     @classmethod
     def from_params(cls, params: Params, settings: Settings) -> "Request":
@@ -54,21 +58,21 @@ class Request:
         query = params.one("QUERY")
         if query is None or not query.strip():
             raise UsageError("The parameter QUERY is missing: it holds the ADQL text.", parameter="QUERY")
-        if params.all("UPLOAD"):
-            raise UsageError("This service does not take uploads.", parameter="UPLOAD")
+        uploads = parse_uploads(params.all("UPLOAD"))
         format_, content_type = _format(params)
         run_id = params.one("RUNID")
         if run_id is not None and (len(run_id) > 64 or not run_id.isprintable()):
             raise UsageError("RUNID takes at most 64 printable characters.", parameter="RUNID")
-        return cls(query, format_, content_type, maxrec(params, default=None, hard=settings.hard_maxrec), run_id)
+        return cls(query, format_, content_type, maxrec(params, default=None, hard=settings.hard_maxrec), run_id, uploads)
 
 
 def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
     """``/tap/sync``, ``/tap/async`` and what VOSI puts beside them."""
 
     async def sync(request: HttpRequest) -> Response:
-        asked = Request.from_params(await read_params(request), services.settings)
-        answer = await run_sync(lambda: perform(services, asked), limiter=services.limiter)
+        params = await read_params(request)
+        asked = Request.from_params(params, services.settings)
+        answer = await run_sync(lambda: perform(services, asked, params.upload), limiter=services.limiter)
         reply = await stream(request, answer, services.limiter)
         reply.headers.add_vary_header("Accept")
         return reply
@@ -84,8 +88,9 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
 def accept(params: Params) -> None:
     """Refuse at once what no job can do; all else about parameters is told when the job runs (TAP 1.1 §2.2)."""
-    if params.all("UPLOAD") or params.files:
-        raise UsageError("This service does not take uploads.", parameter="UPLOAD")
+    for upload in parse_uploads(params.all("UPLOAD")):
+        if upload.part is not None and params.upload(upload) is None:
+            raise missing_part(upload)
 
 
 def performer(services: Services) -> Perform:
@@ -93,41 +98,48 @@ def performer(services: Services) -> Perform:
 
     def perform_job(job: Job) -> Answer:
         asked = Request.from_params(Params(job.parameters), services.settings)
-        return perform(services, asked, services.job_pool.limited(job.duration_s))
+
+        def parts(upload: Upload) -> Iterator[bytes] | None:
+            return services.results.read_upload(job.job_id, upload.name)
+
+        return perform(services, asked, parts, services.job_pool.limited(job.duration_s))
 
     return perform_job
 
 
-def perform(services: Services, asked: Request, pool: LimitedPool | None = None) -> Answer:
-    """The answer to `asked`, not yet started; `pool`: connections with other limits than those of sync."""
-    statement, limit = limited(services, asked)
+def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool | None = None) -> Answer:
+    """The answer to `asked`, not yet started; `parts` are those of the form; `pool`: connections with other limits than those of sync."""
+    settings = services.settings
+    uploaded = read_uploads(asked.uploads, parts, services.upload_sources, settings.upload_rows, settings.upload_bytes)
+    statement, limit = limited(services, asked, uploaded)
     infos = (Info("query", asked.query),)
     return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos, pool=pool)
 
 
-def limited(services: Services, asked: Request) -> tuple[Statement, int]:
+def limited(services: Services, asked: Request, uploaded: Sequence[UploadedTable]) -> tuple[Statement, int]:
     """The statement and the most rows to send: MAXREC, else the query's own TOP, else the default; never above the hard limit."""
     settings = services.settings
     limit = settings.default_maxrec if asked.maxrec is None else asked.maxrec
-    statement = translate(services, asked.query, limit + 1)
+    statement = translate(services, asked.query, uploaded, limit + 1)
     if asked.maxrec is None and statement.limit is not None and statement.limit > limit:
         limit = settings.hard_maxrec
-        statement = translate(services, asked.query, limit + 1)
-    return statement, limit
+        statement = translate(services, asked.query, uploaded, limit + 1)
+    return replace(statement, tables=tuple(one.stored for one in uploaded)), limit
 
 
-def translate(services: Services, query: str, max_rows: int) -> Statement:
+def translate(services: Services, query: str, uploaded: Sequence[UploadedTable], max_rows: int) -> Statement:
     """SQL for an ADQL text. A name that is not known is looked for once more in what was published this very moment."""
     if len(query) > services.settings.max_query_length:
         raise UsageError(
             f"The query is {len(query)} characters long; at most {services.settings.max_query_length} are taken.", parameter="QUERY"
         )
+    more = tuple(one.table for one in uploaded)
     try:
-        return compile_adql(query, services.catalogue(), max_rows=max_rows)
+        return compile_adql(query, services.catalogue().with_tables(more), max_rows=max_rows)
     except QueryMeaningError:
         if not services.refresh():
             raise
-        return compile_adql(query, services.catalogue(), max_rows=max_rows)
+        return compile_adql(query, services.catalogue().with_tables(more), max_rows=max_rows)
 
 
 def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
@@ -137,13 +149,16 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
     access = TableAccess(
         standard_id=STANDARD_ID,
         interfaces=(Interface(url, version="1.1"),),
-        description="ADQL queries over all published tables.",
+        description="ADQL queries over all published tables, and over tables that come with the query: up to "
+        f"{settings.upload_rows} rows each, {settings.upload_bytes} bytes together; VOTable, FITS, Parquet, CSV or TSV.",
         languages=(_language(),),
         output_formats=tuple(OutputFormat(format_.media_type, format_.aliases, format_.ivoid) for format_ in FORMATS),
         data_models=(("ObsCore-1.1", OBSCORE_ID),) if has_obscore else (),
         retention_s=Limits(settings.retention_hours * 3600, settings.hard_retention_hours * 3600, "s"),
         duration_s=Limits(settings.async_seconds, settings.hard_async_seconds, "s"),
         output_limit=Limits(settings.default_maxrec, settings.hard_maxrec, "row"),
+        upload_methods=UPLOAD_METHODS,
+        upload_limit=Limits(settings.upload_rows, settings.upload_rows, "row"),
     )
     tables = Capability(standard_id=TABLES_ID, interfaces=(Interface(f"{url}/tables", use="full"),), description="The published tables.")
     return ServiceCapabilities(PATH, (access, *vosi_capabilities(url), tables, examples.capability(url)))

@@ -10,6 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from vo_server.dali.uploads import parse_uploads
 from vo_server.documents import uws
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.formats import votable
@@ -27,6 +28,9 @@ LONGEST_WAIT_S = 30
 
 CONTROLS = frozenset({"PHASE", "RUNID", "ACTION"})
 """What a POST says about the job rather than to its work (UWS 1.1 §2.2.3)."""
+
+UPLOAD = "UPLOAD"
+UPLOADS_JOINED = ";"
 
 LONGEST_RUN_ID = 64
 
@@ -48,10 +52,11 @@ def routes(services: Services, path: str, kind: str, accept: Accept) -> list[Rou
         "/{job_id}/destruction": {"GET": tree.text(lambda job: uws.written(job.destruction)), "POST": tree.change(tree.set_destruction)},
         "/{job_id}/quote": {"GET": tree.text(lambda _: "")},
         "/{job_id}/owner": {"GET": tree.text(lambda job: job.owner or "")},
-        "/{job_id}/parameters": {"GET": tree.document(lambda job, _: uws.parameters(job)), "POST": tree.change(tree.set_parameters)},
+        "/{job_id}/parameters": {"GET": tree.document(uws.parameters), "POST": tree.change(tree.set_parameters)},
         "/{job_id}/results": {"GET": tree.document(uws.results)},
         "/{job_id}/results/result": {"GET": tree.send_result},
         "/{job_id}/error": {"GET": tree.show_error},
+        "/{job_id}/uploads/{name}": {"GET": tree.send_upload},
     }
     return [
         Route(f"{path}{below}", guard(handler, Dialect.TEXT), methods=[method])
@@ -87,6 +92,11 @@ class JobTree:
 
         def make() -> Job:
             job = self.jobs.create(self.kind, pairs, run_id)
+            try:
+                self._keep_uploads(job.job_id, params)
+            except BaseException:
+                self._destroy(job.job_id)
+                raise
             if starts:
                 self.jobs.start(job.job_id)
             return job
@@ -113,12 +123,7 @@ class JobTree:
     async def delete(self, request: HttpRequest) -> Response:
         """Destroy the job: its query is cancelled, its files are gone."""
         job = await self._job(request)
-
-        def destroy() -> None:
-            self.jobs.remove(job.job_id)
-            self.services.results.remove(job.job_id)
-
-        await run_sync(destroy)
+        await run_sync(self._destroy, job.job_id)
         return RedirectResponse(self.url, status_code=303)
 
     async def send_result(self, request: HttpRequest) -> Response:
@@ -134,6 +139,16 @@ class JobTree:
         if request.method == "HEAD":
             return Response(headers=headers)
         return StreamingResponse(await run_sync(self.services.results.read, job.result.path), headers=headers)
+
+    async def send_upload(self, request: HttpRequest) -> Response:
+        """A table that came with the job, as it came: what the job's parameters refer to (UWS 1.1 §2.1.11)."""
+        job = await self._job(request)
+        name = request.path_params["name"]
+        content = await run_sync(self.services.results.read_upload, job.job_id, name)
+        if content is None:
+            raise NotFoundError(f"No table {name} came with the job.")
+        headers = {"Content-Type": "application/octet-stream", "Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+        return StreamingResponse(content, headers=headers)
 
     async def show_error(self, request: HttpRequest) -> Response:
         """Why the job failed, as its result would have said it: status 200, since this is the document (TAP 1.1 §2.2)."""
@@ -192,7 +207,20 @@ class JobTree:
     def set_parameters(self, job_id: str, params: Params) -> None:
         """Add and replace parameters, RUNID too."""
         self.accept(params)
-        self.jobs.set_parameters(job_id, job_parameters(params), read_run_id(params))
+        before = next((value for name, value in self.jobs.get(job_id).parameters if name.upper() == UPLOAD), None)
+        self.jobs.set_parameters(job_id, job_parameters(params, before), read_run_id(params))
+        self._keep_uploads(job_id, params)
+
+    def _keep_uploads(self, job_id: str, params: Params) -> None:
+        """Put the tables that came in the form where whichever worker runs the job finds them."""
+        for upload in parse_uploads(params.all(UPLOAD)):
+            content = params.upload(upload)
+            if content is not None:
+                self.services.results.write_upload(job_id, upload.name, content)
+
+    def _destroy(self, job_id: str) -> None:
+        self.jobs.remove(job_id)
+        self.services.results.remove(job_id)
 
     async def _wait(self, job: Job, seconds: float, phase: Phase | None) -> Job:
         """The job when it has left its phase, or after `seconds`; at once if it is not in `phase`, or nothing can follow."""
@@ -249,10 +277,21 @@ def one_phase(params: Params) -> Phase | None:
     return None if text is None else _phase(text)
 
 
-def job_parameters(params: Params) -> list[tuple[str, str]]:
-    """What is said to the job's work; names are unique without regard to case (UWS 1.1 §2.2.3.5), different values of one are refused."""
-    names = {name.upper(): name for name, _ in params.pairs if name.upper() not in CONTROLS}
-    return [(name, params.one(name) or "") for name in names.values()]
+def job_parameters(params: Params, uploads_before: str | None = None) -> list[tuple[str, str]]:
+    """What is said to the job's work; names are unique without regard to case (UWS 1.1 §2.2.3.5), different values of one are refused.
+
+    UPLOADs alone accumulate (TAP 1.1 §2.7.6): theirs are one value, behind `uploads_before`. Parts with tables are no parameters.
+    """
+    uploads = params.all(UPLOAD)
+    parts = {upload.part for upload in parse_uploads(uploads)}
+    names = {name.upper(): name for name, _ in params.pairs if name.upper() not in CONTROLS and name not in parts}
+    spelled = names.pop(UPLOAD, UPLOAD)
+    pairs = [(name, params.one(name) or "") for name in names.values()]
+    if uploads:
+        together = UPLOADS_JOINED.join([uploads_before, *uploads] if uploads_before else uploads)
+        parse_uploads([together])  # two of one name are refused
+        pairs.append((spelled, together))
+    return pairs
 
 
 def read_run_id(params: Params) -> str | None:

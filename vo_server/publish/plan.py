@@ -10,22 +10,22 @@ import pyarrow
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import Source, open_table, refuse_stream
-from vo_server.formats.readers.source import annotated
-from vo_server.model.columns import Column
-from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Descriptor, read_descriptor
-from vo_server.publish.infer import (
+from vo_server.formats.readers.infer import (
     Pair,
     declared_id,
     find_position,
     fold,
     given_position,
     id_candidates,
+    plausible,
     safe_names,
     time_columns,
     with_position,
 )
+from vo_server.formats.readers.source import annotated
+from vo_server.model.columns import Column
+from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Descriptor, read_descriptor
 from vo_server.publish.options import PublishOptions
-from vo_server.publish.survey import plausible
 
 DEFAULT_SCHEMA = "data"
 RESERVED_SCHEMAS = ("tap_schema", "tap_upload", "ivoa", "public", "vo", "vo_data", "rr", "information_schema")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vo_server.db.database import Database
+from vo_server.formats.readers.infer import with_id
 from vo_server.publish.flip import Flip, check_free, flip
-from vo_server.publish.infer import with_id
 from vo_server.publish.load import begun, fill
 from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer
 from vo_server.publish.plan import Plan, make_plan

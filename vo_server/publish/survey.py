@@ -1,6 +1,6 @@
 """What is learned of the rows while they pass: how many, where on the sky, when."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy
@@ -91,15 +91,3 @@ def compact(moc: MOC) -> str:
 def _degrees(values: pyarrow.Array) -> NDArray[numpy.float64]:
     """As doubles, NULL as NaN."""
     return numpy.asarray(values.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), dtype=numpy.float64)
-
-
-def plausible(batches: Iterable[tuple[pyarrow.Array, pyarrow.Array]]) -> bool:
-    """Whether pairs of columns can be right ascension and declination in degrees, and at least one row has both."""
-    seen = False
-    for ra, dec in batches:
-        for values, low, high in ((ra, 0, 360), (dec, -90, 90)):
-            bounds = pc.min_max(values)
-            if bounds["min"].is_valid and not (bounds["min"].as_py() >= low and bounds["max"].as_py() <= high):
-                return False
-        seen = seen or bool(pc.any(pc.and_(ra.is_valid(), dec.is_valid())).as_py())
-    return seen

@@ -1,5 +1,6 @@
 """Files → tables: FITS, VOTable, ECSV, CSV, TSV and Parquet, each as columns and batches of Arrow rows."""
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from vo_server.formats.readers.delimited import open_delimited
 from vo_server.formats.readers.ecsv import open_ecsv
 from vo_server.formats.readers.fits import open_fits
 from vo_server.formats.readers.parquet import open_parquet
-from vo_server.formats.readers.source import Source
+from vo_server.formats.readers.source import Bounds, Source
 from vo_server.formats.readers.ucds import is_controlled
 from vo_server.formats.readers.votable import open_votable
 
@@ -27,21 +28,52 @@ SIGNATURES = (
 """How a file of each format begins."""
 
 
-def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = ()) -> Source:
+def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = (), bounds: Bounds | None = None) -> Source:
     """The first table of a file, or the one named `table`; `nulls`: spellings of missing values in CSV and TSV besides the empty one.
 
-    The content decides on the format, the name only among text tables. Raises DataError naming file, row, column and what to do.
+    The content decides on the format, the name only among text tables. `bounds` are for a stranger's table, whose name tells nothing;
+    batches are to be held against them too. Raises DataError naming file, row, column and what to do, TooLargeError beyond the bounds.
     """
+    source = _opened(path, table, nulls, bounds)
+    if bounds is not None:
+        bounds.check(path.name, source.nrows or 0)
+    return source
+
+
+def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds | None) -> Source:
     beginning = _beginning(path)
     for signature, opened in SIGNATURES:
         if beginning.startswith(signature):
             return _checked(opened(path, table))
     if beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<VOTABLE")) or b"<VOTABLE" in beginning:
-        return _checked(open_votable(path, table))
+        return _checked(open_votable(path, table, bounds))
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if any(suffix in DELIMITED for suffix in suffixes[-2:]):
+    if (bounds is not None and _is_text_table(beginning)) or any(suffix in DELIMITED for suffix in suffixes[-2:]):
         return _checked(open_delimited(path, table, nulls))
     raise DataError(f"this is none of the formats we read: {KNOWN}.", source=path.name, hint=ADVICE)
+
+
+def _is_text_table(beginning: bytes) -> bool:
+    """Whether this may be the beginning of CSV or TSV: text whose first line has a delimiter, or is a single name."""
+    if (not beginning.isascii() and not _is_utf8(beginning)) or any(code in beginning for code in NOT_TEXT):
+        return False
+    lines = (line.strip() for line in beginning.decode(errors="ignore").lstrip("\ufeff").splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return not first.startswith(MARKUP) and (any(delimiter in first for delimiter in ",;\t|") or first.isidentifier())
+
+
+NOT_TEXT = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f")
+MARKUP = ("<", "{", "[", "%")
+"""How pages, JSON and PDF begin."""
+
+
+def _is_utf8(beginning: bytes) -> bool:
+    """Whether this is UTF-8, perhaps cut within its last character."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(beginning)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def refuse_stream(path: Path) -> None:
@@ -85,4 +117,4 @@ def _checked(source: Source) -> Source:
     return replace(source, notes=tuple(notes))
 
 
-__all__ = ["Source", "open_table", "refuse_stream"]
+__all__ = ["Bounds", "Source", "open_table", "refuse_stream"]

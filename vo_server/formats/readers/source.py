@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow
 
+from vo_server.errors import TooLargeError
 from vo_server.formats.readers.ucds import ucd as checked_ucd
 from vo_server.formats.readers.units import vounit
 from vo_server.model.columns import Column
@@ -25,6 +26,24 @@ ARROW_TYPES = {
     "unicodeChar": pyarrow.large_string(),
 }
 """VOTable primitive → the Arrow type of one element, as COPY into Column.sql_type needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most that is read of a stranger's table: rows, and bytes of memory that its values take."""
+
+    rows: int
+    size: int
+
+    def check(self, name: str, rows: int, size: int = 0) -> None:
+        """TooLargeError, which names the limit, if so many rows or bytes are more than that."""
+        if rows > self.rows:
+            raise TooLargeError(f"{name}: the table has more than {self.rows} rows, the limit for uploads.", hint=SMALLER)
+        if size > self.size:
+            raise TooLargeError(f"{name}: the values take more than {self.size} bytes, too much for an upload.", hint=SMALLER)
+
+
+SMALLER = "Send only the rows and columns that the query needs, or send it in parts."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """What a file does not say but its names, UCDs and units suggest; each guess comes with its reason."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+
+import pyarrow
+import pyarrow.compute as pc
 
 from vo_server.errors import DataError
 from vo_server.model.columns import CELL, NUMBERS, Column
@@ -146,6 +149,18 @@ def find_position(columns: Sequence[Column], in_range: Callable[[str, str], bool
         else:
             notes.append(f"{pair.ra} and {pair.dec} hold values that are no degrees: not used as the position ({pair.reason})")
     return None, [*notes, "no position was found, so there is no cone search (--ra and --dec name the columns)"]
+
+
+def plausible(batches: Iterable[tuple[pyarrow.Array, pyarrow.Array]]) -> bool:
+    """Whether pairs of columns can be right ascension and declination in degrees, and at least one row has both."""
+    seen = False
+    for ra, dec in batches:
+        for values, low, high in ((ra, 0, 360), (dec, -90, 90)):
+            bounds = pc.min_max(values)
+            if bounds["min"].is_valid and not (bounds["min"].as_py() >= low and bounds["max"].as_py() <= high):
+                return False
+        seen = seen or bool(pc.any(pc.and_(ra.is_valid(), dec.is_valid())).as_py())
+    return seen
 
 
 def _by_ucd(columns: Sequence[Column]) -> list[Pair]:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from vo_server.errors import DataError
+from vo_server.formats.readers.infer import find_position, fold, given_position, id_candidates, safe_names, with_position
 from vo_server.model.columns import Column, text
 from vo_server.publish.descriptor import descriptor_schema, read_descriptor
-from vo_server.publish.infer import find_position, fold, given_position, id_candidates, safe_names, with_position
 from vo_server.publish.options import PublishOptions
 from vo_server.publish.plan import make_plan
 

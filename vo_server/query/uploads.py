@@ -1,0 +1,188 @@
+"""Tables that come with a query: read, bounded, given positions and types, ready to be put beside the query (TAP 1.1 §2.7.6)."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+
+import numpy
+import pyarrow
+
+from vo_server.dali.uploads import Upload
+from vo_server.errors import DataError, TooLargeError, UsageError
+from vo_server.formats.readers import Bounds, Source, open_table
+from vo_server.formats.readers.infer import find_position, plausible
+from vo_server.formats.readers.source import SMALLER
+from vo_server.model.catalogue import Position, Table
+from vo_server.model.columns import CELL, POLYGON_TEXT, Column
+from vo_server.model.result import TEMPORARY, TemporaryTable
+from vo_server.query.fetch import Sources, fetch
+from vo_server.sky.cells import cells_of
+
+SCHEMA = "TAP_UPLOAD"
+
+GROWTH = 4
+"""So many times the bytes of an upload its values may take in memory: "1," is a double of eight bytes."""
+
+MAX_COLUMNS = 1500
+"""PostgreSQL allows 1600 in a table, less in some results."""
+
+BLOCK_BYTES = 1 << 18
+GZIP = b"\x1f\x8b"
+
+Parts = Callable[[Upload], Iterator[bytes] | None]
+"""Upload whose content came with the request → its bytes; None if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedTable:
+    """What the query sees of an upload, and its rows."""
+
+    table: Table
+    stored: TemporaryTable
+
+
+def read_uploads(uploads: Sequence[Upload], parts: Parts, sources: Sources, rows: int, size: int) -> tuple[UploadedTable, ...]:
+    """The tables of `uploads`: each of at most `rows` rows, all together of at most `size` bytes.
+
+    Raises TooLargeError that names the limit, and DataError that names table, row and column.
+    """
+    tables = []
+    budget = Budget(size)
+    for number, upload in enumerate(uploads, 1):
+        with TemporaryDirectory(prefix="vo-upload-") as directory:
+            path = Path(directory) / f"{SCHEMA}.{upload.name}"
+            save(path, _content(upload, parts, sources), budget)
+            tables.append(_read(upload.name, path, number, Bounds(rows, GROWTH * size)))
+    return tuple(tables)
+
+
+def _content(upload: Upload, parts: Parts, sources: Sources) -> Iterator[bytes]:
+    """The bytes of an upload, wherever they are."""
+    if upload.part is None:
+        return fetch(upload.uri, sources)
+    found = parts(upload)
+    if found is None:
+        raise missing_part(upload)
+    return found
+
+
+def missing_part(upload: Upload) -> UsageError:
+    """The error to tell for an upload whose content did not come."""
+    return UsageError(
+        f"UPLOAD: the form has no part {upload.part!r}, which is to be the table {upload.name}.",
+        hint="Send it as a file of a multipart/form-data body, under this name.",
+        parameter="UPLOAD",
+    )
+
+
+@dataclass
+class Budget:
+    """Bytes that may still come."""
+
+    size: int
+    used: int = 0
+
+    def spend(self, name: str, size: int) -> None:
+        """TooLargeError if `size` more bytes are too many."""
+        self.used += size
+        if self.used > self.size:
+            raise TooLargeError(f"{name}: the uploads have more than {self.size} bytes, the limit.", hint=SMALLER)
+
+
+def save(path: Path, blocks: Iterable[bytes], budget: Budget) -> None:
+    """Write `blocks` to `path`, unpacked if they are gzip's. Both sizes count."""
+    with path.open("wb") as file:
+        for block in _spent(path.name, blocks, budget):
+            file.write(block)
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    if packed:
+        _unpack(path, budget)
+
+
+def _unpack(path: Path, budget: Budget) -> None:
+    plain = path.with_suffix(f"{path.suffix}~")
+    try:
+        with gzip.open(path) as unpacked, plain.open("wb") as file:
+            for block in _spent(path.name, iter(lambda: unpacked.read(BLOCK_BYTES), b""), budget):
+                file.write(block)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"the compressed table cannot be unpacked ({error}).", source=path.name, hint="It is probably cut off.") from None
+    plain.replace(path)
+
+
+def _spent(name: str, blocks: Iterable[bytes], budget: Budget) -> Iterator[bytes]:
+    for block in blocks:
+        budget.spend(name, len(block))
+        yield block
+
+
+def _read(name: str, path: Path, number: int, bounds: Bounds) -> UploadedTable:
+    source = open_table(path, bounds=bounds)
+    if len(source.columns) > MAX_COLUMNS:
+        raise DataError(f"there are {len(source.columns)} columns; at most {MAX_COLUMNS} are taken.", source=path.name)
+    rows = _gathered(source, bounds)
+    columns = [_as_shape(column) for column in source.columns]
+    position, columns = _placed(columns, rows)
+    stored = {column.name: f"c{place}" for place, column in enumerate(columns, 1)}
+    fields = [(stored[column.name], column.sql_type) for column in columns]
+    values = rows.rename_columns(list(stored.values()))
+    if position is not None:
+        values = values.append_column(CELL, _cells(rows, position))
+        fields.append((CELL, "bigint"))
+    physical = f"u{number}"
+    table = Table(
+        SCHEMA,
+        name,
+        f"{TEMPORARY}.{physical}",
+        tuple(columns),
+        nrows=rows.num_rows,
+        position=position,
+        stored=MappingProxyType(stored),
+    )
+    return UploadedTable(table, TemporaryTable(physical, tuple(fields), values, CELL if position is not None else None))
+
+
+def _gathered(source: Source, bounds: Bounds) -> pyarrow.Table:
+    """All rows; stops with TooLargeError as soon as there are too many."""
+    batches: list[pyarrow.RecordBatch] = []
+    rows = size = 0
+    try:
+        for batch in source.batches():
+            rows += batch.num_rows
+            size += batch.nbytes
+            bounds.check(source.path.name, rows, size)
+            batches.append(batch)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"the rows cannot be read ({error}).", source=source.path.name) from None
+    return pyarrow.Table.from_batches(batches, source.schema)
+
+
+def _placed(columns: list[Column], rows: pyarrow.Table) -> tuple[Position | None, list[Column]]:
+    """The columns with right ascension and declination, found by UCD or name and looked at, and the columns as they came."""
+
+    def in_range(ra: str, dec: str) -> bool:
+        return plausible([(rows.column(ra), rows.column(dec))])
+
+    pair, _ = find_position(columns, in_range)
+    return (None if pair is None else Position(pair.ra, pair.dec)), columns
+
+
+def _cells(rows: pyarrow.Table, position: Position) -> pyarrow.Array:
+    """The HEALPix cell of each row; NULL where it has no position."""
+    ra, dec = (rows.column(name).cast(pyarrow.float64()).to_numpy() for name in (position.ra, position.dec))
+    cells = numpy.asarray(cells_of(ra, dec), dtype=numpy.int64)
+    return pyarrow.array(cells, pyarrow.int64(), mask=cells < 0)
+
+
+def _as_shape(column: Column) -> Column:
+    """A region in words keeps being one: ObsCore's s_region often comes without its xtype (ObsCore 1.1 §4.12)."""
+    said = (column.utype or "").lower().endswith(REGION_UTYPE) or (column.ucd or "").lower().startswith("pos.outline")
+    return replace(column, xtype=POLYGON_TEXT) if column.is_text and column.xtype is None and said else column
+
+
+REGION_UTYPE = "char.spatialaxis.coverage.support.area"
