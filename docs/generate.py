@@ -127,6 +127,8 @@ def _spelling(parameter: Any) -> str:
 
 
 def _default(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
     return "" if value is None or value is False or value == [] or callable(value) else f"`{value}`"
 
 

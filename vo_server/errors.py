@@ -12,6 +12,7 @@ A message says what was wrong, where, and what to do; it is written for the pers
     ├── TooLargeError         more than the declared limits allow
     ├── TimeLimitError        the query ran longer than allowed
     ├── UnavailableError      not now: overload, database down; try again
+    │   └── TooManyError      not now: this user has too much under way already
     ├── SetupError            the installation cannot work as it is configured
     └── InternalError         our own fault; carries an id that stands in the log
 """
@@ -113,6 +114,10 @@ class UnavailableError(VoError):
     def __init__(self, message: str, *, hint: str | None = None, retry_after: int = 10) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class TooManyError(UnavailableError):
+    """Not now: this user has as much under way as one may."""
 
 
 class SetupError(VoError):

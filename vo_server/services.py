@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from anyio import CapacityLimiter, move_on_after
+from anyio import move_on_after
 from anyio.to_thread import run_sync
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -16,6 +16,7 @@ from vo_server.db.database import Database
 from vo_server.db.listen import Watch
 from vo_server.db.stream import LimitedPool, QueryPool
 from vo_server.formats import Format
+from vo_server.http.reply import Traffic
 from vo_server.jobs.changes import Changes
 from vo_server.jobs.keeper import Keeper
 from vo_server.jobs.results import ResultStore
@@ -88,8 +89,7 @@ class Services:
         self.clock = clock
         self.started = clock()
         self.pool = QueryPool(database.query_uri({"statement_timeout": f"{settings.sync_seconds}s"}), settings.query_connections)
-        # more threads than connections: replies that are being sent hold a thread only while they work
-        self.limiter = CapacityLimiter(settings.query_connections * 4)
+        self.traffic = Traffic.of(settings)
         self._lock = threading.Lock()
         self._snapshot = self._load()
         self._away = False
@@ -99,7 +99,7 @@ class Services:
         self.secret = self._keep_secret()
         """Signs what browsers keep for us; the same for all servers of this database."""
         self.results = ResultStore(settings.results_url)
-        self.upload_sources = Sources(settings.upload_sources, settings.upload_seconds)
+        self.upload_sources = Sources(settings.upload_networks, settings.upload_seconds)
         self.changes = Changes(database.app_uri)
         self._keeper = Keeper(self.jobs, self.results, settings.stalled_seconds)
 

@@ -2,16 +2,25 @@
 
 import os
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from vo_server.errors import SetupError
 
 ENVIRONMENT_PREFIX = "VO_"
 DEFAULT_FILE = Path("vo.toml")
+
+
+def _words(value: object) -> object:
+    """What the environment says in one text, as a list."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_words)]
+"""Addresses and networks, in the environment separated by commas."""
 
 
 class Settings(BaseModel):
@@ -39,6 +48,27 @@ class Settings(BaseModel):
     hard_maxrec: int = Field(20_000_000, description="More rows than this never leave in one answer.", ge=1)
     sync_seconds: int = Field(60, description="Longest database time of a synchronous query.", ge=1)
     query_connections: int = Field(8, description="Connections to PostgreSQL for queries, per server process.", ge=1, le=200)
+    reserved_connections: int = Field(
+        2, description="Of query_connections, those that TAP leaves to cone searches and other short requests.", ge=0, le=199
+    )
+    user_queries: int = Field(
+        4, description="Synchronous TAP queries of one user (one address) at once, and as many short requests; more of them wait.", ge=1
+    )
+    waiting_queries: int = Field(
+        64, description="Queries that wait for their turn, a quarter of them of one user; more are sent away.", ge=0
+    )
+    waiting_seconds: int = Field(10, description="A query that has waited so long is sent away, to try again later.", ge=0)
+    trusted_proxies: Networks = Field(
+        (ip_network("127.0.0.1"), ip_network("::1")),
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed.",
+    )
+    spool_dir: Path | None = Field(
+        None,
+        description="Directory for the rows that slow readers have not taken yet, so that they hold no connection. Absent: the system's "
+        "temporary directory, which should be on disk.",
+    )
+    spool_megabytes: int = Field(1024, description="Most of one answer that is spooled so; then the database waits for the reader.", ge=0)
+    spool_total_megabytes: int = Field(8192, description="Most that is spooled for all readers of one server process together.", ge=0)
     async_seconds: int = Field(3600, description="Longest database time of an asynchronous job that does not ask for another.", ge=1)
     hard_async_seconds: int = Field(86_400, description="No job gets more database time than this.", ge=1)
     retention_hours: int = Field(168, description="A job and its result are destroyed so long after its creation.", ge=1)
@@ -59,9 +89,9 @@ class Settings(BaseModel):
     upload_bytes: int = Field(
         100_000_000, description="Most bytes that all tables of one query have together, packed as well as unpacked.", ge=1000
     )
-    upload_networks: str = Field(
-        "",
-        description="Private networks from which tables are fetched when UPLOAD names an address there, separated by commas "
+    upload_networks: Networks = Field(
+        (),
+        description="Private networks from which tables are fetched when UPLOAD names an address there "
         "(10.1.0.0/16, ::1/128). Absent: public addresses only.",
     )
     upload_seconds: int = Field(60, description="Longest time to fetch a table from the address that UPLOAD names.", ge=1)
@@ -76,13 +106,6 @@ class Settings(BaseModel):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/") if value else value
 
-    @field_validator("upload_networks")
-    @classmethod
-    def _of_networks(cls, value: str) -> str:
-        for text in filter(None, value.replace(",", " ").split()):
-            ip_network(text)
-        return value
-
     @model_validator(mode="after")
     def _in_order(self) -> "Settings":
         for lower, upper in (("async_seconds", "hard_async_seconds"), ("retention_hours", "hard_retention_hours")):
@@ -94,11 +117,6 @@ class Settings(BaseModel):
     def results_url(self) -> str:
         """Where results of jobs are kept."""
         return self.result_store or str(self.data_dir.resolve() / "results")
-
-    @property
-    def upload_sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The private networks from which uploads are fetched."""
-        return tuple(ip_network(text) for text in self.upload_networks.replace(",", " ").split())
 
     @property
     def serve_runs_jobs(self) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from anyio import CapacityLimiter
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -33,7 +32,8 @@ from vo_server.errors import (
 from vo_server.http.errors import Dialect, guard, render
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.http.params import Params, maxrec, read_params
-from vo_server.http.reply import stream
+from vo_server.http.reply import Traffic, stream
+from vo_server.settings import Settings
 
 
 async def echo(request: Request) -> Response:
@@ -112,6 +112,9 @@ def test_a_database_that_is_away_is_no_fault_of_ours(client: TestClient) -> None
     assert "secret" not in away.text + other.text
 
 
+SCOPE = {"type": "http", "method": "GET", "headers": [], "client": ("127.0.0.1", 1)}
+
+
 class Slow:
     """A work whose second piece comes only when it is cancelled."""
 
@@ -152,8 +155,8 @@ def test_what_runs_when_the_server_ends_is_stopped_and_closed() -> None:
                 sent.set()
 
         sent = asyncio.Event()
-        reply = await stream(Request({"type": "http", "method": "GET"}, receive), work, CapacityLimiter(1))
-        task = asyncio.ensure_future(reply({}, receive, send))
+        reply = await stream(Request(SCOPE, receive), work, Traffic.of(Settings()))
+        task = asyncio.ensure_future(reply(SCOPE, receive, send))
         await sent.wait()
         while not work.reading:
             await asyncio.sleep(0.001)
@@ -194,7 +197,7 @@ def test_who_waits_for_the_first_row_when_the_server_ends_is_told() -> None:
             await asyncio.sleep(60)
             return {"type": "http.disconnect"}
 
-        task = asyncio.ensure_future(stream(Request({"type": "http", "method": "GET"}, receive), work, CapacityLimiter(1)))
+        task = asyncio.ensure_future(stream(Request(SCOPE, receive), work, Traffic.of(Settings())))
         while not work.started.is_set():
             await asyncio.sleep(0.001)
         task.cancel()

@@ -34,6 +34,8 @@ def show(config: ConfigFile = None) -> None:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     text = "" if value is None else str(value)
     parts = urlsplit(text)
     if parts.scheme.startswith("postgres") and parts.password:

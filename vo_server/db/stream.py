@@ -110,6 +110,7 @@ class QueryPool:
     def __init__(self, uri: str, size: int) -> None:
         self._uri = uri
         self._base: adbc_driver_postgresql.dbapi.Connection | None = None
+        self._first = threading.Lock()
         self._pool = QueuePool(self._clone, pool_size=size, max_overflow=0, timeout=POOL_WAIT_S, reset_on_return=None, use_lifo=True)
 
     def open(self, statement: Statement) -> ResultStream:
@@ -127,8 +128,9 @@ class QueryPool:
             self._base.close()
 
     def _clone(self) -> adbc_driver_postgresql.dbapi.Connection:
-        if self._base is None:
-            self._base = adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True)
+        with self._first:  # several threads may come at once
+            if self._base is None:
+                self._base = adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True)
         connection = self._base.adbc_clone()
         connection.adbc_connection.set_autocommit(True)  # a clone does not inherit it
         return connection

@@ -15,6 +15,7 @@ from vo_server.errors import (
     SetupError,
     TimeLimitError,
     TooLargeError,
+    TooManyError,
     UnavailableError,
     UsageError,
     VoError,
@@ -43,6 +44,7 @@ STATUSES: tuple[tuple[type[VoError], int, str], ...] = (
     (ForbiddenError, 403, "UsageFault"),
     (TooLargeError, 413, "UsageFault"),
     (TimeLimitError, 408, "TransientFault"),
+    (TooManyError, 429, "TransientFault"),
     (UnavailableError, 503, "TransientFault"),
     (SetupError, 503, "FatalFault"),
     (InternalError, 500, "FatalFault"),
@@ -62,11 +64,12 @@ def render(error: VoError, dialect: Dialect) -> Response:
         return Response(votable.error_document(f"{label}: {error}"), status, headers, VOTABLE)
     if dialect is Dialect.FAULT_TEXT:
         return Response(f"{label}: {error}\n", status, headers, "text/plain; charset=utf-8")
-    # clients of the older protocols do not read the body of a 4xx answer
+    # clients of the older protocols do not read the body of a 4xx answer; "not now" must stay what it is
+    simple = status if status >= 500 or headers else 200
     if dialect is Dialect.SIMPLE:
-        return Response(votable.error_document(str(error)), 200 if status < 500 else status, headers, "text/xml")
+        return Response(votable.error_document(str(error)), simple, headers, "text/xml")
     if dialect is Dialect.SCS:
-        return Response(votable.cone_error_document(str(error)), 200 if status < 500 else status, headers, "text/xml")
+        return Response(votable.cone_error_document(str(error)), simple, headers, "text/xml")
     if dialect is Dialect.TEXT:
         return Response(f"{error}\n", status, headers, "text/plain; charset=utf-8")
     return Response(_page(str(error), status), status, headers, "text/html; charset=utf-8")

@@ -1,11 +1,11 @@
-"""Rows on their way to the client: streamed, cancelled when the client leaves."""
+"""Rows on their way to the client: streamed as they come, spooled for slow readers, cancelled when the client leaves."""
 
 import asyncio
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio.to_thread
@@ -15,8 +15,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vo_server.errors import UnavailableError, VoError
+from vo_server.http.admission import Admission, Bounds, Kind, Place
+from vo_server.http.backlog import Backlog, SpoolRoom
+from vo_server.http.identity import caller
+from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")
+
+MEGABYTE = 1 << 20
 
 
 class Work(Protocol):
@@ -29,7 +35,7 @@ class Work(Protocol):
         """Do all that can still fail with a status of its own, the first rows included."""
 
     def chunks(self) -> Iterator[bytes]:
-        """The body, piece by piece; whoever stops iterating must call close."""
+        """The body, piece by piece; what fails before the first one gets a status of its own too. Whoever stops iterating calls close."""
 
     def cancel(self) -> None:
         """Stop as soon as possible: nobody is listening any more."""
@@ -38,23 +44,51 @@ class Work(Protocol):
         """Give back what was held."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What all streamed replies of a server share: who may query, threads for blocking calls, the disk for slow readers' rows."""
+
+    settings: Settings
+    admission: Admission
+    threads: CapacityLimiter
+    room: SpoolRoom
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Traffic":
+        """As `settings` say."""
+        total = settings.query_connections
+        bounds = Bounds(
+            total=total,
+            long=max(1, total - settings.reserved_connections),
+            each=settings.user_queries,
+            waiting=settings.waiting_queries,
+            patience=settings.waiting_seconds,
+        )
+        room = SpoolRoom(settings.spool_dir, settings.spool_megabytes * MEGABYTE, settings.spool_total_megabytes * MEGABYTE)
+        # more threads than connections: replies that are being sent hold a thread only while they work
+        return cls(settings, Admission(bounds), CapacityLimiter(total * 4), room)
+
+
 class Lease:
     """A Work whose threads take turns, so that it is never closed under one that still reads; ``cancel`` alone does not wait."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
+        self._chunks: Iterator[bytes] = iter(())
         self._busy = threading.Lock()
         self._abandoned = False
 
-    def start(self) -> None:
-        """Begin the work."""
+    def start(self) -> bytes | None:
+        """Begin the work; gives the first piece of the body."""
         with self._busy:
             self.work.start()
+            self._chunks = self.work.chunks()
+            return next(self._chunks, None)
 
-    def pull(self, chunks: Iterator[bytes]) -> bytes | None:
+    def pull(self) -> bytes | None:
         """The next piece of the body; None at its end."""
         with self._busy:
-            return next(chunks, None)
+            return next(self._chunks, None)
 
     def abandon(self) -> None:
         """Stop the work and close it in a thread of its own: the server ends, and its loop waits for nobody any more."""
@@ -77,11 +111,13 @@ class Lease:
 
 
 class RowsReply(Response):
-    """A started Work as an ASGI response: headers first, then a chunk at a time, none held longer than the client needs to read it."""
+    """A started Work as an ASGI response. The work goes on at its own speed: what the client has not taken yet is a backlog, and when the
+    last piece is made the work's place is free for the next one, however slowly the client reads.
+    """
 
-    def __init__(self, lease: "Lease", watcher: "asyncio.Task[None]", limiter: CapacityLimiter, *, head_only: bool) -> None:
+    def __init__(self, lease: Lease, first: bytes | None, place: Place, watcher: "asyncio.Task[None]", traffic: Traffic) -> None:
         super().__init__(status_code=200, media_type=None)
-        self.lease, self.watcher, self.limiter, self.head_only = lease, watcher, limiter, head_only
+        self.lease, self.first, self.place, self.watcher, self.traffic = lease, first, place, watcher, traffic
         work = lease.work
         self.raw_headers = [(b"content-type", work.content_type.encode("latin-1"))]
         if work.filename:
@@ -89,30 +125,56 @@ class RowsReply(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the watcher reads `receive`
         """Send the body. A failure that the format cannot tell breaks the connection, lest the part be taken for the whole."""
-        pull = partial(self.lease.pull, self.lease.work.chunks())
+        backlog = Backlog(self.traffic.room)
+        self.watcher.add_done_callback(lambda _: backlog.drop())
+        making: asyncio.Task[None] | None = None
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            while not self.head_only and (chunk := await anyio.to_thread.run_sync(pull, limiter=self.limiter)) is not None:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if scope["method"] != "HEAD" and self.first is not None:
+                making = asyncio.create_task(self._make(backlog))
+                await send({"type": "http.response.body", "body": self.first, "more_body": True})
+                while (piece := await backlog.take()) is not None:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await making
             await send({"type": "http.response.body", "body": b""})
         except VoError as error:
-            log.warning("%s: connection broken", error)  # returning before the last body message makes the server close it
+            if not self.watcher.done():
+                log.warning("%s: connection broken", error)  # returning before the last body message makes the server close it
         except asyncio.CancelledError:
             self.lease.abandon()
             raise
         finally:
             self.watcher.cancel()
+            if making is not None:
+                making.cancel()
             await self.lease.close()
+            self.place.leave()
+            await backlog.close()
+
+    async def _make(self, backlog: Backlog) -> None:
+        try:
+            while (piece := await anyio.to_thread.run_sync(self.lease.pull, limiter=self.traffic.threads)) is not None:
+                await backlog.put(piece)
+            self.place.leave()
+        finally:
+            backlog.end()
 
 
-async def stream(request: Request, work: Work, limiter: CapacityLimiter) -> Response:
-    """Start `work` and give the reply that streams it; a client that goes away meanwhile cancels it (CHECKLIST TAP-043).
-    Raises UnavailableError if the server ends before there is anything to stream.
+async def stream(request: Request, work: Work, traffic: Traffic, kind: Kind = Kind.SHORT) -> Response:
+    """Wait for a place among the queries, start `work` and give the reply that streams it; a client that goes away meanwhile cancels it
+    (CHECKLIST TAP-043).
+
+    Raises UnavailableError if there is no place, or if the server ends before there is anything to stream.
     """
     lease = Lease(work)
     watcher = asyncio.create_task(_watch(request.receive, work))
     try:
-        await anyio.to_thread.run_sync(lease.start, limiter=limiter)
+        place = await traffic.admission.enter(caller(request, traffic.settings.trusted_proxies), kind, watcher)
+        try:
+            first = await anyio.to_thread.run_sync(lease.start, limiter=traffic.threads)
+        except BaseException:
+            place.leave()
+            raise
     except asyncio.CancelledError:
         watcher.cancel()
         lease.abandon()
@@ -121,7 +183,7 @@ async def stream(request: Request, work: Work, limiter: CapacityLimiter) -> Resp
         watcher.cancel()
         await lease.close()
         raise
-    return RowsReply(lease, watcher, limiter, head_only=request.method == "HEAD")
+    return RowsReply(lease, first, place, watcher, traffic)
 
 
 async def _watch(receive: Receive, work: Work) -> None:

@@ -47,7 +47,7 @@ def routes(services: Services) -> list[Route]:
 
     async def send_file(request: HttpRequest) -> Response:
         collection, path = request.path_params["collection"], request.path_params.get("path", "")
-        file, status = await run_sync(lambda: locate(services, collection, path), limiter=services.limiter)
+        file, status = await run_sync(lambda: locate(services, collection, path), limiter=services.traffic.threads)
         return DatasetReply(
             file, media_type=media_type(file.name), filename=file.name, stat_result=status, content_disposition_type="inline"
         )

@@ -117,8 +117,8 @@ def routes(services: Services) -> list[Route]:
 
     async def search(request: HttpRequest) -> Response:
         asked = Request.from_params(await read_params(request), services.settings)
-        answer = await run_sync(lambda: perform(services, request.path_params["table"], asked), limiter=services.limiter)
-        return await stream(request, answer, services.limiter)
+        answer = await run_sync(lambda: perform(services, request.path_params["table"], asked), limiter=services.traffic.threads)
+        return await stream(request, answer, services.traffic)
 
     return [Route(f"/{PATH}/{{table:path}}", guard(search, Dialect.SCS), methods=["GET", "POST"])]
 

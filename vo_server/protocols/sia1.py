@@ -198,8 +198,8 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
         asked = Request.from_params(await read_params(request), services.settings)
         if asked.conditions is None:
             return Response(describe(services, asked), media_type="text/xml")
-        answer = await run_sync(lambda: perform(services, asked), limiter=services.limiter)
-        return await stream(request, answer, services.limiter)
+        answer = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        return await stream(request, answer, services.traffic)
 
     return [
         Route(f"/{PATH}", guard(query, Dialect.SIMPLE), methods=["GET", "POST"]),

@@ -121,8 +121,8 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     async def search(params: Params, request: HttpRequest) -> Response:
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, asked), limiter=services.limiter)
-        return await stream(request, answer, services.limiter)
+        answer = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        return await stream(request, answer, services.traffic)
 
     async def query(request: HttpRequest) -> Response:
         params = await read_params(request)

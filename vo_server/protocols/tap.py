@@ -14,6 +14,7 @@ from vo_server.db.stream import LimitedPool
 from vo_server.documents.vosi import TABLES_ID, vosi_capabilities
 from vo_server.errors import QueryMeaningError, UsageError
 from vo_server.formats import FORMATS, Format, choose, negotiate
+from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
@@ -72,8 +73,8 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     async def sync(request: HttpRequest) -> Response:
         params = await read_params(request)
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, asked, params.upload), limiter=services.limiter)
-        reply = await stream(request, answer, services.limiter)
+        answer = await run_sync(lambda: perform(services, asked, params.upload), limiter=services.traffic.threads)
+        reply = await stream(request, answer, services.traffic, Kind.LONG)
         reply.headers.add_vary_header("Accept")
         return reply
 

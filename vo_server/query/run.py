@@ -1,12 +1,13 @@
 """A query on its way from SQL to bytes: the first batch before the first byte, the outcome after the last row."""
 
+import time
 from collections.abc import Iterator
 from itertools import chain
 
 import pyarrow
 
 from vo_server.db.stream import LimitedPool, QueryPool, ResultStream
-from vo_server.errors import VoError, report_incident
+from vo_server.errors import TimeLimitError, VoError, report_incident
 from vo_server.formats import Format, Writer
 from vo_server.model.result import Ending, Outcome, Statement, TableHead
 
@@ -18,6 +19,9 @@ SMALL_ROWS = 4 * FIRST_ROWS
 
 CHUNK_BYTES = 32 * 1024
 """Smaller pieces wait for more: an answer of a few rows leaves in one."""
+
+SLOW_S = 10.0
+"""A reader that kept the database waiting so long is to blame if the time of the query ends."""
 
 
 class Answer:
@@ -38,6 +42,7 @@ class Answer:
         self._stream: ResultStream | None = None
         self._batches: Iterator[pyarrow.RecordBatch] = iter(())
         self._cancelled = False
+        self._kept_waiting = 0.0
         self.rows = 0
         """Rows written so far."""
         self.failure: VoError | None = None
@@ -55,26 +60,30 @@ class Answer:
             self._batches = chain(split_first(first), batches)
 
     def chunks(self) -> Iterator[bytes]:
-        """The document. Small answers come in one piece. The connection is given back before the document's end is made."""
-        held = self._writer.head()
+        """The document. Small answers come in one piece, and formats that need lengths wait for the last row. The connection is given
+        back before the document's end is made. What fails before the first piece is raised, whatever the format.
+        """
+        held, begun = self._writer.head(), False
         ending = Ending.COMPLETE
         try:
             for batch in self._batches:
                 room = batch.num_rows if self._maxrec is None else self._maxrec - self.rows
                 ending = Ending.OVERFLOW if batch.num_rows > room else ending
-                taken = batch.slice(0, room)
-                if taken.num_rows:
-                    held += self._writer.rows(taken)
-                    self.rows += taken.num_rows
-                if held and (self.rows >= FIRST_ROWS or len(held) > CHUNK_BYTES):
-                    yield held
-                    held = b""
+                piece = self._write(batch.slice(0, room))
+                held += piece
+                if piece and (self.rows >= FIRST_ROWS or len(held) > CHUNK_BYTES):
+                    yield from self._send(held)
+                    held, begun = b"", True
         except VoError as error:
-            ending, self.failure = Ending.FAILED, error
+            ending, self.failure = Ending.FAILED, self._explain(error)
         except Exception as error:  # noqa: BLE001 the head has left: only the document's end can still tell
             ending, self.failure = Ending.FAILED, report_incident("a query failed while its rows were being sent", error)
         self._give_back()
+        if self.failure is not None and not begun:
+            raise self.failure
         for piece in self._writer.tail(Outcome(ending, self.rows, str(self.failure) if self.failure else None)):
+            if self._cancelled:
+                raise TimeLimitError("The query was cancelled.")
             if len(held) > CHUNK_BYTES:
                 yield held
                 held = b""
@@ -92,6 +101,25 @@ class Answer:
         """Give the connection back, and what the writer holds."""
         self._give_back()
         self._writer.close()
+
+    def _write(self, rows: pyarrow.RecordBatch) -> bytes:
+        piece = self._writer.rows(rows) if rows.num_rows else b""
+        self.rows += rows.num_rows
+        return piece
+
+    def _send(self, piece: bytes) -> Iterator[bytes]:
+        """Give `piece` away, and note how long its reader kept the database waiting."""
+        begin = time.monotonic()
+        yield piece
+        self._kept_waiting += time.monotonic() - begin
+
+    def _explain(self, error: VoError) -> VoError:
+        if isinstance(error, TimeLimitError) and self._kept_waiting > SLOW_S and not self._cancelled:
+            return TimeLimitError(
+                f"The rows were read so slowly that the time of the query ended: it waited {self._kept_waiting:.0f} s for its reader.",
+                hint="Run it asynchronously, or ask for less.",
+            )
+        return error
 
     def _give_back(self) -> None:
         if self._stream is not None:
