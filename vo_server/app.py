@@ -15,7 +15,7 @@ from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.jobs.worker import Perform, Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
-from vo_server.protocols import files, scs, sia1, sia2, tap
+from vo_server.protocols import files, scs, sia1, sia2, ssa, tap
 from vo_server.services import Clock, Services, Snapshot, load_snapshot, utc_now
 from vo_server.settings import Settings
 
@@ -32,6 +32,7 @@ def create_app(services: Services) -> Starlette:
         *scs.routes(services),
         *sia2.routes(services, of(sia2.PATH)),
         *sia1.routes(services, of(sia1.PATH)),
+        *ssa.routes(services, of(ssa.PATH)),
         *files.routes(services),
         *oai.routes(services),
     ]
@@ -65,6 +66,7 @@ def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabil
         tap.capability(settings, catalogue),
         sia2.capability(settings, catalogue),
         sia1.capability(settings, snapshot.holdings),
+        ssa.capability(settings, snapshot.holdings),
         *(scs.capability(settings, table, snapshot.resources) for table in catalogue.tables if table.position is not None),
     )
 

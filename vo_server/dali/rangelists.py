@@ -4,7 +4,7 @@ import calendar
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from vo_server.dali.intervals import Interval
 from vo_server.dali.numbers import parse_number
@@ -80,4 +80,4 @@ def _period(word: str) -> tuple[datetime, datetime]:
         return moment, moment
     last_month = int(month or 12)
     last_day = int(day or calendar.monthrange(int(year), last_month)[1])
-    return first, datetime(int(year), last_month, last_day) + timedelta(days=1) - timedelta(microseconds=1)
+    return first, datetime.combine(date(int(year), last_month, last_day), time.max)

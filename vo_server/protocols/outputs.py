@@ -16,12 +16,16 @@ class Output:
 
 
 def select(
-    outputs: Iterable[Output], table: Sequence[str], where: tree.Condition | None, order: Iterable[tree.OrderKey] = ()
+    outputs: Iterable[Output],
+    table: Sequence[str],
+    where: tree.Condition | None,
+    order: Iterable[tree.OrderKey] = (),
+    top: int | None = None,
 ) -> tree.Query:
-    """``SELECT outputs FROM table WHERE … ORDER BY …``; `table` is (schema, name)."""
+    """``SELECT TOP top outputs FROM table WHERE … ORDER BY …``; `table` is (schema, name)."""
     items = tuple(tree.Item(0, output.value, build.name(output.column.name)) for output in outputs)
     source = tree.TableName(0, tuple(build.name(part) for part in table))
-    return tree.Query(0, tree.Select(0, items, (source,), where), tuple(order))
+    return tree.Query(0, tree.Select(0, items, (source,), where, top=top), tuple(order))
 
 
 def columns_of(outputs: Iterable[Output]) -> tuple[Column, ...]:

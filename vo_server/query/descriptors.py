@@ -20,6 +20,9 @@ SODA_SYNC_PATH = "/soda/sync"
 
 FITS = "application/fits"
 
+WORD = (PUBLISHER_DID.utype or "").partition(":")[2]
+"""utype of identifiers without its prefix: the Spectrum data model has the same words (SSA 1.1 §4.2.5.3)."""
+
 DATASET = ServiceParam("ID", ucd="meta.ref.url;meta.curation", description="Publisher's identifier of the dataset")
 POS = ServiceParam("POS", ucd="pos.outline;obs", description="Region to cut out: CIRCLE, RANGE or POLYGON and its numbers, ICRS degrees")
 CIRCLE = ServiceParam(
@@ -69,7 +72,7 @@ def cutout_descriptor(
 
 def descriptors_for(columns: Sequence[Column], base_url: str) -> tuple[ServiceDescriptor, ...]:
     """The services for the datasets that rows with these `columns` name; none if no column holds the identifiers of ``ivoa.obscore``."""
-    described = next((column.name for column in columns if column.std and column.utype == PUBLISHER_DID.utype), None)
+    described = next((column.name for column in columns if column.std and (column.utype or "").partition(":")[2] == WORD), None)
     if described is None:
         return ()
     identifier = replace(DATASET, ref=described)
