@@ -10,6 +10,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.protocols", "vo_registry.oai", "vo_server.web"),  # the standards | the publishing registry | pages for people
     ("vo_server.services",),  # what is open: pools, catalogue, jobs, clock
     ("vo_server.http",),  # the HTTP kit
+    ("vo_server.observations",),  # files of observations → datasets, and the tables that belong to them
     ("vo_server.query", "vo_server.jobs", "vo_server.publish"),  # use cases, no HTTP
     ("vo_server.db",),  # the only door to PostgreSQL
     ("vo_registry.oai_pmh",),  # arguments → records → OAI-PMH documents

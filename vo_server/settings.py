@@ -119,6 +119,11 @@ class Settings(BaseModel):
         return self.result_store or str(self.data_dir.resolve() / "results")
 
     @property
+    def previews(self) -> Path:
+        """Where pictures of images are kept."""
+        return self.data_dir.resolve() / "previews"
+
+    @property
     def serve_runs_jobs(self) -> bool:
         """Whether `vo serve` has a worker inside."""
         return self.database_url is None if self.embedded_worker is None else self.embedded_worker

@@ -1,6 +1,7 @@
 """Images into ObsCore: footprints, headers, replacement, and what stays untouched when something is wrong."""
 
 import gzip
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,36 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from PIL import Image
 from sqlalchemy import Connection, select
 
 from vo_server.db import schema
-from vo_server.db.catalogue import read_version
+from vo_server.db.catalogue import load_resources, read_version
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
-from vo_server.publish.images import publish_images
+from vo_server.observations import images
+from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection
+from vo_server.observations.descriptor import read_collection
+from vo_server.observations.reading import Reading, Request
+from vo_server.observations.words import Said, checked
 from vo_server.sky.cells import cells_of
 
 
 def keep_nothing(connection: Connection) -> None:
     """A record renderer without records."""
+
+
+def publish_images(
+    database: Database,
+    directory: Path,
+    name: str,
+    *,
+    defaults: dict[str, Any] | None = None,
+    records: Any = keep_nothing,
+    previews: Path | None = None,
+) -> PublishedCollection:
+    collection = Collection(name=name, directory=directory, said=Said(checked(defaults or {}, "test")))
+    return images.publish_images(database, collection, Work(records=records, previews=previews))
 
 
 def write_image(
@@ -30,6 +49,7 @@ def write_image(
     centre: tuple[float, float] = (77.0, 6.0),
     size: int = 40,
     pixel: float = 0.1,
+    polynomial: tuple[float, ...] = (),
     **cards: Any,
 ) -> Path:
     wcs = WCS(naxis=2)
@@ -37,6 +57,7 @@ def write_image(
     wcs.wcs.crval = list(centre)
     wcs.wcs.crpix = [(size + 1) / 2, (size + 1) / 2]
     wcs.wcs.cdelt = [-pixel, pixel]
+    wcs.wcs.set_pv([(2, power, factor) for power, factor in enumerate(polynomial)])
     image = fits.PrimaryHDU(np.zeros((size, size), np.int16), header=wcs.to_header())
     image.header.update({key.replace("_", "-"): value for key, value in cards.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +172,7 @@ def test_what_is_no_image_of_the_sky_is_skipped_and_said(database: Database, tmp
     done = publish_images(database, tmp_path, "maps", records=keep_nothing)
     assert done.published == 1
     assert [path for path, _ in done.skipped] == ["broken.fits", "laboratory.fits"]
-    assert "no image with a celestial WCS" in done.skipped[1][1]
+    assert done.skipped[1][1] == "it has no celestial WCS"
 
 
 def test_publishing_again_replaces_and_announces(database: Database, tmp_path: Path) -> None:
@@ -192,3 +213,232 @@ def test_unknown_defaults_are_named(database: Database, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="wavelength") as refusal:
         publish_images(database, tmp_path, "maps", defaults={"wavelength": 1}, records=keep_nothing)
     assert "em_min" in str(refusal.value)
+
+
+PROJECTIONS = {
+    "TAN": ((77.0, 6.0), 40, 0.1),
+    "SIN": ((10.0, -60.0), 40, 0.5),
+    "ARC": ((0.0, 89.0), 41, 0.1),
+    "ZEA": ((200.0, 20.0), 40, 1.0),
+    "CAR": ((0.0, 0.0), 60, 0.5),
+    "SFL": ((300.0, 0.0), 60, 0.5),
+    "AIT": ((0.0, 0.0), 180, 2.0),
+    "MOL": ((120.0, 0.0), 60, 7.0),
+    "ZPN": ((83.0, 22.0), 40, 0.01),
+}
+
+
+@pytest.mark.parametrize("frame", [("RA--{}", "DEC-{}"), ("GLON{}", "GLAT{}")], ids=["equatorial", "galactic"])
+def test_footprints_hold_every_pixel_of_every_projection(tmp_path: Path, frame: tuple[str, str]) -> None:
+    for name, (centre, size, pixel) in PROJECTIONS.items():
+        polynomial = (0.0, 1.0, 0.0, 40.0) if name == "ZPN" else ()
+        path = write_image(
+            tmp_path / f"{name}.fits",
+            axes=(frame[0].format(f"-{name}"), frame[1].format(f"-{name}")),
+            centre=centre,
+            size=size,
+            pixel=pixel,
+            polynomial=polynomial,
+        )
+        (dataset,) = images.read_images(Request(tmp_path, path.name)).datasets
+        wcs = WCS(fits.getheader(path))
+        x, y = np.meshgrid(np.arange(size), np.arange(size))
+        sky = SkyCoord(wcs.pixel_to_world(x.ravel(), y.ravel())).icrs
+        sky = sky[np.isfinite(sky.ra.deg) & np.isfinite(sky.dec.deg)]
+        assert dataset.shape is not None
+        assert inside(dataset.shape, sky).all(), name
+        with np.errstate(invalid="ignore"):
+            rim = SkyCoord(wcs.calc_footprint(center=False), unit="deg", frame="galactic" if frame[0].startswith("G") else "icrs").icrs
+        if len(dataset.shape) > 3:
+            vertices = SkyCoord(list(dataset.shape[::2]), list(dataset.shape[1::2]), unit="deg")
+            assert all(corner.separation(vertices).min().deg < 1e-6 for corner in rim), name
+
+
+def inside(shape: tuple[float, ...], sky: SkyCoord) -> Any:
+    """Whether positions lie in a circle or in a polygon: by how often an arc to a place outside crosses the edges."""
+    if len(shape) == 3:
+        return sky.separation(SkyCoord(shape[0], shape[1], unit="deg")).deg <= shape[2]
+    corners = SkyCoord(list(shape[::2]), list(shape[1::2]), unit="deg").cartesian.xyz.value.T
+    points = sky.cartesian.xyz.value.T
+    middle = corners.mean(axis=0) / np.linalg.norm(corners.mean(axis=0))
+    aside = np.cross(middle, [0.36, 0.48, 0.8])
+    outside = -0.5 * middle + 0.75**0.5 * aside / np.linalg.norm(aside)
+    crossings = np.zeros(len(points), int)
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        edge, arcs = np.cross(start, end), np.cross(points, outside)
+        apart = ((points @ edge) > 0) != ((outside @ edge) > 0)
+        astride = ((arcs @ start) > 0) != ((arcs @ end) > 0)
+        meeting = np.cross(arcs, edge)
+        same = ((meeting @ (start + end)) > 0) == ((meeting * (points + outside)).sum(axis=1) > 0)
+        crossings += apart & astride & same
+    return crossings % 2 == 1
+
+
+def test_each_image_of_a_file_is_a_dataset(database: Database, tmp_path: Path) -> None:
+    header = fits.getheader(write_image(tmp_path / "part.fits"))
+    (tmp_path / "part.fits").unlink()
+    primary = fits.PrimaryHDU()
+    primary.header["TELESCOP"] = "Satellite"
+    primary.header["DATE-OBS"] = "2020-01-01"
+    pixels = np.arange(1600, dtype=np.int16).reshape(40, 40)
+    planes = [fits.ImageHDU(pixels, header, name=name) for name in ("COUNTS", "EXPOSURE")]
+    packed = fits.CompImageHDU(pixels.astype(np.float32), header, name="PACKED")
+    laboratory = fits.ImageHDU(pixels, name="DARK")
+    fits.HDUList([primary, *planes, packed, laboratory]).writeto(tmp_path / "many.fits")
+    done = publish_images(database, tmp_path, "maps")
+    assert done.skipped == (("many.fits", "HDU 4 DARK: it has no celestial WCS"),)
+    found = [(row.hdu, row.obs_id, row.obs_publisher_did, row.obs_title, row.facility_name) for row in rows(database)]
+    assert sorted(found) == [
+        (hdu, "many", f"ivo://example.vo-server/~?maps/many:{hdu}", f"many: {name}", "Satellite")
+        for hdu, name in ((1, "COUNTS"), (2, "EXPOSURE"), (3, "PACKED"))
+    ]
+
+
+def test_cubes_know_their_band(tmp_path: Path) -> None:
+    write_image(tmp_path / "flat.fits")
+    header = fits.getheader(tmp_path / "flat.fits")
+    cube = np.zeros((5, 40, 40), np.float32)
+    frequency = {"CTYPE3": "FREQ", "CUNIT3": "Hz", "CRVAL3": 1.0e9, "CDELT3": 1.0e8, "CRPIX3": 1.0}
+    velocity = {"CTYPE3": "VRAD", "CUNIT3": "m/s", "CRVAL3": 0.0, "CDELT3": 1000.0, "CRPIX3": 3.0, "RESTFRQ": 1.15e11}
+    nameless = {"CTYPE3": "VOPT", "CUNIT3": "m/s", "CRVAL3": 0.0, "CDELT3": 1000.0, "CRPIX3": 3.0}
+    for name, cards in {"frequency": frequency, "velocity": velocity, "nameless": nameless}.items():
+        fits.PrimaryHDU(cube, fits.Header([*header.cards, *cards.items()])).writeto(tmp_path / f"{name}.fits")
+    energies = fits.BinTableHDU.from_columns(
+        [fits.Column("E_MIN", "E", "keV", array=[1e6] * 5), fits.Column("E_MAX", "E", "keV", array=[1e9] * 5)], name="EBOUNDS"
+    )
+    header.update({"CTYPE3": "Energy", "CUNIT3": "MeV", "CRVAL3": 1e3, "CDELT3": 900.0})
+    fits.HDUList([fits.PrimaryHDU(cube, header), energies]).writeto(tmp_path / "energies.fits")
+    found = {
+        name: images.read_images(Request(tmp_path, f"{name}.fits")).datasets[0]
+        for name in ("frequency", "velocity", "nameless", "energies")
+    }
+    assert (found["frequency"].em_min, found["frequency"].em_max) == (pytest.approx(299792458 / 1.45e9), pytest.approx(299792458 / 0.95e9))
+    line = 299792458 / 1.15e11
+    assert (found["velocity"].em_min, found["velocity"].em_max) == (
+        pytest.approx(line / (1 + 2500 / 299792458), rel=1e-9),
+        pytest.approx(line / (1 - 2500 / 299792458), rel=1e-9),
+    )
+    assert found["nameless"].em_min is None
+    assert (found["energies"].em_min, found["energies"].em_max) == (pytest.approx(1.2398419843e-18), pytest.approx(1.2398419843e-15))
+    assert {one.dataproduct_type for one in found.values()} == {"cube"}
+    assert [one.em_xel for one in found.values()] == [5, 5, None, 5]
+
+
+def test_unchanged_files_are_not_read_again(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two", "three"):
+        write_image(tmp_path / f"{name}.fits")
+    read: list[str] = []
+    reader = images.read_images
+
+    def watched(request: Request) -> Reading:
+        read.append(request.path)
+        return reader(request)
+
+    watched.__name__ = reader.__name__
+    monkeypatch.setattr(images, "read_images", watched)
+    pictures = tmp_path.parent / f"{tmp_path.name} pictures"
+    publish_images(database, tmp_path, "maps", previews=pictures)
+    before = [tuple(row)[1:] for row in rows(database)]
+    read.clear()
+    publish_images(database, tmp_path, "maps", previews=pictures)
+    assert read == []
+    assert [tuple(row)[1:] for row in rows(database)] == before
+    (tmp_path / "two.fits").unlink()
+    write_image(tmp_path / "two.fits", OBJECT="another")
+    (pictures / "maps" / "three.fits.png").unlink()
+    publish_images(database, tmp_path, "maps", previews=pictures)
+    assert sorted(read) == ["three.fits", "two.fits"]
+    assert {row.obs_id: row.target_name for row in rows(database)} == {"one": None, "three": None, "two": "another"}
+
+
+def test_many_files_are_read_by_several_processes(database: Database, tmp_path: Path) -> None:
+    for number in range(45):
+        write_image(tmp_path / f"{number:02}.fits", size=4)
+    watched: list[tuple[int, int]] = []
+    collection = Collection(name="maps", directory=tmp_path)
+    work = Work(records=keep_nothing, processes=2, watch=lambda done, total: watched.append((done, total)))
+    assert images.publish_images(database, collection, work).published == 45
+    assert watched == [(done, 45) for done in range(46)]
+    assert [row.obs_id for row in rows(database)] == [f"{number:02}" for number in range(45)]
+
+
+def test_previews_are_pictures_with_links(database: Database, tmp_path: Path) -> None:
+    path = write_image(tmp_path / "images" / "field.fits", size=40)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].data[:20, :] = 100  # the lower half
+    publish_images(database, path.parent, "maps", previews=tmp_path / "pictures")
+    with database.engine.connect() as connection:
+        (link,) = connection.execute(select(schema.links)).all()
+        root = connection.execute(select(schema.collections.c.root).where(schema.collections.c.collection == link.collection)).scalar_one()
+    assert (link.semantics, link.collection, link.path, link.content_type) == ("#preview", "maps.previews", "field.fits.png", "image/png")
+    picture = Path(root, link.path)
+    assert picture.stat().st_size == link.content_length
+    with Image.open(picture) as drawn:
+        assert drawn.size == (400, 400)
+        assert drawn.getpixel((200, 350)) == 255
+        assert drawn.getpixel((200, 50)) == 1
+
+
+def test_release_dates_and_words_of_the_operator(database: Database, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.fits", TELESCOP="Eye")
+    write_image(tmp_path / "b.fits")
+    descriptor = tmp_path / "maps.toml"
+    descriptor.write_text(
+        """
+[collection]
+name = "maps"
+[resource]
+title = "Maps of the sky"
+creators = ["Somebody, A."]
+[values]
+facility_name = "Ear"
+band = "100 GeV..10 TeV"
+obs_release_date = 2031-05-01
+[files."b*"]
+calib_level = 3
+time = "2008-08-04..2015-08-02"
+""",
+        encoding="utf-8",
+    )
+    told = read_collection(descriptor)
+    collection = Collection(name=told.collection.name, directory=tmp_path, said=told.said("maps.toml"), resource=told.resource)
+    images.publish_images(database, collection, Work(records=keep_nothing))
+    first, second = rows(database)
+    assert (first.facility_name, second.facility_name) == ("Eye", "Ear")
+    assert (first.calib_level, second.calib_level) == (2, 3)
+    assert (first.t_min, second.t_min, second.t_max) == (None, 54682.0, 57236.0)
+    assert first.em_min == pytest.approx(1.2398e-19, rel=1e-4)
+    assert first.em_max == pytest.approx(1.2398e-17, rel=1e-4)
+    assert str(first.obs_release_date) == "2031-05-01 00:00:00"
+
+
+def test_the_collection_is_a_resource_whose_record_stays_while_nothing_changes(database: Database, tmp_path: Path) -> None:
+    write_image(tmp_path / "field.fits", DATE_OBS="2017-09-22T12:00:00", TELESCOP="Eye")
+    collection = Collection(name="maps", directory=tmp_path, title="Maps")
+    hours = iter(range(10))
+
+    def publish() -> Any:
+        work = Work(records=keep_nothing, clock=lambda: datetime(2030, 1, 1, next(hours), tzinfo=UTC))
+        images.publish_images(database, collection, work)
+        with database.engine.connect() as connection:
+            return load_resources(connection)[0]
+
+    first = publish()
+    assert (first.id, first.title, first.type, first.facilities) == ("data/maps", "Maps", ("Archive",), ("Eye",))
+    assert first.coverage.temporal == (58018.5, 58018.5)
+    assert first.coverage.spatial.startswith("5/")
+    assert publish() == first
+    write_image(tmp_path / "more.fits", centre=(10.0, 10.0))
+    assert publish().updated > first.updated
+    with database.engine.begin() as connection:
+        retract_collection(connection, "maps", keep_nothing)
+    with database.engine.connect() as connection:
+        assert load_resources(connection) == ()
+    assert rows(database) == []
+
+
+def test_a_name_that_is_taken_is_refused(database: Database, tmp_path: Path) -> None:
+    write_image(tmp_path / "field.fits")
+    publish_images(database, tmp_path, "my maps")
+    with pytest.raises(DataError, match="resource of the collection my maps"):
+        publish_images(database, tmp_path, "My Maps")

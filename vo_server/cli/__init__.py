@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from vo_server.cli import config, db, images, listing, publish, serve, translate, worker
+from vo_server.cli import config, db, listing, observations, publish, serve, translate, worker
 from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
@@ -23,7 +23,7 @@ app.command("demo")(serve.demo)
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("publish")(publish.publish)
-app.command("publish-images")(images.publish_images)
+app.command("publish-images")(observations.publish_images)
 app.command("list")(listing.list_tables)
 app.command("adql")(translate.translate)
 app.command("config")(config.show)

@@ -16,8 +16,10 @@ from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue, load_site
 from vo_server.db.database import Database
 from vo_server.demo import hipparcos, images
+from vo_server.observations.collections import Collection, Work
+from vo_server.observations.images import publish_images
+from vo_server.observations.words import Said
 from vo_server.publish import PublishOptions, publish_file
-from vo_server.publish.images import publish_images
 from vo_server.settings import Settings
 
 DATA = Path(__file__).parent / "data"
@@ -112,7 +114,8 @@ def images_part(data_dir: Path, authority: str, collections: set[str], database:
     def publish() -> str:
         stars = hipparcos.read_stars()
         images.write_maps(directory, alerts, stars["ra2000"].to_numpy(), stars["dec2000"].to_numpy())
-        done = publish_images(database, directory, images.COLLECTION, defaults=IMAGE_DEFAULTS, records=records)
+        collection = Collection(name=images.COLLECTION, directory=directory, said=Said(IMAGE_DEFAULTS), resource=images.RESOURCE)
+        done = publish_images(database, collection, Work(records=records, previews=data_dir / "previews"))
         return f"{done.published} images in the collection {images.COLLECTION}"
 
     said = repr((alerts, IMAGE_DEFAULTS, str(directory), authority)).encode()

@@ -11,12 +11,26 @@ import numpy.typing as npt
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from vo_server.publish.descriptor import ResourceSection
+
 PIXELS = 120
 """Side of a map, in pixels."""
 PIXEL_DEG = 0.05
 """Side of a pixel, in degrees: the maps are 6 degrees wide."""
 
 COLLECTION = "hipparcos_maps"
+RESOURCE = ResourceSection.model_validate(
+    {
+        "schema": "hipparcos",
+        "name": "maps",
+        "title": "Star counts around neutrino alerts",
+        "short_name": "Hipparcos maps",
+        "description": "How many Hipparcos stars lie in each pixel of maps around IceCube's neutrino alerts, computed from the catalogue.",
+        "creators": ["van Leeuwen, F."],
+        "subjects": ["star-counts", "neutrino-astronomy"],
+        "source": "2007A&A...474..653V",
+    }
+)
 BAND_M = (340e-9, 880e-9)
 """Where the Hp passband transmits, in metres."""
 MISSION = ("1989-11-01", "1993-03-31")

@@ -1,12 +1,15 @@
 """Media types of datasets by the endings of their names. Compression of a file is part of the dataset, not of its transfer."""
 
+PNG = "image/png"
+VOTABLE = "application/x-votable+xml"
+
 MEDIA_TYPES: tuple[tuple[tuple[str, ...], str], ...] = (
-    ((".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fit.gz", ".fits.bz2"), "application/fits"),
-    ((".vot", ".votable"), "application/x-votable+xml"),
+    ((".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.bz2", ".fit.bz2"), "application/fits"),
+    ((".vot", ".votable"), VOTABLE),
     ((".parquet",), "application/vnd.apache.parquet"),
     ((".csv", ".ecsv"), "text/csv"),
     ((".json",), "application/json"),
-    ((".png",), "image/png"),
+    ((".png",), PNG),
     ((".jpg", ".jpeg"), "image/jpeg"),
     ((".pdf",), "application/pdf"),
     ((".txt", ".dat"), "text/plain"),

@@ -11,8 +11,10 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 Vectors = npt.NDArray[np.float64]
 
-EDGE_POINTS = 6
-"""Points taken along each edge of an image whose edges are not great circles."""
+MOST_EDGE_POINTS = 64
+"""Points taken along each edge of an image at most: edges that are no great circles need some between the corners."""
+BULGE_PIXELS = 0.25
+"""Farther than this no edge runs from the polygon's: the centre of a pixel on the rim, half a pixel inside, stays inside."""
 GRID = 24
 """Points a side at which an image without a whole outline is sampled."""
 WIDEST_DEG = 80.0
@@ -34,7 +36,7 @@ class Footprint:
 
 def footprint(wcs: WCS, width: int, height: int) -> Footprint | None:
     """The footprint of an image of `width` × `height` pixels; None if nothing of it lies on the sky. `wcs` has two celestial axes."""
-    outline = directions(wcs, *outline_pixels(wcs, width, height))
+    outline = outline_of(wcs, width, height)
     centre = directions(wcs, np.array([(width - 1) / 2]), np.array([(height - 1) / 2]))[0]
     scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))) * 3600
     if np.isfinite(outline).all() and np.isfinite(centre).all() and (radius := distances(outline, centre).max()) <= WIDEST_DEG:
@@ -43,14 +45,46 @@ def footprint(wcs: WCS, width: int, height: int) -> Footprint | None:
     return enclosing_circle(wcs, width, height, scale)
 
 
-def outline_pixels(wcs: WCS, width: int, height: int) -> tuple[Vectors, Vectors]:
-    """Pixel coordinates (from 0) around the outer rim; just the corners where the edges are great circles."""
-    points = 1 if wcs.wcs.ctype[0].endswith("-TAN") and wcs.sip is None else EDGE_POINTS
+def outline_of(wcs: WCS, width: int, height: int) -> Vectors:
+    """Directions around the outer rim, shape (n, 3), beginning with a corner: just the corners where edges are great circles, and as many
+    points on each edge as keep the great circles between them near the edge. NaN where the rim is not on the sky.
+    """
+    points = 1
+    while True:
+        outline = directions(wcs, *outline_pixels(width, height, points))
+        if points >= MOST_EDGE_POINTS or not np.isfinite(outline).all() or bulge(wcs, width, height, points, outline) <= BULGE_PIXELS:
+            return outline
+        points *= 2
+
+
+def bulge(wcs: WCS, width: int, height: int, points: int, outline: Vectors) -> float:
+    """How many pixels the rim runs, half-way between its points, from the great circles that join them."""
+    halves = outline_pixels(width, height, 2 * points)
+    x, y = halves[0][1::2], halves[1][1::2]
+    middles = outline + np.roll(outline, -1, axis=0)
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    chord_x, chord_y = pixels(wcs, middles)
+    away = np.hypot(chord_x - x, chord_y - y)
+    return float(away.max()) if np.isfinite(away).all() else np.inf
+
+
+def outline_pixels(width: int, height: int, points: int) -> tuple[Vectors, Vectors]:
+    """Pixel coordinates (from 0) around the outer rim, `points` an edge, the first of each a corner."""
     step = np.arange(points) / points
     left, right, bottom, top = -0.5, width - 0.5, -0.5, height - 0.5
     x = np.concatenate([left + step * width, np.full(points, right), right - step * width, np.full(points, left)])
     y = np.concatenate([np.full(points, bottom), bottom + step * height, np.full(points, top), top - step * height])
     return x, y
+
+
+def pixels(wcs: WCS, points: Vectors) -> tuple[Vectors, Vectors]:
+    """Pixel coordinates (from 0) of ICRS unit vectors of shape (n, 3)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sky = SkyCoord(*points.T, representation_type="cartesian", frame="icrs")
+        sky.representation_type = "unitspherical"
+        x, y = wcs.world_to_pixel(sky)
+        return np.asarray(x, np.float64), np.asarray(y, np.float64)
 
 
 def directions(wcs: WCS, x: Vectors, y: Vectors) -> Vectors:

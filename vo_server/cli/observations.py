@@ -1,0 +1,177 @@
+"""``vo publish-images`` and its relatives: directories of observations for searches by position, time and energy."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.prompt import Prompt
+
+from vo_server.app import record_keeper
+from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
+from vo_server.db.database import Database
+from vo_server.errors import UsageError
+from vo_server.observations import images
+from vo_server.observations.collections import Collection, PublishedCollection, Work, missing
+from vo_server.observations.descriptor import read_collection
+from vo_server.observations.reading import Watcher
+from vo_server.observations.words import Said, checked
+from vo_server.publish.datasets import Dataset
+from vo_server.settings import Settings
+
+Source = Annotated[
+    Path, typer.Argument(help="Directory; files in folders below it count too. Or a TOML descriptor of a collection.", metavar="DIR")
+]
+Name = Annotated[str | None, typer.Option("--collection", help="Name of the collection, which becomes just these files.")]
+Title = Annotated[str | None, typer.Option("--title", help="Title in the registry.")]
+Description = Annotated[str | None, typer.Option("--description", help="Description in the registry.")]
+Values = Annotated[
+    list[str] | None, typer.Option("--set", help="An ObsCore column where files do not say it, as NAME=VALUE; may be repeated.")
+]
+Band = Annotated[str | None, typer.Option("--band", help='Energies, frequencies or wavelengths: "100 GeV..10 TeV".')]
+Time = Annotated[str | None, typer.Option("--time", help="First and last day: 2008-08-04..2015-08-02.")]
+ReleaseDate = Annotated[
+    str | None, typer.Option("--release-date", help="Until this day everybody sees what there is, and nobody gets the files.")
+]
+NoPreviews = Annotated[bool, typer.Option("--no-previews", help="Draw no pictures.")]
+Processes = Annotated[int | None, typer.Option("--processes", help="Processes that read files; default: one a core.", min=1)]
+
+SHOWN = 20
+"""So many reasons why files were skipped are shown, and then how many more there are."""
+
+
+def publish_images(
+    directory: Source,
+    collection: Name = None,
+    title: Title = None,
+    description: Description = None,
+    values: Values = None,
+    band: Band = None,
+    time: Time = None,
+    release_date: ReleaseDate = None,
+    no_previews: NoPreviews = False,
+    processes: Processes = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publish FITS images and cubes: found by SIA and ObsTAP, fetched from where they are. The same name again replaces."""
+    said = flags(values, band, time, release_date)
+    asked = replace_texts(described(directory, collection, said), title, description)
+    done, base_url = run(images.publish_images, asked, "images", config, data_dir, no_previews=no_previews, processes=processes)
+    tell(done, "images", f"{base_url}/sia2/query?COLLECTION={quote(done.collection)}")
+
+
+def flags(values: Sequence[str] | None, band: str | None, time: str | None, release_date: str | None) -> dict[str, Any]:
+    """ObsCore columns that the command line gives. UsageError names what does not fit."""
+    pairs: dict[str, Any] = {}
+    for text in values or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: write NAME=VALUE.")
+        pairs[name.strip()] = value.strip()
+    given = {"band": band, "time": time, "obs_release_date": release_date}
+    return checked(pairs | {name: value for name, value in given.items() if value is not None}, "command line")
+
+
+def described(source: Path, name: str | None, said: Mapping[str, Any]) -> Collection:
+    """The collection of a directory, or the one that a descriptor describes; flags come before it."""
+    if source.suffix.lower() != ".toml":
+        if name is None:
+            raise UsageError("--collection names what the files become, and is missing.")
+        return Collection(name=name, directory=source, said=Said(said))
+    descriptor = read_collection(source)
+    told = descriptor.said(source.name)
+    return Collection(
+        name=name or descriptor.collection.name,
+        directory=source.parent / descriptor.collection.source,
+        said=replace(told, defaults={**told.defaults, **said}),
+        resource=descriptor.resource,
+    )
+
+
+def replace_texts(collection: Collection, title: str | None, description: str | None) -> Collection:
+    """The collection under this title and description, where they are given."""
+    return replace(collection, title=title or collection.title, description=description or collection.description)
+
+
+def run(
+    publish: Callable[[Database, Collection, Work], PublishedCollection],
+    collection: Collection,
+    what: str,
+    config: Path | None,
+    data_dir: Path | None,
+    *,
+    no_previews: bool = False,
+    processes: int | None = None,
+) -> tuple[PublishedCollection, str]:
+    """Publish a collection of `what`, with a progress bar; what came of it, and the public address."""
+    settings = settings_from(config, data_dir=data_dir)
+    with ready_database(settings) as database:
+        settings = at_its_address(settings, database)
+        try:
+            with watched(what) as watch:
+                work = work_of(settings, watch, previews=not no_previews, processes=processes)
+                done = publish(database, collection, work)
+        except KeyboardInterrupt:
+            say(f"Interrupted. The collection {collection.name} was not published: nothing was changed.")
+            raise
+    return done, settings.base_url
+
+
+def work_of(settings: Settings, watch: Watcher, *, previews: bool, processes: int | None) -> Work:
+    """How collections are published from the command line."""
+    return Work(
+        records=record_keeper(settings),
+        previews=settings.previews if previews else None,
+        processes=processes or os.cpu_count() or 1,
+        watch=watch,
+        ask=ask if sys.stdin.isatty() and console.is_terminal else lambda _datasets: {},
+    )
+
+
+def ask(datasets: Sequence[Dataset]) -> dict[str, Any]:
+    """Ask once for what neither files nor flags say; an empty answer leaves it open."""
+    answers: dict[str, Any] = {}
+    for word, question, count in missing(datasets):
+        while text := Prompt.ask(
+            f"{question} ({count:,} of {len(datasets):,} do not say; Enter: unknown)", console=console, default=""
+        ).strip():
+            try:
+                answers |= checked({word: text}, "answer")
+                break
+            except UsageError as error:
+                say(str(error))
+    return answers
+
+
+def tell(done: PublishedCollection, what: str, address: str) -> None:
+    """What was published, what was not and why."""
+    for path, reason in done.skipped[:SHOWN]:
+        say(f"Skipped {path}: {reason}.")
+    if len(done.skipped) > SHOWN:
+        say(f"Skipped {len(done.skipped) - SHOWN:,} more.")
+    for note in done.notes:
+        say(f"  {note}")
+    print(f"{done.collection}: {done.published:,} {what} of {done.files:,} files published")
+    print(f"  {address}")
+
+
+@contextmanager
+def watched(what: str) -> Iterator[Watcher]:
+    """A bar that counts files, on stderr; gone when it is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"Reading {what}", total=None)
+
+        def watch(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            if done == total:
+                bar.stop()  # questions come next
+
+        yield watch
