@@ -15,7 +15,8 @@ from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.jobs.worker import Perform, Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
-from vo_server.protocols import files, scs, sia1, sia2, ssa, tap
+from vo_server.model.catalogue import Table
+from vo_server.protocols import cones, files, scs, scs2, sia1, sia2, ssa, tap
 from vo_server.services import Clock, Services, Snapshot, load_snapshot, utc_now
 from vo_server.settings import Settings
 
@@ -26,10 +27,14 @@ def create_app(services: Services) -> Starlette:
     def of(path: str) -> Callable[[], tuple[Capability, ...]]:
         return lambda: next(part.capabilities for part in capabilities(services.settings, services.snapshot()) if part.path == path)
 
+    def of_table(path: str) -> Callable[[Table], tuple[Capability, ...]]:
+        return lambda table: of(f"{path}/{table.full_name}")()
+
     routes: list[BaseRoute] = [
         *web.routes(services),
         *tap.routes(services, of(tap.PATH)),
-        *scs.routes(services),
+        *scs.routes(services, of_table(scs.PATH)),
+        *scs2.routes(services, of(scs2.PATH), of_table(scs2.PATH)),
         *sia2.routes(services, of(sia2.PATH)),
         *sia1.routes(services, of(sia1.PATH)),
         *ssa.routes(services, of(ssa.PATH)),
@@ -67,7 +72,12 @@ def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabil
         sia2.capability(settings, catalogue),
         sia1.capability(settings, snapshot.holdings),
         ssa.capability(settings, snapshot.holdings),
-        *(scs.capability(settings, table, snapshot.resources) for table in catalogue.tables if table.position is not None),
+        scs2.capability(settings, catalogue, snapshot.resources),
+        *(
+            describe(settings, table, snapshot.resources)
+            for table in filter(cones.is_searchable, catalogue.tables)
+            for describe in (scs.capability, scs2.table_capability)
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from vo_server.model.catalogue import Position
 from vo_server.model.catalogue import Table as Published
 from vo_server.model.columns import Column
 from vo_server.model.resource import Resource
-from vo_server.protocols import scs
+from vo_server.protocols import cones, scs
 from vo_server.publish import PublishOptions, publish_file
 from vo_server.services import Services, utc_now
 from vo_server.settings import Settings
@@ -66,7 +66,7 @@ def test_names_of_parameters_have_no_case_and_others_are_ignored(client: TestCli
 
 def test_the_base_address_works_by_concatenation(client: TestClient, site: Services) -> None:
     (table,) = (table for table in site.catalogue().tables if table.full_name == "sky.stars")
-    (cone,) = scs.capability(site.settings, table, site.resources()).capabilities
+    cone, *_ = scs.capability(site.settings, table, site.resources()).capabilities
     (interface,) = cone.interfaces
     assert interface.url == "http://testserver/scs/sky.stars?"
     assert b"<TR>" in client.get(f"{interface.url}{interface.test_query}").content
@@ -221,7 +221,7 @@ def table_of(*columns: Column) -> Published:
 
 
 def shown(table: Published, verbosity: int) -> list[str]:
-    return [output.column.name for output in scs.outputs_of(table, verbosity)]
+    return [output.column.name for output in cones.outputs_of(table, verbosity)]
 
 
 def test_verbosity_chooses_nested_sets_of_columns() -> None:
@@ -239,12 +239,12 @@ def test_without_principal_columns_the_default_is_all() -> None:
 
 
 def test_a_table_without_identifier_gets_one_of_its_positions(client: TestClient, site: Services, tmp_path: Path) -> None:
-    assert [output.column.ucd for output in scs.outputs_of(table_of(), 1)] == ["ID_MAIN", "POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"]
+    assert [output.column.ucd for output in cones.outputs_of(table_of(), 1)] == ["ID_MAIN", "POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"]
     file = tmp_path / "events.csv"
     file.write_text("ra,dec,energy\n1.5,2.5,3\n1.5,2.5,4\n")
     publish_file(site.database, file, PublishOptions(schema="sky"), records=record_keeper(site.settings), progress=None)
     site.refresh()
-    assert list(search(client, 1.5, 2.5, 1, "sky.events").array["_id"]) == ["1.5 2.5", "1.5 2.5"]
+    assert list(search(client, 1.5, 2.5, 1, "sky.events").array["_id"]) == ["1.5 2.5", "1.5 2.5 #2"]
 
 
 def resource(*tables: str, sample: tuple[float, float] | None) -> Resource:
@@ -262,7 +262,7 @@ def resource(*tables: str, sample: tuple[float, float] | None) -> Resource:
 def test_the_test_query_finds_something(known: Resource, test_query: tuple[float, float, float]) -> None:
     part = scs.capability(Settings(public_url="https://vo.example.org"), table_of(), [known])
     assert part.path == "scs/s.t"
-    (cone,) = part.capabilities
+    cone, *_ = part.capabilities
     assert isinstance(cone, ConeSearch)
     assert cone.test_query == test_query
     assert cone.interfaces[0].test_query == "RA={}&DEC={}&SR={}".format(*test_query)

@@ -1,6 +1,7 @@
 """A small site with one of everything, for the tests of documents, records and OAI-PMH."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +135,12 @@ SIA1 = SimpleImageAccess(
     test_query=((77.36, 5.69), (0.5, 0.25)),
 )
 
+SCS2 = replace(
+    CONE,
+    standard_id="ivo://ivoa.net/scs2#query-2.0",
+    interfaces=(Interface(f"{BASE}/scs2", params=(InputParam("flux", "real", "Flux", "mJy", arraysize="2", std=False),)),),
+    test_table="data.alerts",
+)
 SSA = SimpleSpectralAccess(
     standard_id="ivo://ivoa.net/std/SSA",
     description="Spectra by position.",

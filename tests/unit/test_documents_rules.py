@@ -14,6 +14,7 @@ from registry_samples import (
     CREATED,
     NOW,
     RULES,
+    SCS2,
     SERVICES,
     SIA1,
     SSA,
@@ -28,7 +29,7 @@ from vo_server.documents import vosi
 from vo_server.documents.xml import NAMESPACES
 
 STORE = sample_store()
-CAPABILITIES = vosi.capabilities([*SERVICES[0].capabilities, CONE, SIA1, SSA])
+CAPABILITIES = vosi.capabilities([*SERVICES[0].capabilities, CONE, SCS2, SIA1, SSA])
 RECORDS = {name: record.dated(CREATED, NOW)[0].encode() for name, record in all_records().items()}
 ANSWERS = [
     ask(STORE, verb="Identify"),
@@ -150,6 +151,7 @@ BROKEN: list[tuple[str, str, bytes, str, Edit]] = [
         attribute("standardID", "ivo://ivoa.net/std/SCS"),
     ),
     ("capabilities", "cone-url", CAPABILITIES, "//capability[@xsi:type='cs:ConeSearch']//accessURL", text("https://vo.example.org/scs")),
+    ("capabilities", "cone-described", CAPABILITIES, "//param[name='flux']/description", remove),
     *(
         ("capabilities", assertion, CAPABILITIES, f"//capability[@xsi:type='{kind}']{path}", edit)
         for kind, assertion, path, edit in (

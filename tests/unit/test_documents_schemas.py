@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from registry_samples import ALERTS_ID, CATALOGUE, CONE, CREATED, NOW, SERVICES, SIA1, SSA, all_records, ask, sample_store
+from registry_samples import ALERTS_ID, CATALOGUE, CONE, CREATED, NOW, SCS2, SERVICES, SIA1, SSA, all_records, ask, sample_store
 
 from vo_server.documents import uws, vosi
 from vo_server.documents.xml import NAMESPACES
@@ -82,7 +82,7 @@ def test_answers_of_the_registry_are_valid_with_all_records_in_them(arguments: d
 @needs_registry_schemata
 def test_a_record_alone_and_other_capabilities_are_valid(tmp_path: Path) -> None:
     assert faults(all_records()[ALERTS_ID].dated(CREATED, NOW)[0].encode(), tmp_path) == []
-    assert faults(vosi.capabilities([CONE, SIA1, SSA]), tmp_path) == []
+    assert faults(vosi.capabilities([CONE, SCS2, SIA1, SSA]), tmp_path) == []
 
 
 PENDING = Job(

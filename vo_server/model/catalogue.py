@@ -118,6 +118,11 @@ class Catalogue:
         """The same with some tables that one query alone sees (uploads, TAP 1.1 §2.7.6)."""
         return replace(self, tables=(*self.tables, *more)) if more else self
 
+    def only(self, tables: "tuple[Table, ...]") -> "Catalogue":
+        """The same with these tables alone."""
+        schemas = {table.schema for table in tables}
+        return replace(self, schemas=tuple(one for one in self.schemas if one.name in schemas), tables=tables)
+
     def of_schema(self, schema: str) -> tuple[Table, ...]:
         """The tables of a schema, in catalogue order."""
         return tuple(table for table in self.tables if table.schema == schema)

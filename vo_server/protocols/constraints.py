@@ -99,12 +99,15 @@ def calibration(text: str, name: str) -> tree.Condition:
     return build.compare(build.column("calib_level"), "=", level)
 
 
-def released(text: str, name: str) -> tree.Condition:
-    """obs_release_date is this instant, or lies between the two given; -Inf and +Inf leave an end open (SIA 2.1 §2.1.18)."""
+def dated(column: str) -> Reader:
+    """The column's instant is this one, or lies between the two given; -Inf and +Inf leave an end open (SIA 2.1 §2.1.18)."""
+    return lambda text, name: _dated(build.column(column), text, name)
+
+
+def _dated(column: tree.Value, text: str, name: str) -> tree.Condition:
     words = text.split()
     if len(words) not in (1, 2):
         raise UsageError(f"{name}: {text!r} is neither an instant nor two.", hint="Write YYYY-MM-DD.", parameter=name)
-    column = build.column("obs_release_date")
     ends = ((">=", words[0]), ("<=", words[-1]))
     bounds = [(sign, word) for sign, word in ends if len(words) == 1 or not INFINITY.fullmatch(word)]
     if not bounds:

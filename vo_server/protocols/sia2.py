@@ -77,7 +77,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _text("CALIB", constraints.calibration, "Calibration level", options=[str(level) for level in constraints.CALIBRATION]),
     _text("TARGET", constraints.equals("target_name"), "Object observed"),
     _text("FORMAT", constraints.media_type, "Media type of what access_url returns", holding="format"),
-    _text("RELEASEDATE", constraints.released, "Date from which the data are public: one instant, or two for an interval"),
+    _text("RELEASEDATE", constraints.dated("obs_release_date"), "Date from which the data are public: one instant, or two for an interval"),
 )
 """All search parameters (SIA 2.0 §2.1; RELEASEDATE: SIA 2.1 §2.1.18)."""
 

@@ -33,14 +33,52 @@ def routes(services: Services, path: str, capabilities: CapabilityList) -> list[
         return await documents.reply(request, "capabilities", version, lambda: vosi.capabilities(capabilities()), XML)
 
     async def show_availability(_: HttpRequest) -> Response:
-        up = await services.is_up()
-        note = None if up else "The database does not answer."
-        return Response(vosi.availability(services.started, available=up, note=note), media_type=XML)
+        return await availability(services)
 
     return [
         Route(f"{path}/capabilities", guard(show_capabilities, Dialect.TEXT), methods=["GET"]),
         Route(f"{path}/availability", guard(show_availability, Dialect.TEXT), methods=["GET"]),
     ]
+
+
+TableCapabilities = Callable[[Table], Sequence[Capability]]
+
+
+def routes_of_tables(services: Services, path: str, find: Callable[[str], Table], capabilities: TableCapabilities) -> list[Route]:
+    """The same, and ``/tables``, below `path` for services that search one table each: its name is the path's ``{table}``."""
+
+    documents = Documents(services.clock)
+
+    async def show_capabilities(request: HttpRequest) -> Response:
+        table = await run_sync(find, request.path_params["table"])
+        version = services.catalogue().version
+        return await documents.reply(
+            request, f"{table.full_name} capabilities", version, lambda: vosi.capabilities(capabilities(table)), XML
+        )
+
+    async def show_tables(request: HttpRequest) -> Response:
+        table = await run_sync(find, request.path_params["table"])
+        catalogue = services.catalogue().only((table,))
+        return await documents.reply(request, f"{table.full_name} tables", catalogue.version, lambda: vosi.tables(catalogue), XML)
+
+    async def show_availability(request: HttpRequest) -> Response:
+        await run_sync(find, request.path_params["table"])
+        return await availability(services)
+
+    shown = (("capabilities", show_capabilities), ("tables", show_tables), ("availability", show_availability))
+    return [Route(f"{path}/{name}", guard(show, Dialect.TEXT), methods=["GET"]) for name, show in shown]
+
+
+async def show_catalogue(services: Services, chosen: Callable[[Catalogue], Catalogue], _: HttpRequest) -> Response:
+    """The tables that `chosen` leaves of the catalogue."""
+    return Response(await run_sync(lambda: vosi.tables(chosen(services.catalogue()))), media_type=XML)
+
+
+async def availability(services: Services) -> Response:
+    """Whether the services are up: they stand and fall with the database."""
+    up = await services.is_up()
+    note = None if up else "The database does not answer."
+    return Response(vosi.availability(services.started, available=up, note=note), media_type=XML)
 
 
 def table_routes(services: Services, path: str) -> list[Route]:
