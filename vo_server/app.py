@@ -13,6 +13,7 @@ from vo_registry.records import render_all
 from vo_server import web
 from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
+from vo_server.http.observe import Observed
 from vo_server.jobs.worker import Perform, Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
 from vo_server.model.catalogue import Table
@@ -43,7 +44,11 @@ def create_app(services: Services) -> Starlette:
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)],
+        middleware=[
+            Middleware(AnyOrigin),
+            Middleware(OneSpelling),
+            Middleware(Observed, log_requests=services.settings.log_requests, trusted_proxies=services.settings.trusted_proxies),
+        ],
         exception_handlers={HTTPException: web.tell_http_error},
     )
     app.router.redirect_slashes = False  # both spellings are answered in place, by OneSpelling

@@ -97,6 +97,17 @@ class Settings(BaseModel):
     upload_seconds: int = Field(60, description="Longest time to fetch a table from the address that UPLOAD names.", ge=1)
     max_query_length: int = Field(200_000, description="Longest ADQL text, in characters.", ge=1000)
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
+    processes: int = Field(
+        1,
+        description="Server processes on the same port. With two or more SIGHUP replaces them one by one, and no request is lost.",
+        ge=1,
+        le=64,
+    )
+    shutdown_seconds: int = Field(5, description="A server that ends gives answers under way so long to come to their end.", ge=0, le=3600)
+    log_format: str = Field(
+        "text", description="What is logged to stderr: lines for people (text) or for machines (json).", pattern="^(text|json)$"
+    )
+    log_requests: bool = Field(False, description="Log each request: what, how long, how many rows and bytes, from whom.")
     title: str = Field("vo-server", description="Name of the site on its pages.")
 
     @field_validator("public_url")

@@ -3,23 +3,27 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from multiprocessing import get_context
 from typing import Annotated
 
 import typer
 import uvicorn
+from starlette.applications import Starlette
 
-from vo_server import __version__
+from vo_server import __version__, logs
 from vo_server.app import create_app, create_worker, record_keeper
+from vo_server.cli import processes
 from vo_server.cli.common import ConfigFile, DataDir, end_on_signal, ready_database, say, settings_from
 from vo_server.db.catalogue import read_address, store_address
 from vo_server.db.database import Database
 from vo_server.db.serving import first_to_serve
 from vo_server.demo import pending, publish_demo
 from vo_server.errors import SetupError
+from vo_server.jobs.results import ResultStore
 from vo_server.publish.sweep import sweep
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -27,13 +31,11 @@ from vo_server.settings import Settings
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 
-SHUTDOWN_S = 5
-"""Replies under way get this long to end."""
-
 
 def serve(config: ConfigFile = None, host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Serve what is published."""
     settings = settings_from(config, host=host, port=port, data_dir=data_dir)
+    logs.configure(settings.log_format)
     end_on_signal()
     with _listen(settings) as listener, ready_database(settings) as database:
         _run(settings, database, listener, runs_jobs=settings.serve_runs_jobs)
@@ -42,6 +44,7 @@ def serve(config: ConfigFile = None, host: Host = None, port: Port = None, data_
 def demo(config: ConfigFile = None, host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Publish the demonstration data and serve them: a VO data centre from nothing, with real events, sources, stars and images."""
     settings = settings_from(config, host=host, port=port, data_dir=data_dir)
+    logs.configure(settings.log_format)
     end_on_signal()
     with _listen(settings) as listener, ready_database(settings) as database:
         if pending(database, settings, record_keeper(settings)):
@@ -59,7 +62,15 @@ def _publish_demo(settings: Settings) -> None:
 def _run(settings: Settings, database: Database, listener: socket.socket, *, runs_jobs: bool) -> None:
     with first_to_serve(database) as first:
         take_address(settings, database, first=first)
-        _answer(settings, database, listener, runs_jobs=runs_jobs)
+        sweep(database)
+        with database.engine.begin() as connection:
+            ResultStore(settings.results_url).claim(connection)
+        logging.getLogger("uvicorn.error").addFilter(is_news)
+        if settings.processes > 1:
+            processes.run(_config(partial(_open_app, settings, runs_jobs=runs_jobs), settings), listener, lambda: _say_ready(settings))
+            return
+        with _opened(settings, database, runs_jobs=runs_jobs) as app:
+            processes.run(_config(lambda: app, settings), listener, lambda: _say_ready(settings))
 
 
 def take_address(settings: Settings, database: Database, *, first: bool) -> None:
@@ -72,30 +83,57 @@ def take_address(settings: Settings, database: Database, *, first: bool) -> None
             say(f"Another server serves this database at {theirs}: its records keep that address. To change it set VO_PUBLIC_URL.")
 
 
-def _answer(settings: Settings, database: Database, listener: socket.socket, *, runs_jobs: bool) -> None:
-    sweep(database)
+@contextmanager
+def _opened(settings: Settings, database: Database, *, runs_jobs: bool) -> Iterator[Starlette]:
+    """The application, with everything open that it needs."""
     services = Services(settings, database)
-    with database.engine.begin() as connection:
-        services.results.claim(connection)
     services.start()
     try:
-        app = create_app(services)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            headers=[("Server", f"vo-server/{__version__}")],
-            lifespan="off",
-            proxy_headers=False,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            h11_max_incomplete_event_size=256 * 1024,
-        )
-        logging.getLogger("uvicorn.error").addFilter(is_news)
         with _running_jobs(services, runs_jobs=runs_jobs):
-            _Server(config, settings.base_url).run(sockets=[listener])
+            yield create_app(services)
     finally:
         services.close()
+
+
+def _open_app(settings: Settings, *, runs_jobs: bool) -> Starlette:
+    """The application of one of several processes; it closes what it opened when its process ends."""
+    logs.configure(settings.log_format)
+    logging.getLogger("uvicorn.error").addFilter(is_news)
+    opened = ExitStack()
+    database = opened.enter_context(ready_database(settings))
+    app = opened.enter_context(_opened(settings, database, runs_jobs=runs_jobs))
+
+    @asynccontextmanager
+    async def until_shutdown(_: Starlette) -> AsyncIterator[None]:
+        with opened:
+            yield
+
+    app.router.lifespan_context = until_shutdown
+    return app
+
+
+def _config(make_app: Callable[[], Starlette], settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app,
+        factory=True,
+        workers=settings.processes,
+        http=processes.LingeringProtocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=[("Server", f"vo-server/{__version__}")],
+        lifespan="on",
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_worker_healthcheck=int(processes.READY_S),
+        h11_max_incomplete_event_size=256 * 1024,
+    )
+
+
+def _say_ready(settings: Settings) -> None:
+    """Scripts wait for this line on stdout, systemd for its message."""
+    print(f"vo-server is ready at {settings.base_url}/  (Ctrl-C ends it)", flush=True)
+    processes.notify_systemd("READY=1")
 
 
 @contextmanager
@@ -120,20 +158,11 @@ def is_news(record: logging.LogRecord) -> bool:
     return not ended and record.msg != "ASGI callable returned without completing response."
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, saying when it is ready: scripts wait for this line on stdout."""
-
-    def __init__(self, config: uvicorn.Config, address: str) -> None:
-        super().__init__(config)
-        self.address = address
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        print(f"vo-server is ready at {self.address}/  (Ctrl-C ends it)", flush=True)
-
-
 def _listen(settings: Settings) -> socket.socket:
-    """The listening socket, taken before anything slow begins, so that a port in use is told at once."""
+    """The listening socket, taken before anything slow begins, so that a port in use is told at once; systemd's, if it passed one."""
+    inherited = processes.inherited_socket()
+    if inherited is not None:
+        return inherited
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

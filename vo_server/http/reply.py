@@ -18,6 +18,7 @@ from vo_server.errors import UnavailableError, VoError
 from vo_server.http.admission import Admission, Bounds, Kind, Place
 from vo_server.http.backlog import Backlog, SpoolRoom
 from vo_server.http.identity import caller
+from vo_server.http.observe import ROWS
 from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")
@@ -30,6 +31,7 @@ class Work(Protocol):
 
     content_type: str
     filename: str | None
+    rows: int
 
     def start(self) -> None:
         """Do all that can still fail with a status of its own, the first rows included."""
@@ -149,6 +151,7 @@ class RowsReply(Response):
                 making.cancel()
             await self.lease.close()
             self.place.leave()
+            scope[ROWS] = self.lease.work.rows
             await backlog.close()
 
     async def _make(self, backlog: Backlog) -> None:

@@ -89,6 +89,12 @@ class JobStore:
         with self.engine.connect() as connection:
             return [_job(row) for row in connection.execute(statement)]
 
+    def count_phases(self) -> dict[Phase, int]:
+        """How many jobs are in each phase that any is in."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(jobs.phase, func.count()).group_by(jobs.phase)).all()
+        return {Phase(phase): count for phase, count in rows}
+
     def start(self, job_id: str) -> None:
         """PENDING → QUEUED, and into the queue."""
         with self.engine.begin() as connection:

@@ -13,6 +13,7 @@ import procrastinate.exceptions
 import procrastinate.worker
 from sqlalchemy.exc import OperationalError
 
+from vo_server import logs
 from vo_server.db.database import Database
 from vo_server.db.listen import Watch
 from vo_server.db.queue import QUEUE, TASK, worker_app
@@ -84,6 +85,10 @@ class Runner:
 
     def run(self, job_id: str, queue_id: int) -> None:
         """Run a job from its beginning to its end, unless it does not wait for this row of the queue any more."""
+        with logs.about(logs.JOB, job_id):
+            self._run(job_id, queue_id)
+
+    def _run(self, job_id: str, queue_id: int) -> None:
         job = patiently(lambda: self._store.begin(job_id, queue_id))
         if job is None:
             return

@@ -16,7 +16,7 @@ from vo_server.model.columns import Column
 from vo_server.model.names import adql_table_name
 from vo_server.services import Services, Snapshot
 from vo_server.settings import Settings
-from vo_server.web import addresses, beside, snippets, words
+from vo_server.web import addresses, beside, metrics, snippets, words
 from vo_server.web.security import HEADERS
 
 OBSCORE = "ivoa.obscore"
@@ -104,7 +104,11 @@ def routes(services: Services) -> list[Route]:
         ("/tables/{name:path}", pages.table),
         ("/resources/{schema}/{name:path}", pages.resource),
     )
-    return [*(Route(path, page(services, show), methods=["GET"]) for path, show in shown), *beside.routes(services)]
+    return [
+        *(Route(path, page(services, show), methods=["GET"]) for path, show in shown),
+        *beside.routes(services),
+        *metrics.routes(services),
+    ]
 
 
 def page(services: Services, show: Show) -> Endpoint:

@@ -1,0 +1,112 @@
+"""The server's processes: one, or several under a supervisor that replaces them one after the other without losing a request.
+
+A process that ends stops accepting at once; what others accepted before is answered, and idle connections get LINGER_S for a request that
+may be on its way. The listening socket is the parent's (or systemd's), so that connections queue in the kernel meanwhile.
+"""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+from prometheus_client import multiprocess
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
+
+LINGER_S = 1.0
+"""So long an idle connection may still send a request after its process began to end."""
+
+READY_S = 60.0
+
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where processes put their numbers together, for Prometheus: read by its library when it is imported."""
+
+FIRST_SYSTEMD_FD = 3
+
+
+class LingeringProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that, when its process ends, answers what was already on its way and tells the client to come by another connection."""
+
+    def shutdown(self) -> None:
+        """Called once for each connection when the process ends."""
+        if self.cycle is None or self.cycle.response_complete:
+            if CLOSE not in self.server_state.default_headers:
+                self.server_state.default_headers.append(CLOSE)
+            self.loop.call_later(LINGER_S, super().shutdown)
+        else:
+            super().shutdown()
+
+
+CLOSE = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """One process, saying when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        self.ready()
+
+
+class Supervisor(Multiprocess):
+    """Several processes on one socket. SIGHUP replaces them one by one, each when its successor is ready; so is one that dies."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self.ready = ready
+
+    def init_processes(self) -> None:
+        """Start them, and say so when all of them answer."""
+        super().init_processes()
+        if all(process.wait_until_ready(READY_S, self.should_exit) for process in self.processes):
+            self.ready()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace who died, and forget what it counted of things that are going on."""
+        before = {process.pid: process for process in self.processes}
+        super().keep_subprocess_alive()
+        self._forget(before)
+
+    def restart_all(self) -> None:
+        """Replace all, one after the other."""
+        before = {process.pid: process for process in self.processes}
+        super().restart_all()
+        self._forget(before)
+
+    def _forget(self, before: dict[int | None, Process]) -> None:
+        for pid in before.keys() - {process.pid for process in self.processes}:
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def run(config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests until a signal ends it; `ready` is called when the first can be answered."""
+    if config.workers == 1:
+        Server(config, ready).run(sockets=[listener])
+        return
+    with tempfile.TemporaryDirectory(prefix="vo-metrics-") as metrics:
+        os.environ[METRICS] = metrics
+        Supervisor(config, [listener], ready).run()
+
+
+def inherited_socket() -> socket.socket | None:
+    """The listening socket that systemd passed (sd_listen_fds(3)): it outlives a restart, so that nobody is refused meanwhile."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    return socket.socket(fileno=FIRST_SYSTEMD_FD)
+
+
+def notify_systemd(state: str) -> None:
+    """Tell systemd, if it started us and waits to hear it (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.connect("\0" + address[1:] if address.startswith("@") else address)
+            channel.sendall(state.encode())
