@@ -27,9 +27,6 @@ SCHEMA = "TAP_UPLOAD"
 GROWTH = 4
 """So many times the bytes of an upload its values may take in memory: "1," is a double of eight bytes."""
 
-MAX_COLUMNS = 1500
-"""PostgreSQL allows 1600 in a table, less in some results."""
-
 BLOCK_BYTES = 1 << 18
 GZIP = b"\x1f\x8b"
 
@@ -123,8 +120,6 @@ def _spent(name: str, blocks: Iterable[bytes], budget: Budget) -> Iterator[bytes
 
 def _read(name: str, path: Path, number: int, bounds: Bounds) -> UploadedTable:
     source = open_table(path, bounds=bounds)
-    if len(source.columns) > MAX_COLUMNS:
-        raise DataError(f"there are {len(source.columns)} columns; at most {MAX_COLUMNS} are taken.", source=path.name)
     rows = _gathered(source, bounds)
     columns = [_as_shape(column) for column in source.columns]
     position, columns = _placed(columns, rows)

@@ -36,7 +36,7 @@ def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = (), 
     """
     source = _opened(path, table, nulls, bounds)
     if bounds is not None:
-        bounds.check(path.name, source.nrows or 0)
+        bounds.check(path.name, source.nrows or 0, columns=len(source.columns))
     return source
 
 

@@ -163,19 +163,26 @@ def _texts(source: str, one: Series, values: NDArray[Any], nulls: NDArray[Any] |
     if values.ndim > 1:
         cells = values.reshape(len(values), -1)
         joined = pyarrow.array([";".join(row) for row in cells.tolist()], pyarrow.large_string())
-        return *_text_column(source, one, joined), [f"each row's {cells.shape[1]} strings became one, separated by semicolons"]
+        return *text_column(source, one.name, one.xtype, joined), [
+            f"each row's {cells.shape[1]} strings became one, separated by semicolons"
+        ]
     mask = nulls if nulls is not None and nulls.any() else None
-    return *_text_column(source, one, pyarrow.array(values, pyarrow.large_string(), mask=mask)), []
+    return *text_column(source, one.name, one.xtype, pyarrow.array(values, pyarrow.large_string(), mask=mask)), []
 
 
-def _text_column(source: str, one: Series, strings: pyarrow.Array) -> tuple[Column, pyarrow.Array]:
-    arrays.refuse_nul(strings, source=source, column=one.name, first_row=1)
-    if one.xtype in ("timestamp", "adql:TIMESTAMP"):
+INSTANTS = ("timestamp", "adql:TIMESTAMP")
+"""xtypes of instants: DALI's, and the one of TAP 1.0."""
+
+
+def text_column(source: str, name: str, xtype: str | None, strings: pyarrow.Array) -> tuple[Column, pyarrow.Array]:
+    """The column of texts, or of instants if `xtype` says so and they are; and its values. DataError for what cannot be stored."""
+    arrays.refuse_nul(strings, source=source, column=name, first_row=1)
+    if xtype in INSTANTS:
         instants = _parsed_instants(strings)
         if instants is not None:
-            return Column(one.name, "char", "*", xtype="timestamp"), instants
-    xtype = None if one.xtype in ("timestamp", "adql:TIMESTAMP") else one.xtype
-    return Column(one.name, "char" if arrays.is_ascii(strings) else "unicodeChar", "*", xtype=xtype), strings
+            return Column(name, "char", "*", xtype="timestamp"), instants
+    kept = None if xtype in INSTANTS else xtype
+    return Column(name, "char" if arrays.is_ascii(strings) else "unicodeChar", "*", xtype=kept), strings
 
 
 def _parsed_instants(strings: pyarrow.Array) -> pyarrow.Array | None:
@@ -195,12 +202,12 @@ def _objects(source: str, one: Series, values: NDArray[Any], nulls: NDArray[Any]
     known = [cell for cell in cells if cell is not None]
     if all(isinstance(cell, str | bytes) for cell in known):
         strings = [cell.decode() if isinstance(cell, bytes) else cell for cell in cells]
-        return *_text_column(source, one, pyarrow.array(strings, pyarrow.large_string())), []
+        return *text_column(source, one.name, one.xtype, pyarrow.array(strings, pyarrow.large_string())), []
     pieces = [None if cell is None else _piece(source, one.name, row, cell) for row, cell in enumerate(cells, 1)]
     present = [piece for piece in pieces if piece is not None]
     if any(piece.dtype.kind in "USO" for piece in present):
         joined = [None if piece is None else ";".join(map(str, piece.tolist())) for piece in pieces]
-        return *_text_column(source, one, pyarrow.array(joined, pyarrow.large_string())), [
+        return *text_column(source, one.name, one.xtype, pyarrow.array(joined, pyarrow.large_string())), [
             "each row's strings became one, separated by semicolons"
         ]
     return _ragged(source, one, pieces, numpy.concatenate(present) if present else numpy.zeros(0))

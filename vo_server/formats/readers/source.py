@@ -34,9 +34,13 @@ class Bounds:
 
     rows: int
     size: int
+    columns: int = 1500
+    """PostgreSQL allows 1600 in a table, less in some results."""
 
-    def check(self, name: str, rows: int, size: int = 0) -> None:
-        """TooLargeError, which names the limit, if so many rows or bytes are more than that."""
+    def check(self, name: str, rows: int = 0, size: int = 0, columns: int = 0) -> None:
+        """TooLargeError, which names the limit, if so many rows, bytes or columns are more than that."""
+        if columns > self.columns:
+            raise TooLargeError(f"{name}: the table has more than {self.columns} columns.", hint=SMALLER)
         if rows > self.rows:
             raise TooLargeError(f"{name}: the table has more than {self.rows} rows, the limit for uploads.", hint=SMALLER)
         if size > self.size:

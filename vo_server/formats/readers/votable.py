@@ -1,24 +1,27 @@
-"""VOTable in any serialisation (VOTable 1.5), through astropy."""
+"""VOTable in any serialisation (VOTable 1.5): what it says of its tables through astropy, the rows by ``votablecells``.
 
+One pass: rows are taken out of the stream of elements before astropy sees it, and so are addresses that it would open.
+"""
+
+import binascii
 import gzip
-import re
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
-from io import BufferedReader
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.parsers import expat
 
-import numpy
+import pyarrow
+import pybase64
 from astropy.io.votable import tree
-from astropy.utils.xml.iterparser import get_xml_iterator
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import memory
-from vo_server.formats.readers.source import Bounds, Source, clean, distinct
+from vo_server.formats.readers.source import BATCH_ROWS, Bounds, Source, annotated, arrow_type, clean, distinct
+from vo_server.formats.readers.votablecells import CellError, Field, field_of, from_bytes, from_texts
+from vo_server.model.columns import Column
 
 CONFIG = {
     "columns": None,
@@ -35,38 +38,292 @@ CONFIG = {
 FAULTS = (ValueError, TypeError, IndexError, KeyError, OSError, AttributeError, NotImplementedError)
 """What astropy raises when a document is wrong."""
 
+BLOCK_BYTES = 1 << 16
+CHUNK_ROWS = 10_000
+"""Rows of TABLEDATA that are Python objects at a time."""
+
+DEEPEST = 60
+MOST_ELEMENTS = 200_000
+"""Elements besides those of rows."""
+
+ADVICE = "Check it with `stilts votlint`."
+
+Event = tuple[bool, str, Any, tuple[int, int]]
+"""Whether an element begins, its name, its attributes or its text, line and column: as astropy's reader has them."""
+
 
 def open_votable(path: Path, table: str | None, bounds: Bounds | None = None) -> Source:
-    """The first table of a VOTable, or the one of this name (or ``table<n>``). DataError says why it cannot be read."""
-    document = _parsed(path, bounds)
+    """The first table of a VOTable, or the one of this name (or ``table<n>``). DataError says why it cannot be read, and where."""
+    document, rows = _parsed(path, bounds)
     tables = list(document.iter_tables())
-    names, _ = distinct([str(one.name or one.ID or f"table{number}") for number, one in enumerate(tables, 1)])
+    names, _ = distinct([str(one.name or one.ID) for one in tables])
     if not names:
         raise DataError(_without_table(document), source=path.name, hint="Fetch it again, or check it with `stilts votlint`.")
     wanted = names[0] if table is None else table
     if wanted not in names:
         raise DataError(f"there is no table {wanted!r}.", source=path.name, hint=f"Tables are: {', '.join(names)}.")
     found = tables[names.index(wanted)]
-    source = memory.from_series(path, wanted, _series(found), title=None, description=found.description or document.description)
+    source = _source(path, wanted, found, rows[found.ID])
     notes = tuple(f"the answer of a service ended with {info}" for info in _overflow(document))
-    return replace(source, other_tables=tuple(name for name in names if name != wanted), notes=notes + source.notes)
+    return replace(
+        source,
+        description=clean(found.description or document.description),
+        other_tables=tuple(name for name in names if name != wanted),
+        notes=notes + source.notes,
+    )
 
 
-def _parsed(path: Path, bounds: Bounds | None) -> Any:
-    _refuse_entities(path)
-    guard = _Guard(path, bounds)
+def _source(path: Path, name: str, table: Any, rows: "Rows") -> Source:
+    unique, notes = distinct([str(one.name or one.ID or "") for one in table.fields])
+    columns: list[Column] = []
+    data: list[pyarrow.Array] = []
+    for label, said, cells, chunks in zip(
+        unique, table.fields, rows.fields, zip(*rows.chunks, strict=True) if rows.chunks else (), strict=True
+    ):
+        values = pyarrow.concat_arrays(chunks)
+        if cells.is_text:
+            column, values = memory.text_column(path.name, label, said.xtype, values)
+        else:
+            column = replace(cells.column(said.xtype), name=label)
+        unit = str(said.unit) if said.unit is not None else None
+        description = str(said.description) if said.description else None
+        column, more = annotated(column, unit=unit, ucd=said.ucd, utype=said.utype, description=description)
+        columns.append(column)
+        data.append(values)
+        notes += more
+    content = pyarrow.Table.from_arrays(data, schema=pyarrow.schema([(column.name, arrow_type(column)) for column in columns]))
+
+    def batches() -> Iterator[pyarrow.RecordBatch]:
+        yield from content.to_batches(max_chunksize=BATCH_ROWS)
+
+    return Source(path, name, tuple(columns), batches, content.num_rows, notes=tuple(notes))
+
+
+def _parsed(path: Path, bounds: Bounds | None) -> tuple[Any, "dict[str, Rows]"]:
+    """What astropy says of the document, and the rows of each table by its ID."""
+    reader = _Reader(path, bounds)
     try:
-        with warnings.catch_warnings(), get_xml_iterator(str(path)) as events:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return tree.VOTableFile(config=dict(CONFIG), pos=(1, 1)).parse(guard.watched(events), dict(CONFIG))
+            document = tree.VOTableFile(config=dict(CONFIG), pos=(1, 1)).parse(reader.events(), dict(CONFIG))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"the compressed file cannot be unpacked ({error}).", source=path.name, hint="It is probably truncated: fetch it again."
         ) from None
+    except expat.ExpatError as error:
+        reason = expat.errors.messages[error.code] if error.code in expat.errors.messages else str(error)
+        raise DataError(f"this VOTable cannot be read at line {error.lineno} ({reason}).", source=path.name, hint=ADVICE) from None
     except FAULTS as error:
-        raise DataError(
-            f"this VOTable cannot be read at line {guard.line} ({error}).", source=path.name, hint="Check it with `stilts votlint`."
-        ) from None
+        raise DataError(f"this VOTable cannot be read at line {reader.line} ({error}).", source=path.name, hint=ADVICE) from None
+    return document, reader.tables
+
+
+@dataclass
+class Rows:
+    """The rows of one table: for each chunk of them its columns."""
+
+    fields: list[Field]
+    declared: int | None = None
+    chunks: list[list[pyarrow.Array]] = field(default_factory=list)
+    count: int = 0
+    size: int = 0
+
+
+class _Reader:
+    """The elements of a document but for its rows, which end up in `tables`."""
+
+    def __init__(self, path: Path, bounds: Bounds | None) -> None:
+        self.path = path
+        self.tables: dict[str, Rows] = {}
+        self._bounds = bounds
+        self._queue: list[Event] = []
+        self._text: list[str] = []
+        self._depth = self._elements = 0
+        self._table = Rows([])
+        self._serialisation = ""
+        self._parser = parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.EntityDeclHandler = self._refuse_entity
+        parser.CharacterDataHandler = self._text.append
+        self._see_elements()
+
+    @property
+    def line(self) -> int:
+        """Where the reader is."""
+        return self._parser.CurrentLineNumber
+
+    def events(self) -> Iterator[Event]:
+        """The elements, in order."""
+        with self.path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            file = gzip.GzipFile(fileobj=plain) if packed else plain
+            while block := file.read(BLOCK_BYTES):
+                self._parser.Parse(block, False)
+                yield from self._queue
+                self._queue.clear()
+            self._parser.Parse(b"", True)
+            yield from self._queue
+
+    # elements that describe
+
+    def _see_elements(self) -> None:
+        self._parser.StartElementHandler = self._begin
+        self._parser.EndElementHandler = self._end
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        tag = name.rpartition(":")[2]
+        self._depth += 1
+        self._elements += 1
+        if self._depth > DEEPEST or (self._bounds is not None and self._elements > MOST_ELEMENTS):
+            self._refuse("there are too many elements, or too many in each other.")
+        self._text.clear()
+        if tag in SEEN:
+            SEEN[tag](self, tag, attributes)
+        if tag not in ("STREAM", "BINARY", "BINARY2"):
+            self._queue.append((True, tag, attributes, (self.line, 0)))
+
+    def _end(self, name: str) -> None:
+        tag = name.rpartition(":")[2]
+        self._depth -= 1
+        text = "".join(self._text)
+        self._text.clear()
+        if tag == "STREAM":
+            self._take_stream(text)
+        elif tag in ("BINARY", "BINARY2"):
+            self._queue += [(True, "TABLEDATA", {}, (self.line, 0)), (False, "TABLEDATA", "", (self.line, 0))]
+        else:
+            if tag == "TABLE":
+                self._finish_table()
+            self._queue.append((False, tag, text.strip(), (self.line, 0)))
+
+    def _begin_table(self, _: str, attributes: dict[str, str]) -> None:
+        declared = attributes.pop("nrows", "").strip()  # astropy would make room for so many
+        known = self.tables.get(attributes.get("ref", ""))
+        self._table = Rows(known.fields if known else [], int(declared) if declared.isdecimal() and len(declared) < 19 else None)
+        self.tables[attributes.setdefault("ID", f"table{len(self.tables) + 1}")] = self._table
+
+    def _finish_table(self) -> None:
+        rows = self._table
+        if not rows.chunks:
+            rows.chunks.append([pyarrow.array([], one.type) for one in rows.fields])
+        if rows.declared is not None and rows.declared > rows.count:
+            self._refuse(f"the table ends after row {rows.count} of {rows.declared}.", "It is cut off: fetch it again.")
+
+    def _begin_field(self, _: str, attributes: dict[str, str]) -> None:
+        self._table.fields.append(field_of(attributes, self.path.name))
+        if self._bounds is not None:
+            self._bounds.check(self.path.name, columns=len(self._table.fields))
+
+    def _see_values(self, _: str, attributes: dict[str, str]) -> None:
+        if self._table.fields and self._table.fields[-1].null is None:
+            self._table.fields[-1].null = attributes.get("null")
+
+    def _begin_serialisation(self, tag: str, _: dict[str, str]) -> None:
+        self._serialisation = tag
+        if tag == "TABLEDATA":
+            self._see_rows()
+
+    def _begin_stream(self, _: str, attributes: dict[str, str]) -> None:
+        if "href" in attributes:
+            self._refuse(f"the rows are not in this file, but at {attributes['href'][:200]}, and are not fetched from there.", COPY)
+        if attributes.get("encoding", "").lower() != "base64":
+            self._refuse("a STREAM is not in base64.", ADVICE)
+
+    def _refuse_form(self, tag: str, _: dict[str, str]) -> None:
+        self._refuse(f"the rows are {tag} inside a VOTable.", COPY)
+
+    # rows
+
+    def _see_rows(self) -> None:
+        """Handlers for TABLEDATA, which are called for every cell."""
+        text, width = self._text, len(self._table.fields)
+        rows: list[list[str]] = []
+        cells: list[str] = []
+        join = "".join
+
+        def begin(_: str, attributes: dict[str, str]) -> None:
+            text.clear()
+            if attributes.get("encoding"):
+                self._refuse("a cell is encoded.", COPY)
+
+        def end(name: str) -> None:
+            nonlocal cells
+            if name.endswith("TD"):
+                cells.append(join(text))
+                text.clear()
+            elif name.endswith("TR"):
+                if len(cells) != width:
+                    message = f"there are {len(cells)} cells for {width} columns."
+                    raise DataError(message, source=self.path.name, row=self._table.count + len(rows) + 1, hint=f"See line {self.line}.")
+                rows.append(cells)
+                cells = []
+                if len(rows) == CHUNK_ROWS:
+                    self._take_texts(rows)
+                    rows.clear()
+            elif name.endswith("TABLEDATA"):
+                self._take_texts(rows)
+                self._see_elements()
+                self._end(name)
+
+        self._parser.StartElementHandler = begin
+        self._parser.EndElementHandler = end
+
+    def _take_texts(self, rows: list[list[str]]) -> None:
+        if rows:
+            fields = self._table.fields
+            self._take(
+                len(rows), [self._checked(one, from_texts, one, cells) for one, cells in zip(fields, zip(*rows, strict=True), strict=True)]
+            )
+
+    def _take_stream(self, text: str) -> None:
+        most = None if self._bounds is None else self._bounds.rows
+        try:
+            data = pybase64.b64decode(text)
+        except (binascii.Error, ValueError) as error:
+            self._refuse(f"a STREAM is not in base64 ({error}).", ADVICE)
+        if data:
+            arrays = self._checked(None, from_bytes, data, self._table.fields, flagged=self._serialisation == "BINARY2", most=most)
+            self._take(len(arrays[0]) if arrays else 0, arrays)
+
+    def _take(self, rows: int, arrays: list[pyarrow.Array]) -> None:
+        table = self._table
+        table.count += rows
+        table.size += sum(array.nbytes for array in arrays)
+        table.chunks.append(arrays)
+        if self._bounds is not None:
+            self._bounds.check(self.path.name, table.count, table.size)
+
+    def _checked(self, column: Field | None, decode: Any, *arguments: Any, **options: Any) -> Any:
+        """What `decode` makes of cells; its CellError as a DataError with the row of the table."""
+        try:
+            return decode(*arguments, **options)
+        except CellError as error:
+            name = column.name if column is not None else None
+            raise DataError(f"{error}.", source=self.path.name, row=self._table.count + error.row + 1, column=name, hint=MEND) from None
+
+    def _refuse_entity(self, name: str, *_: object) -> None:
+        self._refuse(f"the document declares the entity {name!r}, and VOTables have none.", "Write out what it stands for.")
+
+    def _refuse(self, message: str, hint: str | None = None) -> NoReturn:
+        raise DataError(f"line {self.line}: {message}", source=self.path.name, hint=hint)
+
+
+MEND = "Correct it, or leave the row out."
+COPY = "Write the table anew: `stilts tcopy ifmt=votable ofmt=votable-binary2`."
+
+SEEN = {
+    "TABLE": _Reader._begin_table,
+    "FIELD": _Reader._begin_field,
+    "VALUES": _Reader._see_values,
+    "TABLEDATA": _Reader._begin_serialisation,
+    "BINARY": _Reader._begin_serialisation,
+    "BINARY2": _Reader._begin_serialisation,
+    "STREAM": _Reader._begin_stream,
+    "FITS": _Reader._refuse_form,
+    "PARQUET": _Reader._refuse_form,
+}
+"""Elements that say where rows are and of what kind."""
 
 
 def _without_table(document: Any) -> str:
@@ -79,125 +336,3 @@ def _without_table(document: Any) -> str:
 def _overflow(document: Any) -> list[str]:
     infos = [info for resource in document.resources for info in resource.infos]
     return ["OVERFLOW: rows are missing" for info in infos if info.name == "QUERY_STATUS" and info.value == "OVERFLOW"][:1]
-
-
-def _series(table: Any) -> list[memory.Series]:
-    return [
-        memory.Series(
-            str(field.name or field.ID or ""),
-            _values(table.array, field),
-            unit=str(field.unit) if field.unit is not None else None,
-            ucd=field.ucd,
-            utype=field.utype,
-            xtype=field.xtype,
-            arraysize=_arraysize(field),
-            description=str(field.description) if field.description else None,
-        )
-        for field in table.fields
-    ]
-
-
-def _values(array: Any, field: Any) -> Any:
-    """The column; texts are cut at the first NUL and keep their blanks, as VOTable has it (VOTable 1.5 §6)."""
-    values = array[field.ID]
-    if field.datatype in ("float", "double") and values.dtype.kind == "f":
-        # a masked float is a NaN in the file: only whole cells are null, elements of arrays keep their NaN
-        return numpy.ma.MaskedArray(values.data, mask=False) if values.ndim > 1 else values
-    return values
-
-
-def _arraysize(field: Any) -> str | None:
-    """The FIELD's arraysize as VOTable has it, without the bound of a variable last axis; None for scalars and texts."""
-    text = str(field.arraysize or "")
-    if field.datatype in ("char", "unicodeChar") or text in ("", "1"):
-        return None
-    return re.sub(r"\d+\*$", "*", text)
-
-
-Event = tuple[bool, str, Any, tuple[int, int]]
-"""Whether an element begins, its name, its attributes or its text, line and column."""
-
-
-class _Guard:
-    """Sees the elements before astropy does, and refuses what would make it open addresses or fill the memory."""
-
-    def __init__(self, path: Path, bounds: Bounds | None) -> None:
-        self.line = 1
-        self._name = path.name
-        self._bounds = bounds
-        self._row_bytes = 0
-        self._rows = 0
-
-    def watched(self, events: Iterable[Event]) -> Iterator[Event]:
-        """The same elements."""
-        for event in events:
-            started, tag, data, (self.line, _) = event
-            if started:
-                if tag == "TR":
-                    self._see_rows(self._rows + 1)
-                elif tag == "TABLE":
-                    self._row_bytes = self._rows = 0
-                    data.pop("nrows", None)  # astropy would make room for so many
-                elif tag == "FIELD":
-                    self._see_field(data)
-                elif tag == "DATA":
-                    self._see_rows(0)
-                elif tag == "STREAM" and "href" in data:
-                    raise DataError(
-                        f"the rows are not in this file, but at {data['href'][:200]}, and are not fetched from there.",
-                        source=self._name,
-                        hint="Make one file of both: `stilts tcopy ifmt=votable ofmt=votable`.",
-                    )
-            yield event
-
-    def _see_field(self, attributes: Mapping[str, str]) -> None:
-        """How many bytes a value of fixed size takes."""
-        self._row_bytes += element_bytes(attributes.get("datatype", "char")) * fixed_size(attributes.get("arraysize", ""))
-
-    def _see_rows(self, rows: int) -> None:
-        self._rows = rows
-        if self._bounds is not None:
-            self._bounds.check(self._name, rows, max(1, rows) * self._row_bytes)
-
-
-def element_bytes(datatype: str) -> int:
-    """Bytes of one element in memory."""
-    return {"double": 8, "long": 8, "floatComplex": 8, "doubleComplex": 16, "float": 4, "int": 4, "unicodeChar": 4, "short": 2}.get(
-        datatype, 1
-    )
-
-
-def fixed_size(arraysize: str) -> int:
-    """Elements of a value whose size is fixed; 1 for others."""
-    if not re.fullmatch(r"\s*\d+(x\d+)*\s*", arraysize):
-        return 1
-    product = 1
-    for factor in arraysize.split("x"):
-        product *= int(factor)
-    return product
-
-
-def _refuse_entities(path: Path) -> None:
-    """DataError if the document declares entities of its own: they may grow without bounds, or name files."""
-    begun = False
-
-    def begin(*_: object) -> None:
-        nonlocal begun
-        begun = True
-
-    def declare(name: str, *_: object) -> None:
-        raise DataError(f"the document declares the entity {name!r}, and VOTables have none.", source=path.name, hint="Write it out.")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = begin
-    parser.EntityDeclHandler = declare
-    with suppress(expat.ExpatError, EOFError, OSError, zlib.error), _open(path) as file:  # told when all of it is read
-        while not begun and (block := file.read(65_536)):
-            parser.Parse(block, False)
-
-
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    """The document, unpacked."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")
