@@ -11,6 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwor
 from vo_server.errors import SetupError
 
 ENVIRONMENT_PREFIX = "VO_"
+FORM_BYTES = 4 << 20
+"""What a form may hold besides uploads."""
+
 DEFAULT_FILE = Path("vo.toml")
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from vo_server.dali.uploads import Upload
 from vo_server.errors import UsageError
@@ -60,6 +60,8 @@ async def read_params(request: Request) -> Params:
             form = await request.form(max_files=100, max_fields=10_000, max_part_size=64 * 1024 * 1024)
         except HTTPException as error:
             raise UsageError(f"The form could not be read: {error.detail}.") from None
+        except ClientDisconnect:
+            raise UsageError("The connection was closed before the form was complete.") from None
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 files[name] = value

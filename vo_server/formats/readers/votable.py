@@ -38,6 +38,9 @@ CONFIG = {
 FAULTS = (ValueError, TypeError, IndexError, KeyError, OSError, AttributeError, NotImplementedError)
 """What astropy raises when a document is wrong."""
 
+UNREAD = {"datatype": "char", "arraysize": "*"}
+"""What astropy is told of all values, which it does not see: it would make room for one."""
+
 BLOCK_BYTES = 1 << 16
 CHUNK_ROWS = 10_000
 """Rows of TABLEDATA that are Python objects at a time."""
@@ -180,6 +183,8 @@ class _Reader:
         self._text.clear()
         if tag in SEEN:
             SEEN[tag](self, tag, attributes)
+        if tag in ("FIELD", "PARAM"):
+            attributes = {**attributes, **UNREAD}
         if tag not in ("STREAM", "BINARY", "BINARY2"):
             self._queue.append((True, tag, attributes, (self.line, 0)))
 
