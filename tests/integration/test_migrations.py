@@ -13,12 +13,19 @@ from sqlalchemy import text
 from vo_server.db import schema, setup
 from vo_server.db.catalogue import load_catalogue, read_version
 from vo_server.db.database import Database
-from vo_server.db.definitions import OBSCORE, TABLES
+from vo_server.db.definitions import KEYS, OBSCORE, TABLES
 from vo_server.errors import SetupError, UnavailableError
 
 OURS = ("vo", "vo_data")
 
-VOTABLE_TYPES = {"text": "char", "integer": "int", "bigint": "long", "double precision": "double", "timestamp without time zone": "char"}
+VOTABLE_TYPES = {
+    "text": "char",
+    "integer": "int",
+    "bigint": "long",
+    "real": "float",
+    "double precision": "double",
+    "timestamp without time zone": "char",
+}
 
 
 def rows(database: Database, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -100,7 +107,8 @@ def test_keys_name_columns_as_they_are_typed(database: Database) -> None:
     )
     assert ("tap_schema.columns", "table_name", "tap_schema.tables", "table_name") in pairs
     assert ("ivoa.obscore_hea", "obs_publisher_did", "ivoa.obscore", "obs_publisher_did") in pairs
-    assert len(pairs) == 6
+    assert ("rr.capability", "ivoid", "rr.resource", "ivoid") in pairs
+    assert len(pairs) == len(KEYS)
 
 
 def test_names_that_need_quotes_have_them(database: Database) -> None:
@@ -174,7 +182,7 @@ def test_outdated_descriptions_stop_the_server_until_migrated(database: Database
         setup.prepare(database)
     assert setup.init(database).is_current
     assert rows(database, "SELECT count(*) FROM tap_schema.columns WHERE column_name = 'o_ucd'") == [(1,)]
-    assert rows(database, "SELECT count(*) FROM tap_schema.key_columns") == [(6,)]
+    assert rows(database, "SELECT count(*) FROM tap_schema.key_columns") == [(len(KEYS),)]
 
 
 def test_an_outdated_revision_stops_the_server(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

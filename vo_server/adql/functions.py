@@ -278,9 +278,14 @@ USER_DEFINED = (
     ),
     _catalogued(
         "MOC(moc CHAR) -> MOC",
-        kinds=("text",),
+        "MOC(mocOrder INTEGER, region POINT) -> MOC",
+        "MOC(mocOrder INTEGER, region CIRCLE) -> MOC",
+        "MOC(mocOrder INTEGER, region POLYGON) -> MOC",
+        kinds=("any", "geometry"),
+        required=1,
         result="moc",
-        description="A region of the sky as a literal MOC in ASCII (order/cells, ICRS), to be used in CONTAINS, INTERSECTS and AREA.",
+        description="A region of the sky as a literal MOC in ASCII (order/cells, ICRS), or the cells of an order that have something of a"
+        " constant shape, to be used in CONTAINS, INTERSECTS and AREA.",
     ),
 )
 """Functions of the IVOA catalogue (ADQL 2.1 §4.3), and MOC, which has no place in the standard yet. All but ivo_simbadpoint, which needs
@@ -305,6 +310,9 @@ _SYNTAX = (
 )
 """Features that are syntax and no function (ADQL 2.1 §4)."""
 
+_EXTRA_WORDS = "ivo://org.gavo.dc/std/exts#extra-adql-keywords"
+"""Where pyvo's search by position looks for the form MOC."""
+
 
 def features() -> tuple[LanguageFeature, ...]:
     """What /capabilities declares: every form of the table, by feature (TAPRegExt 1.0 §2.3)."""
@@ -314,4 +322,5 @@ def features() -> tuple[LanguageFeature, ...]:
             forms.setdefault(function.feature, []).extend((form, function.description) for form in function.forms)
     for feature, form in _SYNTAX:
         forms.setdefault(feature, []).append((form, None))
-    return tuple(LanguageFeature(FEATURES + feature, tuple(listed)) for feature, listed in forms.items())
+    listed = tuple(LanguageFeature(FEATURES + feature, tuple(listed)) for feature, listed in forms.items())
+    return (*listed, LanguageFeature(_EXTRA_WORDS, (("MOC", None),)))

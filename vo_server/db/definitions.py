@@ -1,6 +1,6 @@
 """What follows the code and not a migration: the SQL functions that queries call, and TAP_SCHEMA's rows for the tables that standards
-define, TAP_SCHEMA itself, ivoa.obscore and its extension (TAP 1.1 §4, ObsCore 1.1 §4); and the queue of jobs, whose SQL is that of its
-library.
+define, TAP_SCHEMA itself, ivoa.obscore and its extension, and rr (TAP 1.1 §4, ObsCore 1.1 §4, RegTAP 1.2 §8); the tables of rr; and the
+queue of jobs, whose SQL is that of its library.
 
 `define` brings the database up to date with the code; a digest of all of it tells whether that is needed.
 """
@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from vo_server.db import queue, schema
+from vo_server.db import queue, regtap, schema
 from vo_server.db.catalogue import bump_version, column_row
 from vo_server.model import obscore, obscore_hea, tap_schema
+from vo_server.model import regtap as regtap_model
 from vo_server.model.catalogue import Footprint, Key, Position, Schema, Table
 from vo_server.model.names import adql_name, adql_table_name
 from vo_server.sql import function_definitions
@@ -24,7 +25,8 @@ DIGEST_KEY = "definitions"
 
 SCHEMAS = (
     Schema(obscore.SCHEMA, "Tables whose columns IVOA standards define", index=1000),
-    Schema(tap_schema.SCHEMA, tap_schema.DESCRIPTION, index=1001),
+    Schema(regtap_model.SCHEMA, regtap_model.DESCRIPTION, regtap_model.UTYPE, index=1001),
+    Schema(tap_schema.SCHEMA, tap_schema.DESCRIPTION, index=1002),
 )
 
 OBSCORE = Table(
@@ -71,19 +73,21 @@ TABLES = (
         )
         for index, table in enumerate(tap_schema.TABLES, 1)
     ),
+    *regtap.tables(),
 )
 
-KEYS = (*tap_schema.KEYS, obscore_hea.KEY)
+KEYS = (*tap_schema.KEYS, obscore_hea.KEY, *regtap.keys())
 
 
 def are_defined(connection: Connection) -> bool:
     """Whether functions, rows and queue are those of this version of the code."""
-    return queue.is_made(connection) and _are_described(connection)
+    return queue.is_made(connection) and regtap.is_made(connection) and _are_described(connection)
 
 
 def define(connection: Connection) -> None:
     """Create the functions and write the rows, and announce it, unless they are there."""
     queue.make(connection)
+    regtap.make(connection)
     if _are_described(connection):
         return
     # every function is CREATE OR REPLACE; one whose signature changes is dropped by a migration.

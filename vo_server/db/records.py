@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, func, literal, select, text, tup
 from sqlalchemy.dialects.postgresql import insert
 
 from vo_registry.records import Rendered, StoredRecord
+from vo_server.db.regtap import forget_rows, store_rows
 from vo_server.db.schema import records
 
 Metadata = Literal["ivo_vor", "oai_dc"]
@@ -122,6 +123,7 @@ def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
         statement = insert(records)
         changing = {name: statement.excluded[name] for name in rows[0] if name != "identifier"}
         connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing), rows)
+        store_rows(connection, {row["identifier"]: row["ivo_vor"] for row in rows})
 
 
 def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime) -> None:
@@ -129,3 +131,4 @@ def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime)
     if identifiers:
         gone = {"deleted": True, "datestamp": stamp, "ivo_vor": None, "oai_dc": None}
         connection.execute(update(records).where(records.c.identifier.in_(identifiers)).values(**gone))
+        forget_rows(connection, identifiers)

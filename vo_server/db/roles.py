@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from vo_server.db.database import Database
 from vo_server.errors import SetupError
 
-SCHEMAS = ("vo", "vo_data", "tap_schema", "ivoa", "vo_queue")
-READABLE = ("vo_data", "tap_schema", "ivoa")
+SCHEMAS = ("vo", "vo_data", "tap_schema", "ivoa", "rr", "vo_queue")
+READABLE = ("vo_data", "tap_schema", "ivoa", "rr")
 """Schemas whose tables and views users' queries may read."""
 
 OLDEST = 140000
@@ -66,7 +66,7 @@ def grant(connection: Connection, database: Database) -> None:
         "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA vo FROM PUBLIC",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vo TO {query}, {app}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {readable} TO {query}, {app}",
-        f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo_data TO {app}",
+        f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo_data, rr TO {app}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo, vo_queue TO {app}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA vo_queue TO {app}",
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA vo_data GRANT SELECT ON TABLES TO {query}, {app}",

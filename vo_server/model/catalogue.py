@@ -23,12 +23,13 @@ class Footprint:
     """A region column whose shape and cells are kept beside it.
 
     ``column`` is the text column users see; ``shape`` the hidden ``double precision[]`` column of the same physical table
-    (3 numbers: circle ra dec r; more: polygon vertices, counter-clockwise); ``cells`` the SQL name of the side table
+    (3 numbers: circle ra dec r; more: polygon vertices, counter-clockwise), None if the column is a MOC, which its cells say
+    exactly; ``cells`` the SQL name of the side table
     (``key``, ``lo``, ``hi``: closed ranges of order-29 cells); ``key`` the hidden key column that both share.
     """
 
     column: str
-    shape: str
+    shape: str | None
     cells: str
     key: str
 

@@ -1,6 +1,11 @@
-"""MOCs in ASCII → ranges of order-29 cells (IVOA MOC 2.0 §4.3.2, the spatial part)."""
+"""MOCs, in ASCII or of shapes → ranges of order-29 cells (IVOA MOC 2.0 §4.3.2, the spatial part)."""
 
 import re
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.coordinates import Angle, Latitude, Longitude
+from mocpy import MOC
 
 from vo_server.sky.healpix import MAX_ORDER
 from vo_server.sky.ranges import SKY, Range, merge
@@ -37,6 +42,32 @@ def _range(order: int, first: int, last: int) -> Range:
     if not first <= last < 12 << 2 * order:
         raise MocError(f"order {order} has no cells {first} to {last}")
     return first << shift, ((last + 1) << shift) - 1
+
+
+def moc_of_point(order: int, ra: float, dec: float) -> list[Range]:
+    """The one cell of `order` that holds a position in degrees."""
+    return _ranges(MOC.from_lonlat(Longitude([ra], "deg"), Latitude([dec], "deg"), max_norder=order))
+
+
+def moc_of_circle(order: int, ra: float, dec: float, radius: float) -> list[Range]:
+    """The cells of `order` that have something of a circle; all in degrees."""
+    return _ranges(MOC.from_cone(Longitude(ra, "deg"), Latitude(dec, "deg"), radius=Angle(min(radius, 180.0), "deg"), max_depth=order))
+
+
+def moc_of_polygon(order: int, vertices: Sequence[tuple[float, float]]) -> list[Range]:
+    """The cells of `order` that have something of a polygon, whose vertices go counter-clockwise."""
+    lon, lat = ([vertex[axis] for vertex in vertices] for axis in (0, 1))
+    return _ranges(MOC.from_polygon(Longitude(lon, "deg"), Latitude(lat, "deg"), max_depth=order))
+
+
+def moc_text(ranges: Sequence[Range]) -> str:
+    """The MOC of these cells in ASCII."""
+    ends = np.array([(low, high + 1) for low, high in ranges], dtype=np.uint64)
+    return str(MOC.from_depth29_ranges(MAX_ORDER, ends).to_string())
+
+
+def _ranges(moc: MOC) -> list[Range]:
+    return [(int(low), int(end) - 1) for low, end in moc.to_depth29_ranges]
 
 
 def moc_area(ranges: list[Range]) -> float:

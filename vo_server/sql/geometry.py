@@ -12,7 +12,7 @@ from vo_server.adql import resolved
 from vo_server.adql.constants import known
 from vo_server.adql.functions import PREDICATES
 from vo_server.adql.types import SHAPES
-from vo_server.sky.mocs import moc_area
+from vo_server.sky.mocs import moc_area, moc_text
 from vo_server.sky.polygons import area, half_spaces
 from vo_server.sky.ranges import MANY, Range, cone_ranges, merge
 from vo_server.sql.errors import MisfitError
@@ -178,7 +178,7 @@ def _related(contained: bool, one: Shape, other: Shape, at: int) -> Test:
         return _any([_related(contained, one, part, at) for part in other.parts])
     if isinstance(one, Point):
         return _point_in(one, other)
-    if isinstance(one, Moc) or isinstance(other, Moc):
+    if isinstance(one, Moc) or isinstance(other, Moc) or any(isinstance(shape, Region) and shape.is_moc for shape in (one, other)):
         return _with_moc(contained, one, other, at)
     if isinstance(one, Circle) and isinstance(other, Circle) and not contained:
         return _circles_meet(one, other)
@@ -192,6 +192,9 @@ def _point_in(point: Point, shape: Point | Circle | Polygon | Moc | Rows | Regio
         return _point_in_circle(point, shape)
     if isinstance(shape, Moc):
         return _point_in_moc(point, shape)
+    if isinstance(shape, Region) and shape.is_moc:
+        exact = shape.cells(point.ranges) if point.ranges is not None else shape.holds(_cell(point))
+        return Test(exact, f"NOT ({exact})")
     if isinstance(shape, Polygon):
         return _point_in_polygon(point, shape)
     return _by_function("shape_contains_point", f"{shape.sql}, {point.ra}, {point.dec}", _region_cells(shape, point.ranges))
@@ -216,13 +219,17 @@ def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
 
 
 def _point_in_moc(point: Point, moc: Moc) -> Test:
-    cell = point.cell or f"vo.healpix({point.ra}, {point.dec})"
+    cell = _cell(point)
     if len(moc.ranges) <= _MANY_RANGES:
         exact = _in_ranges(cell, moc.ranges)
         return Test(exact, f"NOT ({exact})")
     cells = ",".join(f"[{low},{high}]" for low, high in moc.ranges)
     exact = f"{cell} <@ '{{{cells}}}'::int8multirange"
     return Test(exact, f"NOT ({exact})", _in_ranges(cell, merge(moc.ranges, _MANY_RANGES)) if point.cell else None)
+
+
+def _cell(point: Point) -> str:
+    return point.cell or f"vo.healpix({point.ra}, {point.dec})"
 
 
 def _cone(one: Point, other: Point, radius: float, sign: str) -> Test:
@@ -279,12 +286,13 @@ def _circles_meet(one: Circle, other: Circle) -> Test:
 
 
 def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
-    """A footprint meets a MOC if their cells do; nothing else can be compared with one."""
-    region, moc = (one, other) if isinstance(one, Region) else (other, one)
-    if contained or not isinstance(region, Region) or not isinstance(moc, Moc):
+    """A footprint meets a MOC if their cells do; one lies in the other if all its cells do, which footprints with a shape do not tell."""
+    region, constant = (one, other) if isinstance(one, Region) else (other, one)
+    ranges = None if isinstance(constant, Union) else constant.ranges
+    if not isinstance(region, Region) or ranges is None or (contained and not region.is_moc):
         hint = "CONTAINS(POINT(ra, dec), MOC(…)) and INTERSECTS of a published region column and a MOC are possible."
         raise MisfitError("These two shapes cannot be compared.", at, hint)
-    exact = region.cells(moc.ranges)
+    exact = region.cells(ranges) if not contained else region.lies_in(ranges) if region is one else region.covers(ranges)
     return Test(exact, f"NOT ({exact})")
 
 
@@ -338,6 +346,14 @@ def _shape_value(renderer: ValueRenderer, call: resolved.Call) -> str:
     return shape.sql
 
 
+def _moc_value(renderer: ValueRenderer, call: resolved.Call) -> str:
+    """A MOC as its text: the one that was written, else the shortest."""
+    shape = shape_of(renderer, call, call.at)
+    if len(call.arguments) == 1 or not isinstance(shape, Moc):
+        return quote_text(literal(call, 0))
+    return quote_text(moc_text(shape.ranges))
+
+
 def _predicate_value(renderer: ValueRenderer, call: resolved.Call) -> str:
     return f"({predicate(renderer, call).exact})::integer"
 
@@ -380,7 +396,7 @@ _FUNCTIONS: dict[str, Callable[[ValueRenderer, resolved.Call], str]] = {
     "INTERSECTS": _predicate_value,
     "IVO_GEOM_TRANSFORM": _shape_value,
     "IVO_HEALPIX_INDEX": _healpix_index,
-    "MOC": lambda _, call: quote_text(literal(call, 0)),
+    "MOC": _moc_value,
     "POINT": _shape_value,
     "POLYGON": _shape_value,
 }

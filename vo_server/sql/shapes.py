@@ -3,7 +3,7 @@
 In SQL a shape is an array of degrees (see functions.sql): two numbers are a position, three a circle, more a polygon.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,8 @@ from vo_server.adql.constants import known
 from vo_server.model.catalogue import Footprint
 from vo_server.model.columns import POLYGON_TEXT
 from vo_server.sky.frames import FROM_ICRS, Matrix, rotated, rotation
-from vo_server.sky.mocs import MocError, parse_moc
+from vo_server.sky.healpix import MAX_ORDER
+from vo_server.sky.mocs import MocError, moc_of_circle, moc_of_point, moc_of_polygon, parse_moc
 from vo_server.sky.polygons import DegenerateError, box, centroid, counter_clockwise, refuse_crossings
 from vo_server.sky.ranges import Range, cone_ranges, polygon_ranges
 from vo_server.sql.errors import MisfitError
@@ -116,7 +117,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The footprint of a row, whose cells lie in a table beside it."""
+    """The footprint of a row, whose cells lie in a table beside it; ``is_moc``: it has no shape, and is what its cells say."""
 
     source: resolved.TableSource
     footprint: Footprint
@@ -125,13 +126,42 @@ class Region:
     @property
     def sql(self) -> str:
         """The hidden shape."""
-        return f"{self.source.alias}.{quote_identifier(self.footprint.shape)}"
+        return "NULL::float8[]" if self.footprint.shape is None else f"{self.source.alias}.{quote_identifier(self.footprint.shape)}"
+
+    @property
+    def is_moc(self) -> bool:
+        """Whether the column is a MOC."""
+        return self.footprint.shape is None
 
     def cells(self, ranges: list[Range] | tuple[Range, ...]) -> str:
         """The rows whose footprint has a cell in `ranges`, by the side table's index."""
         key = quote_identifier(self.footprint.key)
         meets = " OR ".join(f"(k.lo <= {high} AND k.hi >= {low})" for low, high in ranges) or "FALSE"
         return f"{self.source.alias}.{key} IN (SELECT k.{key} FROM {self.footprint.cells} AS k WHERE {meets})"  # noqa: S608 - names are quoted, the rest are integers
+
+    def holds(self, cell: str) -> str:
+        """Whether the cell of order 29 (SQL) is one of the row's."""
+        return f"EXISTS (SELECT FROM {self._own_cells} AND {cell} BETWEEN k.lo AND k.hi)"
+
+    def covers(self, ranges: Sequence[Range]) -> str:
+        """Whether all cells of `ranges`, which are disjoint, are the row's."""
+        return f"{self._shared(ranges)} = {sum(high - low + 1 for low, high in ranges)}"
+
+    def lies_in(self, ranges: Sequence[Range]) -> str:
+        """Whether all cells of the row are in `ranges`, which are disjoint."""
+        return f"{self._shared(ranges)} = (SELECT sum(k.hi - k.lo + 1) FROM {self._own_cells})"  # noqa: S608 - as above
+
+    def _shared(self, ranges: Sequence[Range]) -> str:
+        """The number of cells that a row has in common with `ranges`."""
+        lows, highs = (",".join(str(end[side]) for end in ranges) for side in (0, 1))
+        given = f"unnest('{{{lows}}}'::int8[], '{{{highs}}}'::int8[]) AS r (lo, hi)"
+        common = "coalesce(sum(least(k.hi, r.hi) - greatest(k.lo, r.lo) + 1), 0)"
+        return f"(SELECT {common} FROM {given}, {self._own_cells} AND k.lo <= r.hi AND k.hi >= r.lo)"  # noqa: S608 - as above
+
+    @property
+    def _own_cells(self) -> str:
+        key = quote_identifier(self.footprint.key)
+        return f"{self.footprint.cells} AS k WHERE k.{key} = {self.source.alias}.{key}"
 
 
 Shape = Point | Circle | Polygon | Moc | Union | Rows | Region
@@ -248,7 +278,10 @@ def _box(renderer: ValueRenderer, call: resolved.Call) -> Polygon | Rows:
         raise MisfitError(f"BOX: {error}.", call.at) from None
 
 
-def _moc(_: ValueRenderer, call: resolved.Call) -> Moc:
+def _moc(renderer: ValueRenderer, call: resolved.Call) -> Moc:
+    """A MOC from its text, or of a constant shape: the cells of an order that have something of it."""
+    if len(call.arguments) == 2:
+        return Moc(tuple(_cells_of_shape(renderer, call)))
     try:
         ranges = parse_moc(literal(call, 0))
     except MocError as error:
@@ -256,6 +289,19 @@ def _moc(_: ValueRenderer, call: resolved.Call) -> Moc:
     if not ranges:
         raise MisfitError("MOC: it has no cells.", call.at)
     return Moc(tuple(ranges))
+
+
+def _cells_of_shape(renderer: ValueRenderer, call: resolved.Call) -> list[Range]:
+    order, shape = known(call.arguments[0]), shape_of(renderer, call.arguments[1], call.at)
+    if order is None or not 0 <= order <= MAX_ORDER:
+        raise MisfitError(f"MOC needs an order from 0 to {MAX_ORDER} as a number.", call.at)
+    if isinstance(shape, Point) and shape.known:
+        return moc_of_point(int(order), *shape.known)
+    if isinstance(shape, Circle) and shape.center.known and shape.radius is not None:
+        return moc_of_circle(int(order), *shape.center.known, shape.radius)
+    if isinstance(shape, Polygon):
+        return moc_of_polygon(int(order), shape.vertices)
+    raise MisfitError("MOC needs a shape that is the same for all rows.", call.at, "Write, for instance, MOC(6, CIRCLE(83.6, 22.0, 1)).")
 
 
 def _transformed(renderer: ValueRenderer, call: resolved.Call) -> Shape:

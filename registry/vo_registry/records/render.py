@@ -51,7 +51,7 @@ SHARED: tuple[SharedService, ...] = (
         "ivo://ivoa.net/std/TAP#aux",
         "TAP service",
         "Queries in ADQL over all tables published here, by the Table Access Protocol.",
-        ("tap_schema", "ivoa"),
+        ("tap_schema", "ivoa", "rr"),
         "min",
     ),
     SharedService(
