@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from vo_server.cli import config, db, listing, observations, publish, serve, translate, worker
+from vo_server.cli import config, db, listing, observations, publish, selftest, serve, translate, worker
 from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
@@ -26,6 +26,7 @@ app.command("publish")(publish.publish)
 app.command("publish-images")(observations.publish_images)
 app.command("list")(listing.list_tables)
 app.command("adql")(translate.translate)
+app.command("selftest")(selftest.selftest)
 app.command("config")(config.show)
 app.add_typer(db.app, name="db")
 
