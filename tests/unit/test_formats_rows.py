@@ -33,9 +33,11 @@ from formats_tables import (
     write,
 )
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vo_server.errors import DataError
 from vo_server.formats import FORMATS, Format
+from vo_server.formats.floats import float_text
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Outcome, TableHead
 
@@ -297,3 +299,17 @@ def test_base64_lines_are_short_enough_for_parsers() -> None:
     document = write(BINARY2, sample, size=1)
     assert max(map(len, document.splitlines())) <= 65536
     assert read_binary2(document, sample.columns) == list(sample.rows)
+
+
+@given(st.lists(st.none() | st.floats() | st.floats(width=32) | st.integers(-(2**53), 2**53).map(float)), st.integers(0, 3))
+def test_floats_are_text_that_reads_back(values: list[float | None], start: int) -> None:
+    array = pa.array(values, pa.float64()).slice(start)
+    texts = float_text(array)
+    texts.validate(full=True)
+    assert texts.null_count == array.null_count
+    for value, text in zip(array.to_pylist(), texts.to_pylist(), strict=True):
+        if value is None:
+            assert text is None
+        elif math.isfinite(value):
+            assert float(text) == value
+            assert not text.endswith(".0")

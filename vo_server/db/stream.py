@@ -6,6 +6,7 @@ by the options in their URI; a query is one statement, hence one transaction.
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 import adbc_driver_manager
@@ -21,6 +22,9 @@ from vo_server.model.result import Statement
 
 BATCH_BYTES = 1 << 20
 """Size of a batch: small enough for an early first byte, large enough to keep the per-batch work invisible."""
+
+LARGE_BYTES = BATCH_BYTES // 2
+"""A batch of this size is hardly the last one."""
 
 POOL_WAIT_S = 10
 
@@ -51,24 +55,43 @@ class ResultStream:
         self._connection: PoolProxiedConnection | None = None
         self._cursor: adbc_driver_postgresql.dbapi.Cursor | None = None
         self._reader: pyarrow.RecordBatchReader | None = None
+        self._coming: Future[pyarrow.RecordBatch | None] | None = None
+        """What the thread reads."""
 
     def run(self) -> None:
         """Run the statement; raises VoError if the database refuses it before the first row."""
         self._connection, self._reader = self._pool._run(self._statement, self._seconds, self._hold)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
-        """The batches, in order; their columns correspond to `columns` by position."""
-        while self._reader is not None:
+        """The batches, in order; their columns correspond to `columns` by position. Behind a large one the next is read by a thread
+        while the caller is at work, so that neither waits for the other.
+        """
+        batch = self._read()
+        while batch is not None and batch.nbytes < LARGE_BYTES:
+            yield batch
+            batch = self._read()
+        if batch is None:
+            return
+        with ThreadPoolExecutor(1, "read-ahead") as ahead:
+            while batch is not None:
+                self._coming = ahead.submit(self._read)
+                yield batch
+                batch = self._coming.result()
+
+    def _read(self) -> pyarrow.RecordBatch | None:
+        """The next batch with rows; None at the end."""
+        while self._reader is not None and not self._finished:
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
                 self._finished = self._complete = True
-                return
             except FAILURES as error:
                 self._finished = True
                 raise explain(error) from None
-            if batch.num_rows:
-                yield batch
+            else:
+                if batch.num_rows:
+                    return batch
+        return None
 
     def cancel(self) -> None:
         """Stop the statement in the database; safe to call twice and after the end."""
@@ -84,6 +107,8 @@ class ResultStream:
         that they are gone in every case is PostgreSQL's care.
         """
         self.cancel()
+        if self._coming is not None:
+            wait((self._coming,))  # cancelled: it ends at once
         with self._lock:
             connection, self._connection = self._connection, None
             cursor, self._cursor = self._cursor, None

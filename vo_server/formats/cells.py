@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo_server.errors import DataError
+from vo_server.formats.floats import float_text
 from vo_server.formats.texts import string_bytes
 from vo_server.model.columns import FLOATS, Column
 
@@ -23,6 +24,7 @@ INFINITIES = {
 }
 UNKNOWN = pa.scalar("?")
 """A boolean that is neither true nor false (VOTable 1.5 §2.1)."""
+DATE_LENGTH = len("YYYY-MM-DD")
 NO_ELEMENTS = pa.scalar(0, pa.int32())
 NO_TEXT = pa.scalar(None, pa.string())
 INFINITE_BEFORE_US = pa.scalar(-(2**63) + 946_684_800_000_000 + 86_400_000_000, pa.int64())
@@ -75,9 +77,17 @@ class RowFrame:
 
     def join(self, texts: Sequence[pa.Array]) -> memoryview:
         """Rows as bytes; at least one row."""
-        rows = pc.binary_join_element_wise(*texts, self.between_cells, null_handling="replace", null_replacement=self.null)
-        whole = pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows)
-        return string_bytes(pc.binary_join(whole, self.between_rows)).data
+        begun = self._join(self.between_rows, texts[0], between=EMPTY)
+        return string_bytes(self._join(begun, *texts[1:], between=self.between_cells) if len(texts) > 1 else begun).data[self._extra :]
+
+    @property
+    def _extra(self) -> int:
+        """Bytes of what stands before the first row, where nothing is to be separated."""
+        return len(self.between_rows.as_py().encode())
+
+    def _join(self, *texts: pa.Array | pa.Scalar, between: pa.Scalar) -> pa.Array:
+        # what separates rows is joined to their first cells: a second pass over whole rows would cost more
+        return pc.binary_join_element_wise(*texts, between, null_handling="replace", null_replacement=self.null)
 
 
 def enclose(opening: pa.Scalar, text: pa.Array, closing: pa.Scalar) -> pa.Array:
@@ -91,10 +101,24 @@ def timestamp_text(array: pa.Array) -> pa.Array:
         array = finite_instants(array)
         if _whole_seconds(array.view(pa.int64())):
             array = array.cast(pa.timestamp("s"), safe=False)
-    text = pc.replace_substring(array.cast(pa.string()), " ", "T", max_replacements=1)
+    text = _with_t(array.cast(pa.string()))
     if array.type.unit == "s":
         return text
     return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
+
+
+def _with_t(text: pa.Array) -> pa.Array:
+    """``T`` for the blank between date and time, in place; years of other than four digits take the longer way."""
+    bitmap, bounds, data = text.buffers()
+    if text.null_count < len(text) and not text.offset:
+        characters = np.frombuffer(data, np.uint8).copy()
+        starts = np.frombuffer(bounds, np.int32)[: len(text)]
+        if text.null_count:
+            starts = starts[text.is_valid().to_numpy(zero_copy_only=False)]
+        if (characters[starts + DATE_LENGTH] == ord(" ")).all():
+            characters[starts + DATE_LENGTH] = ord("T")
+            return pa.Array.from_buffers(text.type, len(text), [bitmap, bounds, pa.py_buffer(characters)])
+    return pc.replace_substring(text, " ", "T", max_replacements=1)
 
 
 def finite_instants(array: pa.Array) -> pa.Array:
@@ -151,8 +175,7 @@ def _number_text(datatype: str, array: pa.Array, spelling: Spelling) -> pa.Array
 
 
 def _float_text(datatype: str, array: pa.Array, spelling: Spelling) -> pa.Array:
-    # Arrow's cast gives the shortest text that reads back as the same float of the same width
-    text = array.cast(pa.string())
+    text = float_text(array)
     if pc.all(pc.is_finite(array), min_count=0).as_py():
         return text
     text = pc.if_else(pc.is_nan(array), spelling.nan, text)
