@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,28 +27,45 @@ source_id,name,ra,dec,flux,detected
 
 
 @pytest.fixture
-def live(database: Database, tmp_path: Path) -> Iterator[str]:
-    """The base URL of a running server with the table ``sky.sources``."""
+def listener() -> Iterator[socket.socket]:
+    """Where the server listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=4)
-        file = tmp_path / "sources.csv"
-        file.write_text(SOURCES)
-        publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)
-        services = Services(settings, database)
-        with database.engine.begin() as connection:
-            services.results.claim(connection)
-        services.start()
-        worker = create_worker(services)
-        worker.start()
-        server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield url
-        server.should_exit = True
-        thread.join(timeout=10)
-        worker.stop()
-        services.close()
+        yield listener
+
+
+@pytest.fixture
+def database(database_url: str, listener: socket.socket) -> Iterator[Database]:
+    """A migrated database, whose rows have addresses that lead to the server."""
+    with closing(Database(database_url, public_url=address(listener))) as database:
+        yield database
+
+
+def address(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def live(database: Database, listener: socket.socket, tmp_path: Path) -> Iterator[str]:
+    """The base URL of a running server with the table ``sky.sources``."""
+    url = address(listener)
+    settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=4)
+    file = tmp_path / "sources.csv"
+    file.write_text(SOURCES)
+    publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)
+    services = Services(settings, database)
+    with database.engine.begin() as connection:
+        services.results.claim(connection)
+    services.start()
+    worker = create_worker(services)
+    worker.start()
+    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield url
+    server.should_exit = True
+    thread.join(timeout=10)
+    worker.stop()
+    services.close()

@@ -121,7 +121,7 @@ def test_documents_of_a_job_are_valid_in_every_phase(job: Job, tmp_path: Path) -
 
 
 def test_lists_of_jobs_parameters_and_results_are_valid(tmp_path: Path) -> None:
-    for document in (uws.jobs(JOBS, URL), uws.jobs((), URL), uws.parameters(PENDING), uws.results(JOBS[3], f"{URL}/1")):
+    for document in (uws.jobs(JOBS, URL), uws.jobs((), URL), uws.parameters(PENDING, URL), uws.results(JOBS[3], f"{URL}/1")):
         assert faults(document, tmp_path) == []
 
 
