@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,40 @@ def settings_schema() -> str:
     """The JSON Schema of ``vo.toml``."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+PRODUCTION: dict[str, object] = {
+    "public_url": "https://vo.example.org",
+    "data_dir": "/var/lib/vo-server",
+    "result_store": "/var/lib/vo-server/results",
+    "processes": 2,
+    "shutdown_seconds": 60,
+    "log_format": "json",
+    "log_requests": True,
+}
+"""What deploy/vo.toml sets, since the defaults are for trying."""
+
+
+def production_settings() -> str:
+    """A ``vo.toml`` for production: every setting with its meaning; those that need another value than the default are set."""
+    parts = [
+        "# Settings of vo-server for production: /etc/vo-server/vo.toml. Written by docs/generate.py; change your copy.",
+        "# What is commented out has the default. The three addresses of the database carry passwords: keep them in",
+        "# /etc/vo-server/secrets.env (mode 0600), as VO_DATABASE_URL, VO_QUERY_DATABASE_URL and VO_PUBLISH_DATABASE_URL.",
+        "",
+    ]
+    for name, info in Settings.model_fields.items():
+        parts += textwrap.wrap(info.description or "", 120, initial_indent="# ", subsequent_indent="# ")
+        parts += [f"{name} = {_toml(PRODUCTION[name])}" if name in PRODUCTION else f"# {name} = {_toml(info.default)}", ""]
+    return "\n".join(parts)
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return '""'
+    if isinstance(value, tuple):
+        return json.dumps([str(one) for one in value])
+    return json.dumps(value if isinstance(value, bool | int) else str(value))
 
 
 def commands_page() -> str:
@@ -142,6 +177,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/commands.md": commands_page,
     "schemas/settings.schema.json": settings_schema,
+    "deploy/vo.toml": production_settings,
     "schemas/collection.schema.json": collection_schema,
 }
 
