@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from vo_registry import oai
 from vo_registry.records import render_all
-from vo_server import web
+from vo_server import openapi, web
 from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.http.observe import Observed
@@ -42,6 +42,7 @@ def create_app(services: Services) -> Starlette:
         *files.routes(services),
         *oai.routes(services),
     ]
+    routes += openapi.routes(services, routes, lambda: capabilities(services.settings, services.snapshot()))
     app = Starlette(
         routes=routes,
         middleware=[

@@ -7,6 +7,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.cli",),  # the operator
     ("vo_server.demo", "vo_server.selftest"),  # real data to begin with, published as an operator would
     ("vo_server.app",),  # composition root: every pool, every route
+    ("vo_server.openapi",),  # what is routed, described for tools
     ("vo_server.protocols", "vo_registry.oai", "vo_server.web"),  # the standards | the publishing registry | pages for people
     ("vo_server.services",),  # what is open: pools, catalogue, jobs, clock
     ("vo_server.http",),  # the HTTP kit

@@ -130,6 +130,7 @@ STRANGERS = (
     "/tap/capabilities",
     "/tap/availability",
     "/tap/examples",
+    "/openapi.json",
     "/scs/{table:path}",
 )
 STRANGERS += ("/sia2/query", "/sia2/capabilities", "/sia2/availability", "/oai")

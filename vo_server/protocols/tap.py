@@ -19,7 +19,7 @@ from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
 from vo_server.jobs.worker import Perform
-from vo_server.model.capability import Capability, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
+from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import Job
 from vo_server.model.result import Info, Statement
@@ -37,6 +37,18 @@ JOB_KIND = "tap"
 OBSCORE_ID = "ivo://ivoa.net/std/ObsCore#core-1.1"
 UPLOAD_METHODS = tuple(f"ivo://ivoa.net/std/TAPRegExt#upload-{method}" for method in ("inline", "http", "https"))
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
+
+PARAMETERS: tuple[InputParam, ...] = (
+    InputParam("LANG", "string", f"Language of the query: {', '.join(LANGUAGES)}", use="required"),
+    InputParam("QUERY", "string", "The query", use="required"),
+    InputParam("RESPONSEFORMAT", "string", "Format of the rows, by name or media type; VOTable if absent"),
+    InputParam("FORMAT", "string", "An older name of RESPONSEFORMAT"),
+    InputParam("MAXREC", "integer", "Most rows to send; 0 for the metadata alone"),
+    InputParam("UPLOAD", "string", "name,address of a table that comes with the query; the address is of http, https, or param:part"),
+    InputParam("RUNID", "string", "A label of your own, at most 64 characters"),
+    InputParam("REQUEST", "string", "doQuery, as TAP 1.0 had it"),
+)
+"""TAP 1.1 §2.7."""
 
 
 @dataclass(frozen=True, slots=True)

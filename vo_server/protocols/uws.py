@@ -18,6 +18,7 @@ from vo_server.http import cookie
 from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.http.params import Params, read_params
 from vo_server.jobs.store import Selection
+from vo_server.model.capability import InputParam
 from vo_server.model.job import ACTIVE, Job, Phase
 from vo_server.services import Services
 
@@ -37,6 +38,24 @@ LONGEST_RUN_ID = 64
 TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?Z?\Z")
 
 Accept = Callable[[Params], None]
+PARAMETERS: dict[tuple[str, str], tuple[InputParam, ...]] = {
+    ("GET", ""): (
+        InputParam("PHASE", "string", "Only jobs in this phase; may be repeated"),
+        InputParam("AFTER", "string", "Only jobs made after this instant (ISO, UTC)"),
+        InputParam("LAST", "integer", "Only so many, the newest"),
+    ),
+    ("POST", ""): (InputParam("PHASE", "string", "RUN starts the job at once"),),
+    ("GET", "/{job_id}"): (
+        InputParam("WAIT", "integer", "Answer when the phase has changed, or after so many seconds; -1: as long as is allowed"),
+        InputParam("PHASE", "string", "Wait only while the job is in this phase"),
+    ),
+    ("POST", "/{job_id}"): (InputParam("ACTION", "string", "DELETE destroys the job", use="required"),),
+    ("POST", "/{job_id}/phase"): (InputParam("PHASE", "string", "RUN or ABORT", use="required"),),
+    ("POST", "/{job_id}/executionduration"): (InputParam("EXECUTIONDURATION", "integer", "Seconds the job may take", use="required"),),
+    ("POST", "/{job_id}/destruction"): (InputParam("DESTRUCTION", "string", "Instant of its end (ISO, UTC)", use="required"),),
+}
+"""Method and address below the list of jobs → what can be said there (UWS 1.1 §2.2); a job's own parameters are its protocol's."""
+
 Setter = Callable[[str, Params], None]
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 

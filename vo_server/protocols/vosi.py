@@ -13,12 +13,15 @@ from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.documents import Documents
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
-from vo_server.model.capability import Capability
+from vo_server.model.capability import Capability, InputParam
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.names import bare_full_name
 from vo_server.services import Services
 
 XML = "text/xml"
+
+DETAIL = InputParam("detail", "string", "min: without columns; max: with them, as without the parameter")
+"""VOSI 1.1 §3.3.1."""
 
 CapabilityList = Callable[[], Sequence[Capability]]
 
