@@ -7,20 +7,21 @@ has columns ra and dec in degrees; --rows adds as many positions spread evenly. 
 index: ours by the cell in a bigint with a b-tree, Q3C's by CLUSTER on q3c_ang2ipix(ra, dec), pgSphere's by CLUSTER on the GiST index of an
 spoint. Ordering is, for ours, the computing of cells and their sorting; the others' is CLUSTER.
 
-Time is what a client waits for `SELECT count(id)` by a plain query: parsing, planning and execution, with the rows read from the table
-(id is in no index), but not their transfer, which is alike for all. Peers take turns, run by run; at each place the least of a few runs
+Ours is the SQL that a server writes for the ADQL of each case (vo_server.sql.compile_adql). Time is what a client waits for
+`SELECT count(id)` by a plain query: parsing, planning and execution, with the rows read from the table (id is in no index), but not their
+transfer, which is alike for all. Peers take turns, run by run; at each place the least of a few runs
 counts, and the table shows the median over places. One process a query (no parallel workers), no JIT. Counts are compared, and printed
 where they differ: pgSphere takes positions for equal that are 0.2 mas apart.
 """
 
 import argparse
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from importlib import resources
 from math import asin, cos, degrees, radians, sin
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -31,15 +32,14 @@ from cdshealpix.nested import healpix_to_lonlat
 from mocpy import MOC
 from numpy.typing import NDArray
 
+from vo_server.model import catalogue as model
+from vo_server.model.columns import Column
 from vo_server.sky.cells import cells_of
-from vo_server.sky.covers import SPLIT_ROWS, Span, cone_cover, rows_in_cone
-from vo_server.sky.match import MatchOrders, match_orders
-from vo_server.sky.ranges import polygon_ranges
-from vo_server.sql.matching import in_spans, key_range, keyed, own_key, spans_table
+from vo_server.sql import compile_adql, function_definitions
 
 PEERS = ("ours", "q3c", "pgsphere")
 RADIUS = 2 / 3600
-DEGREE = radians(1)
+PGSPHERE = Path("/usr/share/postgresql/15/extension/pg_sphere--1.2.0.sql")
 SETTINGS = """
     SET jit = off; SET max_parallel_workers_per_gather = 0; SET random_page_cost = 1.1;
     SET work_mem = '64MB'; SET maintenance_work_mem = '512MB'
@@ -94,11 +94,6 @@ def even_positions(count: int, seed: int) -> tuple[Array, Array]:
     return random.uniform(0, 360, count), np.degrees(np.arcsin(random.uniform(-1, 1, count)))
 
 
-def plain(value: float) -> str:
-    """A number that keeps its sign to itself: two minus signs in a row begin a comment."""
-    return f"({value!r})" if value < 0 else repr(value)
-
-
 # ---- tables and indexes
 
 
@@ -113,6 +108,44 @@ def copy_rows(connection: psycopg.Connection, table: str, ids: NDArray[np.int64]
     connection.execute(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (id int, ra float8, dec float8, _hpx29 bigint)")
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
         copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff")
+
+
+def create_pgsphere(connection: psycopg.Connection) -> None:
+    """Install pgSphere in the database.
+
+    Late releases of PostgreSQL 15 (15.20 does) refuse Debian's pg_sphere 1.2.0 because some of its operators contradict each other about
+    commutators and negators. There its script is run as it stands but for these hints, which no query here needs.
+    """
+    if connection.execute("SELECT to_regtype('spoint')").fetchone()[0] is not None:
+        return
+    try:
+        connection.execute("CREATE EXTENSION pg_sphere")
+    except psycopg.errors.InvalidFunctionDefinition:
+        for statement in statements(PGSPHERE.read_text(encoding="utf-8").replace("MODULE_PATHNAME", "$libdir/pg_sphere")):
+            run_without_hints(connection, statement)
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of an extension's script."""
+    held, quoted = "", False
+    for line in re.sub(r"(?m)^\\echo.*$", "", script).splitlines(keepends=True):
+        held += line
+        quoted ^= line.count("$$") % 2 == 1
+        if not quoted and line.split("--")[0].rstrip().endswith(";"):
+            yield held
+            held = ""
+
+
+def run_without_hints(connection: psycopg.Connection, statement: str) -> None:
+    """A CREATE OPERATOR, without the hints that PostgreSQL refuses."""
+    try:
+        connection.execute(statement)
+    except psycopg.errors.InvalidFunctionDefinition as error:
+        hint = str(error).split()[0].upper()
+        rest = re.sub(rf",\s*{hint}\s*=\s*[^\s,]+(?=\s*[,)])|{hint}\s*=\s*[^\s,]+\s*,", "", statement, count=1)
+        if rest == statement:
+            raise
+        run_without_hints(connection, rest)
 
 
 def timed(connection: psycopg.Connection, statement: str) -> float:
@@ -163,61 +196,29 @@ def sources(connection: psycopg.Connection, catalogue: Catalogue, count: int) ->
 # ---- our SQL
 
 
-def haversine(one: str, other: str) -> str:
-    """The squared sine of half the angle between two rows."""
-    up, across = (f"sin(({other}.{axis} - {one}.{axis}) * {DEGREE / 2!r}) ^ 2" for axis in ("dec", "ra"))
-    return f"{up} + cos({one}.dec * {DEGREE!r}) * cos({other}.dec * {DEGREE!r}) * {across}"
-
-
-def in_cone(ra: float, dec: float, radius: float) -> str:
-    """The exact test of a row: haversines below a degree, where cosines lose digits; from there on cosines, which are cheaper."""
-    if radius < 1:
-        up, across = f"radians(dec - {plain(dec)})", f"radians(ra - {plain(ra)})"
-        limit = sin(radians(radius) / 2) ** 2
-        return f"sin({up} / 2) ^ 2 + {cos(radians(dec))!r} * cos(radians(dec)) * sin({across} / 2) ^ 2 <= {limit!r}"
-    rise, flat = plain(sin(radians(dec))), cos(radians(dec))
-    return (
-        f"{rise} * sin(dec * {DEGREE!r}) + {flat!r} * cos(dec * {DEGREE!r}) * cos(ra * {DEGREE!r} - {plain(ra * DEGREE)})"
-        f" >= {plain(cos(radians(radius)))}"
+def published(catalogue: Catalogue, table: str | None = None, count: int = 0) -> model.Catalogue:
+    """The catalogue, and a table of `count` positions to match, as a server has them that translates."""
+    columns = (Column("id", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
+    rows = {f"{catalogue.name}_ours": catalogue.rows} | ({table: count} if table else {})
+    tables = tuple(
+        model.Table("data", name, name, columns, nrows=size, position=model.Position("ra", "dec")) for name, size in rows.items()
     )
+    return model.Catalogue(1, (model.Schema("data"),), tables)
 
 
-def cone(catalogue: Catalogue, ra: float, dec: float, radius: float) -> str:
-    """A cone: a bitmap of index ranges for a few rows, a join with them for many."""
-    spans = cone_cover(ra, dec, radius, catalogue.rows)
-    test = in_cone(ra, dec, radius)
-    if rows_in_cone(radians(radius), catalogue.rows) < SPLIT_ROWS:
-        return f"SELECT count(id) FROM {catalogue.name}_ours WHERE {in_spans('_hpx29', spans)} AND {test}"
-    tables = f"{spans_table(spans)} AS s (low, high, inside), {catalogue.name}_ours"
-    return f"SELECT count(id) FROM {tables} WHERE _hpx29 BETWEEN low AND high AND (inside OR {test})"
+def within(catalogue: Catalogue, region: str) -> str:
+    """The translated query for what lies in a region."""
+    adql = f"SELECT COUNT(id) FROM data.{catalogue.name}_ours WHERE 1 = CONTAINS(POINT(ra, dec), {region})"
+    return compile_adql(adql, published(catalogue)).sql
 
 
-def beneath(edge: tuple[float, float], following: tuple[float, float]) -> str:
-    """Whether a position lies south of an edge of a polygon: its meridian crosses the great circle further north."""
-    (ra, dec), (next_ra, next_dec) = sorted((edge, following))
-    if next_ra - ra > 180:
-        (ra, dec), (next_ra, next_dec) = (next_ra, next_dec), (ra + 360, dec)
-    west, east, width = np.tan(radians(dec)), np.tan(radians(next_dec)), radians(next_ra - ra)
-    # tan(dec) along the great circle is a cosine of RA
-    x = west * np.cos(radians(ra)) - (east - west * np.cos(width)) / np.sin(width) * np.sin(radians(ra))
-    y = west * np.sin(radians(ra)) + (east - west * np.cos(width)) / np.sin(width) * np.cos(radians(ra))
-    height, turn = float(np.hypot(x, y)), float(np.arctan2(y, x))
-    within = f"ra >= {ra!r} AND ra < {next_ra!r}" if next_ra <= 360 else f"(ra >= {ra!r} OR ra < {next_ra - 360!r})"
-    return f"({within} AND tan(dec * {DEGREE!r}) < {height!r} * cos(ra * {DEGREE!r} - {plain(turn)}))"
-
-
-def in_polygon(vertices: Sequence[tuple[float, float]]) -> str:
-    """The exact test of a row: an odd number of edges north of it (for a polygon without the north pole)."""
-    tests = (beneath(edge, vertices[(index + 1) % len(vertices)]) for index, edge in enumerate(vertices))
-    return reduce(lambda odd, test: f"({odd} <> {test})", tests)
-
-
-def match(table: str, catalogue: Catalogue, orders: MatchOrders, *, by_index: bool) -> str:
-    """A match of two tables: keys looked up in the index for a small one, hashed or merged for a large one."""
-    small = keyed(table, ("ra", "dec"), "_hpx29", "key", orders)
-    same = key_range("b._hpx29", "a.key", orders) if by_index else f"{own_key('b._hpx29', orders)} = a.key"
-    limit = sin(radians(RADIUS) / 2) ** 2
-    return f"SELECT count(b.id) FROM {small} AS a JOIN {catalogue.name}_ours AS b ON {same} AND {haversine('a', 'b')} <= {limit!r}"
+def matched(catalogue: Catalogue, table: str, count: int) -> str:
+    """The translated query for a match of a table with the catalogue."""
+    name = f"{catalogue.name}_ours"
+    adql = (
+        f"SELECT COUNT(b.id) FROM data.{table} AS a JOIN data.{name} AS b ON DISTANCE(POINT(a.ra, a.dec), POINT(b.ra, b.dec)) <= 2 / 3600."
+    )
+    return compile_adql(adql, published(catalogue, table if table != name else None, count)).sql
 
 
 # ---- cases
@@ -228,7 +229,7 @@ def cones(catalogue: Catalogue, radius: float, places: int) -> Case:
     queries: dict[str, list[str]] = {peer: [] for peer in PEERS}
     for ra, dec in zip(*even_positions(places, 8), strict=True):
         lon, lat = float(ra), float(dec)
-        queries["ours"].append(cone(catalogue, lon, lat, radius))
+        queries["ours"].append(within(catalogue, f"CIRCLE({lon!r}, {lat!r}, {radius})"))
         # q3c_join with a constant centre is Q3C's fastest form below some degrees, q3c_radial_query above
         q3c = f"q3c_join({lon!r}, {lat!r}, ra, dec, {radius})" if radius < 5 else f"q3c_radial_query(ra, dec, {lon!r}, {lat!r}, {radius})"
         queries["q3c"].append(f"SELECT count(id) FROM {catalogue.name}_q3c WHERE {q3c}")
@@ -253,11 +254,8 @@ def polygons(catalogue: Catalogue, places: int) -> Case:
     queries: dict[str, list[str]] = {peer: [] for peer in PEERS}
     for ra, dec in zip(*even_positions(places, 9), strict=True):
         vertices = corners(float(ra), float(np.clip(dec, -75, 75)), 2.5, 6)
-        spans = [Span(low, high, False) for low, high in polygon_ranges(vertices)]
-        queries["ours"].append(
-            f"SELECT count(id) FROM {catalogue.name}_ours WHERE {in_spans('_hpx29', spans)} AND ({in_polygon(vertices)})"
-        )
         flat = ", ".join(repr(part) for vertex in vertices for part in vertex)
+        queries["ours"].append(within(catalogue, f"POLYGON({flat})"))
         queries["q3c"].append(f"SELECT count(id) FROM {catalogue.name}_q3c WHERE q3c_poly_query(ra, dec, ARRAY[{flat}])")
         closed = ", ".join(f"({lon!r}d, {lat!r}d)" for lon, lat in vertices)
         queries["pgsphere"].append(f"SELECT count(id) FROM {catalogue.name}_pgsphere WHERE pos <@ spoly '{{{closed}}}'")
@@ -275,12 +273,9 @@ def galactic_caps(depth: int = 7) -> MOC:
 def coverage(catalogue: Catalogue) -> Case:
     """An all-sky MOC. Q3C has none."""
     moc = galactic_caps()
-    spans = moc.to_depth29_ranges.astype(np.int64)
-    low, high = (",".join(map(str, column.tolist())) for column in (spans[:, 0], spans[:, 1] - 1))
-    tables = f"unnest('{{{low}}}'::bigint[], '{{{high}}}'::bigint[]) AS s (low, high), {catalogue.name}_ours"
-    ours = f"SELECT count(id) FROM {tables} WHERE _hpx29 BETWEEN low AND high"
+    ours = within(catalogue, f"MOC('{moc.to_string('ascii')}')")
     pgsphere = f"SELECT count(id) FROM {catalogue.name}_pgsphere WHERE pos <@ '{moc.to_string('ascii')}'::smoc"
-    return Case(f"MOC, {len(spans)} ranges", catalogue.name, {"pgsphere": 1.0}, {"ours": [ours], "pgsphere": [pgsphere]})
+    return Case(f"MOC, {len(moc.to_depth29_ranges)} ranges", catalogue.name, {"pgsphere": 1.0}, {"ours": [ours], "pgsphere": [pgsphere]})
 
 
 def matches(connection: psycopg.Connection, catalogue: Catalogue, count: int, *, uploaded: bool) -> Case:
@@ -289,18 +284,14 @@ def matches(connection: psycopg.Connection, catalogue: Catalogue, count: int, *,
     if uploaded:
         connection.execute(f"CREATE TEMP TABLE upload_{table} AS TABLE {table}; ANALYZE upload_{table}")
         table = f"upload_{table}"
-    orders = match_orders(RADIUS, catalogue.rows)
-    assert orders is not None
     target = {"q3c": 0.5, "pgsphere": 0.5} if uploaded else {"q3c": 1.0}
     name = f"{'upload' if uploaded else 'table'} of {count:,}"
-    return Case(name, catalogue.name, target, match_queries(catalogue, table, match(table, catalogue, orders, by_index=True)), 7)
+    return Case(name, catalogue.name, target, match_queries(catalogue, table, matched(catalogue, table, count)), 7)
 
 
 def whole(catalogue: Catalogue) -> Case:
     """The catalogue with itself."""
-    orders = match_orders(RADIUS, catalogue.rows)
-    assert orders is not None
-    queries = match_queries(catalogue, None, match(f"{catalogue.name}_ours", catalogue, orders, by_index=False))
+    queries = match_queries(catalogue, None, matched(catalogue, f"{catalogue.name}_ours", catalogue.rows))
     return Case("whole × whole", catalogue.name, {"q3c": 1 / 1.5}, queries, 1)
 
 
@@ -385,8 +376,9 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="use the tables of an earlier run")
     options = parser.parse_args()
     connection = psycopg.connect(options.database, autocommit=True)
-    connection.execute("CREATE EXTENSION IF NOT EXISTS q3c; CREATE EXTENSION IF NOT EXISTS pg_sphere; CREATE SCHEMA IF NOT EXISTS vo")
-    connection.execute(resources.files("vo_server.sql").joinpath("sky_functions.sql").read_text())
+    connection.execute("CREATE EXTENSION IF NOT EXISTS q3c; CREATE SCHEMA IF NOT EXISTS vo")
+    create_pgsphere(connection)
+    connection.execute(function_definitions())
     connection.execute(SETTINGS)
     catalogues = list(stored(connection, options))
     print(f"\n{'':27s} {'ours':>10s} {'q3c':>10s} {'pgsphere':>10s}   {'/q3c':>7s} {'/pgsph':>7s}   (ms; ratio of ours to theirs)")

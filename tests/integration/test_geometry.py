@@ -25,6 +25,7 @@ CATALOGUE = Catalogue(
     (Schema("data"),),
     (
         Table("data", "points", "points", PLACE, position=Position("ra", "dec")),
+        Table("data", "many", "points", PLACE, nrows=10**8, position=Position("ra", "dec")),
         Table("data", "plain", "points", PLACE),
         Table("data", "shapes", "shapes", SHAPES),
     ),
@@ -107,8 +108,11 @@ def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
 
 
 def found(connection: psycopg.Connection, condition: str, table: str = "points") -> set[int]:
-    sql = compile_adql(f"SELECT id FROM data.{table} WHERE {condition}", CATALOGUE).sql
-    return {row[0] for row in connection.execute(sql.encode()).fetchall()}
+    """The ids for which a condition is true; of the indexed table both by ranges and by the join that a table of many rows gets."""
+    texts = [compile_adql(f"SELECT id FROM data.{name} WHERE {condition}", CATALOGUE).sql for name in {table, "many"}]
+    answers = [sorted(row[0] for row in connection.execute(text.encode()).fetchall()) for text in texts]
+    assert all(answer == answers[0] for answer in answers)
+    return set(answers[0])
 
 
 def numbers(corners: list[tuple[float, float]]) -> str:

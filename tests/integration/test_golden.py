@@ -53,7 +53,9 @@ def table_of(entry: dict[str, Any]) -> Table:
     position = Position(*entry["position"]) if "position" in entry else None
     footprint = Footprint(**entry["footprint"]) if "footprint" in entry else None
     columns = tuple(Column(**column) for column in entry["columns"])
-    return Table(entry["schema"], entry["name"], entry["physical"], columns, position=position, footprint=footprint)
+    return Table(
+        entry["schema"], entry["name"], entry["physical"], columns, nrows=entry.get("nrows"), position=position, footprint=footprint
+    )
 
 
 CATALOGUE = catalogue()

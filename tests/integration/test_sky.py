@@ -14,7 +14,14 @@ from vo_server.sky.cells import cells_of
 from vo_server.sql import compile_adql, function_definitions
 
 COLUMNS = (Column("id", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
-CATALOGUE = Catalogue(1, (Schema("data"),), (Table("data", "points", "points", COLUMNS, position=Position("ra", "dec")),))
+CATALOGUE = Catalogue(
+    1,
+    (Schema("data"),),
+    tuple(
+        Table("data", name, "points", COLUMNS, nrows=rows, position=Position("ra", "dec"))
+        for name, rows in (("points", None), ("many", 10**8))
+    ),
+)
 RNG = np.random.default_rng(7)
 COUNT = 20_000
 
@@ -55,8 +62,11 @@ def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
 
 
 def found(connection: psycopg.Connection, condition: str) -> set[int]:
-    sql = compile_adql(f"SELECT id FROM data.points WHERE {condition}", CATALOGUE).sql
-    return {row[0] for row in connection.execute(sql.encode()).fetchall()}
+    """The ids for which a condition is true: by ranges, and by the join that a table of many rows gets."""
+    texts = [compile_adql(f"SELECT id FROM data.{table} WHERE {condition}", CATALOGUE).sql for table in ("points", "many")]
+    ranged, joined = ([row[0] for row in connection.execute(text.encode()).fetchall()] for text in texts)
+    assert sorted(ranged) == sorted(joined)
+    return set(ranged)
 
 
 @pytest.mark.every_postgres
@@ -84,6 +94,19 @@ def test_a_cone_reads_the_index(connection: psycopg.Connection) -> None:
     plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}".encode()).fetchall())
     assert "points__hpx29_idx" in plan
     assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize(
+    "region",
+    ["CIRCLE(200, 30, 20)", "POLYGON(200, 30, 220, 30, 220, 50)", "POLYGON(200, 30, 220, 30, 205, 35, 200, 50)", "MOC('3/100-110')"],
+)
+def test_a_large_region_joins_the_index(connection: psycopg.Connection, region: str) -> None:
+    for adql in (f"1 = CONTAINS(POINT(ra, dec), {region})", f"1 = CONTAINS(POINT(ra, dec), {region}) AND id > 5"):
+        sql = compile_adql(f"SELECT id FROM data.many WHERE {adql}", CATALOGUE).sql
+        assert "unnest" in sql
+        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}".encode()).fetchall())
+        assert "points__hpx29_idx" in plan
+        assert "Seq Scan" not in plan
 
 
 def test_polygons_hold_what_their_half_spaces_hold(connection: psycopg.Connection) -> None:

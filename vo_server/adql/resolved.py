@@ -4,7 +4,8 @@
 them; two are the same only if they are the same object.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 
 from vo_server.adql.functions import Function
 from vo_server.model.catalogue import Table
@@ -307,3 +308,41 @@ class Query:
 
 
 Body = Select | SetOperation | Query
+
+
+# walking
+
+
+def sources(table: From) -> Iterator[Source]:
+    """The tables of a table reference, from left to right."""
+    if isinstance(table, JoinSource):
+        yield from sources(table.left)
+        yield from sources(table.right)
+    else:
+        yield table
+
+
+def joins(table: From) -> Iterator[JoinSource]:
+    """The joins of a table reference, the innermost first."""
+    if isinstance(table, JoinSource):
+        yield from joins(table.left)
+        yield from joins(table.right)
+        yield table
+
+
+def conjuncts(condition: Condition | None) -> Iterator[Condition]:
+    """The conditions that must all be true for `condition` to be."""
+    if isinstance(condition, Logical) and condition.word == "AND":
+        for operand in condition.operands:
+            yield from conjuncts(operand)
+    elif condition is not None:
+        yield condition
+
+
+def holds_query(part: object) -> bool:
+    """Whether a value or condition has a query inside."""
+    if isinstance(part, tuple):
+        return any(map(holds_query, part))
+    if not isinstance(part, Value | Condition) or isinstance(part, Reference | Constant):
+        return isinstance(part, Query)
+    return any(holds_query(getattr(part, entry.name)) for entry in fields(part))  # type: ignore[arg-type]

@@ -1,23 +1,26 @@
-"""Cones as spans of cells, cut to what they cost on a table of known size: how many spans, and which of them need no exact test.
+"""Regions as spans of cells, cut to what they cost on a table of known size: how many spans, and which of them need no exact test.
 
 One more index range costs PostgreSQL about as much as reading and testing a hundred more rows. So cells that hold few rows are not
 divided, gaps that hold fewer rows than that are closed, and only spans that hold more, and lie wholly inside, are spared the test.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import dist, pi, radians, sin
+from math import dist, pi, radians, sin, sqrt
 
 from vo_server.sky.healpix import MAX_ORDER, RADII, Vector, center, vector
-from vo_server.sky.ranges import BASE_CELLS, PADDING, SKY, Cell, Position, Range, Rim, around
+from vo_server.sky.outlines import Outline
+from vo_server.sky.ranges import BASE_CELLS, PADDING, SKY, Cell, Position, Range, Rim, around, circumscribed
 
 ROWS_PER_RANGE = 100
 """Rows whose reading and testing cost as much as one more range."""
 SPLIT_ROWS = 1000
 """Rows in the cone from which sparing the exact test pays for the ranges it takes."""
 FINENESS = 0.08
-"""Cells are divided until their radius is below this fraction of the cone's."""
+"""Cells are divided until their radius is below this fraction of the region's."""
+MOST_CELLS = 300
+"""Cells on the rim at most: a bound for the time this takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,18 @@ def cone_cover(ra: float, dec: float, radius: float, rows: int) -> list[Span]:
         return [Span(*SKY, True)]
     middle, size = vector(radians(ra), radians(dec)), radians(radius)
     return region_cover(_cone(middle, size), size, rows, around(middle, size + PADDING))
+
+
+def polygon_cover(vertices: Sequence[tuple[float, float]], rows: int) -> list[Span]:
+    """The cells of a polygon (degrees, counter-clockwise, not degenerate) for a table of `rows` rows: disjoint spans in order."""
+    middle, radius = circumscribed(vertices)
+    outline = Outline(vertices)
+
+    def position(point: Vector, disc: float, near: object) -> tuple[int, object]:
+        return outline.place(point, disc + PADDING, near)  # type: ignore[arg-type]
+
+    start = around(middle, radius) if radius < pi / 2 else (0, BASE_CELLS)
+    return region_cover(position, sqrt(outline.area / pi), rows, start)
 
 
 def region_cover(position: Position, size: float, rows: int, start: tuple[int, list[Cell]] = (0, BASE_CELLS)) -> list[Span]:
@@ -65,7 +80,8 @@ def _sorted_cells(position: Position, size: float, gap: int, start: tuple[int, l
     rim: Rim = [(cell, None) for cell in cells]
     while True:
         rim = _on_rim(position, rim, order, whole)
-        if not rim or order == MAX_ORDER or RADII[order] < FINENESS * size or 1 << 2 * (MAX_ORDER - order) < gap // 16:
+        fine = order == MAX_ORDER or RADII[order] < FINENESS * size or 1 << 2 * (MAX_ORDER - order) < gap // 16
+        if not rim or fine or len(rim) > MOST_CELLS:
             return whole, [_range(cell, order) for cell, _ in rim]
         rim, order = _quarters(rim), order + 1
 

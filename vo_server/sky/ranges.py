@@ -56,7 +56,7 @@ def polygon_ranges(vertices: Sequence[tuple[float, float]], max_ranges: int | No
 
     Of a degenerate one a cone around it.
     """
-    middle, radius = _circumscribed([vector(radians(ra), radians(dec)) for ra, dec in vertices])
+    middle, radius = circumscribed(vertices)
     most = max_ranges or (FEW if radius < ONE_DEGREE else MANY)
     try:
         outline = Outline(counter_clockwise(vertices))
@@ -71,8 +71,9 @@ def polygon_ranges(vertices: Sequence[tuple[float, float]], max_ranges: int | No
     return cover(position, size, most, around(middle, radius) if radius < pi / 2 else (0, BASE_CELLS))
 
 
-def _circumscribed(points: Sequence[Vector]) -> tuple[Vector, float]:
-    """Middle and radius (radians) of a cap that holds these points and, if it is less than half of the sky, every polygon of them."""
+def circumscribed(vertices: Sequence[tuple[float, float]]) -> tuple[Vector, float]:
+    """Middle and radius (radians) of a cap that holds these places (degrees) and, if less than half of the sky, every polygon of them."""
+    points = [vector(radians(ra), radians(dec)) for ra, dec in vertices]
     middle = _normal(tuple(sum(point[axis] for point in points) for axis in range(3))) or points[0]
     return middle, _angle(max(_chord(middle, point) for point in points)) + PADDING
 

@@ -1,7 +1,8 @@
 """Tests and functions of geometries → SQL: constant regions become ranges of cells, the exact test stands beside them (ADQL 2.1 §4.2).
 
 A test is written in three ways: with the ranges, for conditions that rows must fulfil; without them; and its opposite, which is false as
-well where a position is missing or not a number (PostgreSQL's NaN is greater than everything).
+well where a position is missing or not a number (PostgreSQL's NaN is greater than everything). A region that holds many rows has spans
+besides, which ``sql.regions`` joins.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +13,13 @@ from vo_server.adql import resolved
 from vo_server.adql.constants import known
 from vo_server.adql.functions import PREDICATES
 from vo_server.adql.types import SHAPES
+from vo_server.sky.covers import SPLIT_ROWS, Span, cone_cover, polygon_cover
 from vo_server.sky.mocs import moc_area, moc_text
 from vo_server.sky.polygons import area, half_spaces
-from vo_server.sky.ranges import MANY, Range, cone_ranges, merge
+from vo_server.sky.ranges import MANY, SKY, Range, merge
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.literals import number, plain, quote_text
+from vo_server.sql.positions import rows_of
 from vo_server.sql.shapes import (
     Circle,
     Moc,
@@ -46,12 +49,32 @@ _MANY_RANGES = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """The cells of a constant region, for the positions of a table that an index knows: disjoint spans; ``cell`` is the index's SQL."""
+
+    source: resolved.Source
+    cell: str
+    spans: tuple[Span, ...]
+
+    @property
+    def ranges(self) -> str:
+        """The condition that a position lies in one of a few ranges around the spans."""
+        return _in_ranges(self.cell, merge(((span.low, span.high) for span in self.spans), MANY))
+
+    @property
+    def splits(self) -> bool:
+        """Whether some spans need no exact test, since many rows lie within."""
+        return any(span.inside for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
 class Test:
-    """A condition: what is exactly true, its opposite, and the ranges (SQL) that can only hold where it is true."""
+    """A condition: what is exactly true, its opposite, the ranges (SQL) that can only hold where it is true, and whence they come."""
 
     exact: str
     opposite: str
     ranges: str | None = None
+    cover: Cover | None = None
 
     @property
     def indexed(self) -> str:
@@ -114,7 +137,8 @@ def comparison(render: ValueRenderer, left: resolved.Value, sign: str, right: re
     if not isinstance(left, resolved.Call) or limit is None:
         return None
     if left.function.name == "DISTANCE":
-        return _limited_distance(render, left, sign, limit, opposite)
+        test = _limited_distance(render, left, sign, limit)
+        return None if test is None else test.indexed if (sign in ("<", "<=")) != opposite else test.opposite
     if left.function.name not in PREDICATES:
         return None
     outcomes = _compared(0, sign, limit) != opposite, _compared(1, sign, limit) != opposite
@@ -122,6 +146,18 @@ def comparison(render: ValueRenderer, left: resolved.Value, sign: str, right: re
     if outcomes[0] == outcomes[1]:
         return f"({test.exact}) IS NOT NULL" if outcomes[0] else "FALSE"
     return test.indexed if outcomes[1] else test.opposite
+
+
+def demanded(render: ValueRenderer, left: resolved.Value, sign: str, right: resolved.Value) -> Test | None:
+    """The test that must be true wherever a comparison with a constant is; None if there is no such test."""
+    limit = known(right)
+    if not isinstance(left, resolved.Call) or limit is None:
+        return None
+    if left.function.name == "DISTANCE":
+        return _limited_distance(render, left, sign, limit) if sign in ("<", "<=") else None
+    if left.function.name not in PREDICATES or _compared(0, sign, limit) or not _compared(1, sign, limit):
+        return None
+    return predicate(render, left)
 
 
 def _compared(value: int, sign: str, limit: float) -> bool:
@@ -135,13 +171,10 @@ def _compared(value: int, sign: str, limit: float) -> bool:
     }[sign]
 
 
-def _limited_distance(render: ValueRenderer, call: resolved.Call, sign: str, limit: float, opposite: bool) -> str | None:
-    """``DISTANCE(…) < r`` is a cone (§4.2.7); ``<`` and ``<=`` stay what they are."""
-    if sign not in ("<", "<=", ">", ">="):
-        return None
-    below = {"<": "<", "<=": "<=", ">": "<=", ">=": "<"}[sign]
-    test = _cone(*_ends(render, call), limit, below)
-    return test.indexed if (sign in ("<", "<=")) != opposite else test.opposite
+def _limited_distance(render: ValueRenderer, call: resolved.Call, sign: str, limit: float) -> Test | None:
+    """``DISTANCE(…) < r`` is a cone (§4.2.7), and ``>=`` its opposite; ``<`` and ``<=`` stay what they are."""
+    below = {"<": "<", "<=": "<=", ">": "<=", ">=": "<"}.get(sign)
+    return _cone(*_ends(render, call), limit, below) if below else None
 
 
 def render(renderer: ValueRenderer, call: resolved.Call) -> str:
@@ -208,24 +241,40 @@ def _point_in_circle(point: Point, circle: Circle) -> Test:
 
 def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
     """By half-spaces, if the polygon is convex, else by a function."""
-    ranges = _in_ranges(point.cell, polygon.ranges) if point.cell else None
+    cover = _covered(point, lambda rows: polygon_cover(polygon.vertices, rows))
+    ranges = cover.ranges if cover else None
     normals = half_spaces(polygon.vertices) if point.cheap and len(polygon.vertices) <= _FEW_EDGES else None
     if normals is None:
-        return _by_function("shape_contains_point", f"{polygon.sql}, {point.ra}, {point.dec}", ranges)
+        return _by_function("shape_contains_point", f"{polygon.sql}, {point.ra}, {point.dec}", ranges, cover)
     ra, dec, limit = f"radians({point.ra})", f"radians({point.dec})", plain(_ON_THE_EDGE)
     outwards = [f"cos({dec}) * (cos({ra}) * {plain(-x)} + sin({ra}) * {plain(-y)}) + sin({dec}) * {plain(-z)}" for x, y, z in normals]
     exact = " AND ".join(f"{text} <= {limit}" for text in outwards)
-    return Test(f"({exact})", f"({' OR '.join(f'{limit} - ({text}) < 0' for text in outwards)})", ranges)
+    return Test(f"({exact})", f"({' OR '.join(f'{limit} - ({text}) < 0' for text in outwards)})", ranges, cover)
 
 
 def _point_in_moc(point: Point, moc: Moc) -> Test:
     cell = _cell(point)
-    if len(moc.ranges) <= _MANY_RANGES:
+    few = len(moc.ranges) <= _MANY_RANGES
+    cover = _covered(point, lambda rows: _moc_spans(moc, rows, few=few))
+    if few:
         exact = _in_ranges(cell, moc.ranges)
-        return Test(exact, f"NOT ({exact})")
+        return Test(exact, f"NOT ({exact})", None, cover)
     cells = ",".join(f"[{low},{high}]" for low, high in moc.ranges)
     exact = f"{cell} <@ '{{{cells}}}'::int8multirange"
-    return Test(exact, f"NOT ({exact})", _in_ranges(cell, merge(moc.ranges, _MANY_RANGES)) if point.cell else None)
+    return Test(exact, f"NOT ({exact})", _in_ranges(cell, merge(moc.ranges, _MANY_RANGES)) if point.cell else None, cover)
+
+
+def _moc_spans(moc: Moc, rows: int, *, few: bool) -> list[Span]:
+    """The ranges of a MOC as spans, unless they are `few` and hold few rows."""
+    held = rows * sum(high - low + 1 for low, high in moc.ranges) / SKY[1]
+    return [] if few and held < SPLIT_ROWS else [Span(low, high, inside=True) for low, high in moc.ranges]
+
+
+def _covered(point: Point, cover: Callable[[int], list[Span]]) -> Cover | None:
+    """The spans of a region for the table of an indexed position, of whose number of rows `cover` makes them."""
+    if point.cell is None or point.source is None:
+        return None
+    return Cover(point.source, point.cell, tuple(cover(rows_of(point.source))))
 
 
 def _cell(point: Point) -> str:
@@ -241,10 +290,9 @@ def _cone(one: Point, other: Point, radius: float, sign: str) -> Test:
     inside, outside = (one, other) if other.known else (other, one)
     if outside.known is None:
         return _pair(inside, outside, sign, limit)
-    ranges = None
-    if inside.cell is not None and radius < 180:
-        ranges = _in_ranges(inside.cell, cone_ranges(*outside.known, max(radius, 0.0)))
-    return _measured(_haversine(inside, outside.known), sign, plain(limit), ranges)
+    center = outside.known
+    cover = _covered(inside, lambda rows: cone_cover(*center, max(radius, 0.0), rows)) if radius < 180 else None
+    return _measured(_haversine(inside, center), sign, plain(limit), cover)
 
 
 def _pair(one: Point, other: Point, sign: str, limit: float) -> Test:
@@ -252,9 +300,10 @@ def _pair(one: Point, other: Point, sign: str, limit: float) -> Test:
     return _measured(f"vo.haversine({one.ra}, {one.dec}, {other.ra}, {other.dec})", sign, plain(limit))
 
 
-def _measured(measure: str, sign: str, limit: str, ranges: str | None = None) -> Test:
+def _measured(measure: str, sign: str, limit: str, cover: Cover | None = None) -> Test:
     """A measure below a limit. The opposite is written so that NaN fulfils neither."""
-    return Test(f"{measure} {sign} {limit}", f"{limit} - ({measure}) {'<' if sign == '<=' else '<='} 0", ranges)
+    opposite = f"{limit} - ({measure}) {'<' if sign == '<=' else '<='} 0"
+    return Test(f"{measure} {sign} {limit}", opposite, cover.ranges if cover else None, cover)
 
 
 def _within(distance: str, radius: str) -> Test:
@@ -306,9 +355,9 @@ def _region_cells(shape: Shape, ranges: list[Range] | None) -> str | None:
     return shape.cells(merge(ranges, MANY)) if isinstance(shape, Region) and ranges is not None else None
 
 
-def _by_function(name: str, arguments: str, ranges: str | None = None) -> Test:
+def _by_function(name: str, arguments: str, ranges: str | None = None, cover: Cover | None = None) -> Test:
     exact = f"vo.{name}({arguments})"
-    return Test(exact, f"NOT {exact}", ranges)
+    return Test(exact, f"NOT {exact}", ranges, cover)
 
 
 def _any(tests: list[Test]) -> Test:

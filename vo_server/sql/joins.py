@@ -14,6 +14,7 @@ from vo_server.sky.match import MatchOrders, match_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import Near, near
 from vo_server.sql.matching import key_range, own_key, row_keys
+from vo_server.sql.positions import KEPT_PART, rows_of
 from vo_server.sql.shapes import Point
 
 FEW_PART = 4
@@ -22,10 +23,6 @@ FEW_PART = 4
 PostgreSQL expects far too many pairs, and with a limit might compare each row with each until it has as many."""
 SMALL_PART = 17
 """A table this many times smaller than the other is better looked up, key by key."""
-UNKNOWN_ROWS = 100_000
-"""Rows of a table of which nothing is known."""
-KEPT_PART = 100
-"""A condition on one table alone leaves one row in so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +87,17 @@ class _Chooser:
 
     def rows(self, source: resolved.Source) -> int:
         """About how many rows of a table take part."""
-        return max(1, _rows(source) // (KEPT_PART if source in self.restricted else 1))
+        return max(1, rows_of(source) // (KEPT_PART if source in self.restricted else 1))
 
     def looked_up(self, small: resolved.Source, large: resolved.Source) -> bool:
         """Whether to look up the keys of one table in the index of the other."""
-        few = self.most is not None and self.most < _rows(large) / FEW_PART
+        few = self.most is not None and self.most < rows_of(large) / FEW_PART
         return _has_index(large) and (few or self.rows(small) < self.rows(large) / SMALL_PART)
 
 
 def _chooser(select: resolved.Select, most: int | None) -> _Chooser:
-    named = [set(_references(part)) for part in _conjuncts(select.where)]
-    local = frozenset(source for table in select.tables for source in _sources(table))
+    named = [set(_references(part)) for part in resolved.conjuncts(select.where)]
+    local = frozenset(source for table in select.tables for source in resolved.sources(table))
     return _Chooser(local, frozenset(source for sources in named if len(sources) == 1 for source in sources), most)
 
 
@@ -111,7 +108,7 @@ def _choice(chooser: _Chooser, found: _Found) -> _Choice | None:
         return _correlated(chooser, pair) if join is None else None
     if join is None or join.kind == "INNER":
         return _inner(chooser, pair)
-    left, right = set(_sources(join.left)), set(_sources(join.right))
+    left, right = set(resolved.sources(join.left)), set(resolved.sources(join.right))
     one, other = (pair.one, pair.other) if pair.one.source in left else (pair.other, pair.one)
     if one.source not in left or other.source not in right:
         return None
@@ -172,7 +169,7 @@ def _keyed(host: resolved.Source, small: Point, large: Point, orders: MatchOrder
 
 
 def _orders(pair: Near, large: Point) -> MatchOrders | None:
-    return match_orders(pair.radius, _rows(_source(large))) if pair.radius is not None and pair.radius >= 0 else None
+    return match_orders(pair.radius, rows_of(_source(large))) if pair.radius is not None and pair.radius >= 0 else None
 
 
 def _has_index(source: resolved.Source | None) -> bool:
@@ -186,57 +183,22 @@ def _has_index(source: resolved.Source | None) -> bool:
     return isinstance(place, resolved.Reference) and _has_index(place.source)
 
 
-def _rows(source: resolved.Source) -> int:
-    """About how many rows a table has; for a subquery, what its largest table, its conditions, and TOP let through."""
-    if isinstance(source, resolved.TableSource):
-        return source.table.nrows or UNKNOWN_ROWS
-    if not isinstance(source, resolved.QuerySource) or not isinstance(source.query.body, resolved.Select):
-        return UNKNOWN_ROWS
-    body = source.query.body
-    largest = max((_rows(table) for part in body.tables for table in _sources(part)), default=UNKNOWN_ROWS)
-    kept = largest // KEPT_PART if body.where is not None else largest
-    return min(kept, body.top) if body.top is not None else kept
-
-
 # walking
 
 
 def _pairs(renderer: Renderer, select: resolved.Select) -> Iterator[_Found]:
     """The pairs in the conditions that rows of joins, and of the whole, must fulfil."""
-    for join in (join for table in select.tables for join in _joins(table)):
+    for join in (join for table in select.tables for join in resolved.joins(table)):
         yield from _pairs_in(renderer, join.on, join)
     yield from _pairs_in(renderer, select.where, None)
 
 
 def _pairs_in(renderer: Renderer, condition: resolved.Condition | None, join: resolved.JoinSource | None) -> Iterator[_Found]:
-    for part in _conjuncts(condition):
+    for part in resolved.conjuncts(condition):
         # rendering a query here as well as in its place would take twice the time at each level
-        pair = near(renderer, *oriented(part)) if isinstance(part, resolved.Comparison) and not _holds_query(part) else None
+        pair = near(renderer, *oriented(part)) if isinstance(part, resolved.Comparison) and not resolved.holds_query(part) else None
         if pair is not None:
             yield _Found(pair, join)
-
-
-def _conjuncts(condition: resolved.Condition | None) -> Iterator[resolved.Condition]:
-    if isinstance(condition, resolved.Logical) and condition.word == "AND":
-        for operand in condition.operands:
-            yield from _conjuncts(operand)
-    elif condition is not None:
-        yield condition
-
-
-def _joins(table: resolved.From) -> Iterator[resolved.JoinSource]:
-    if isinstance(table, resolved.JoinSource):
-        yield from _joins(table.left)
-        yield from _joins(table.right)
-        yield table
-
-
-def _sources(table: resolved.From) -> Iterator[resolved.Source]:
-    if isinstance(table, resolved.JoinSource):
-        yield from _sources(table.left)
-        yield from _sources(table.right)
-    else:
-        yield table
 
 
 def _references(part: object) -> Iterator[resolved.Source]:
@@ -249,15 +211,6 @@ def _references(part: object) -> Iterator[resolved.Source]:
     elif is_dataclass(part) and not isinstance(part, type):
         for entry in fields(part):
             yield from _references(getattr(part, entry.name))
-
-
-def _holds_query(part: object) -> bool:
-    """Whether a value or condition has a query inside."""
-    if isinstance(part, tuple):
-        return any(map(_holds_query, part))
-    if not isinstance(part, resolved.Value | resolved.Condition) or isinstance(part, resolved.Reference | resolved.Constant):
-        return isinstance(part, resolved.Query)
-    return any(_holds_query(getattr(part, entry.name)) for entry in fields(part))  # type: ignore[arg-type]
 
 
 def _ends(pair: Near) -> tuple[resolved.Source, resolved.Source]:

@@ -1,4 +1,4 @@
-"""SQL texts of the sky index: rows in spans of cells, and matches of two tables by the keys of ``sky.match``.
+"""SQL texts of the sky index for matches of two tables by the keys of ``sky.match``.
 
 A match is an equality of keys (or, equally, of key and range of cells), so that PostgreSQL can hash, merge or look up. One of the
 two tables is replaced by :func:`keyed`: its rows once for their own key, and, the few that stand near an edge of their cell, once for each
@@ -7,20 +7,7 @@ neighbour. A pair of rows has at most one key in common, so no pair is found twi
 
 from collections.abc import Sequence
 
-from vo_server.sky.covers import Span
 from vo_server.sky.match import MatchOrders
-
-
-def spans_table(spans: Sequence[Span]) -> str:
-    """A row source ``(low, high, inside)``, to be joined by ``cell BETWEEN low AND high AND (inside OR the exact test)``."""
-    rows = ", ".join(f"({span.low}, {span.high}, {'TRUE' if span.inside else 'FALSE'})" for span in spans)
-    return f"(VALUES {rows})"
-
-
-def in_spans(cell: str, spans: Sequence[Span]) -> str:
-    """The condition that `cell` lies in one of a few spans (a bitmap of index scans)."""
-    listed = " OR ".join(f"{cell} BETWEEN {span.low} AND {span.high}" for span in spans)
-    return f"({listed})" if listed else "FALSE"
 
 
 def own_key(cell: str, orders: MatchOrders) -> str:

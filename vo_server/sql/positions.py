@@ -4,6 +4,10 @@ from vo_server.adql import resolved
 from vo_server.model.columns import CELL
 from vo_server.sql.literals import quote_identifier
 
+UNKNOWN_ROWS = 100_000
+"""Rows of a table of which nothing is known."""
+KEPT_PART = 100
+"""A condition on one table alone leaves one row in so many."""
 PASSED_ON = "cell"
 """The column in which a subquery passes on the cells of its table."""
 
@@ -13,6 +17,18 @@ def cell_of(ra: resolved.Value, dec: resolved.Value) -> str | None:
     if not (isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference) and ra.source is dec.source):
         return None
     return _cells(ra.source) if ra.source.position == (ra.name, dec.name) else None
+
+
+def rows_of(source: resolved.Source) -> int:
+    """About how many rows a table has; for a subquery, what its largest table, its conditions, and TOP let through."""
+    if isinstance(source, resolved.TableSource):
+        return source.table.nrows or UNKNOWN_ROWS
+    if not isinstance(source, resolved.QuerySource) or not isinstance(source.query.body, resolved.Select):
+        return UNKNOWN_ROWS
+    body = source.query.body
+    largest = max((rows_of(table) for part in body.tables for table in resolved.sources(part)), default=UNKNOWN_ROWS)
+    kept = largest // KEPT_PART if body.where is not None else largest
+    return min(kept, body.top) if body.top is not None else kept
 
 
 def passed_on(query: resolved.Query, position: tuple[str, str] | None) -> str | None:

@@ -1,7 +1,8 @@
 """Queries → SQL: FROM, GROUP BY, ORDER BY, limits, set operations, common tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from vo_server.adql import resolved
 from vo_server.adql.grouping import find_aggregate
@@ -10,9 +11,10 @@ from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
-from vo_server.sql.joins import Joins, joins_of
+from vo_server.sql.joins import joins_of
 from vo_server.sql.literals import quote_identifier
 from vo_server.sql.positions import passed_on
+from vo_server.sql.regions import regions_of
 
 _WORD = re.compile(r"\w{1,60}")
 
@@ -90,14 +92,14 @@ def _operand(body: resolved.Body) -> str:
 
 
 def _select(select: resolved.Select, more: str | None, most: int | None) -> str:
-    joins = joins_of(RENDERER, select, most)
+    spatial = _spatial(select, most)
     distinct = "DISTINCT " if select.distinct else ""
     outputs = [_output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1)]
     if more is not None:
         outputs.append(more)
-    parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(_table(table, joins) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
+    parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(_table(table, spatial) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
     if select.where is not None:
-        parts.append(f"WHERE {_matched(select.where, joins.conditions.get(None))}")
+        parts.append(f"WHERE {spatial.condition(select.where, None)}")
     if select.group:
         parts.append(f"GROUP BY {', '.join(RENDERER.value(key) for key in select.group)}")
     if select.having is not None:
@@ -116,15 +118,38 @@ def _order(keys: tuple[tuple[int | resolved.Value, bool], ...]) -> str:
     return f" ORDER BY {', '.join(texts)}"
 
 
-def _matched(condition: resolved.Condition, matches: Sequence[str] | None) -> str:
-    """A condition behind those of its matches."""
-    return " AND ".join((*matches, RENDERER.part(condition))) if matches else RENDERER.condition(condition)
+@dataclass(frozen=True, slots=True)
+class _Spatial:
+    """What the sky index adds to a SELECT: row sources beside tables, conditions of matches (see Joins), conditions in other words."""
+
+    beside: Mapping[resolved.Source, Sequence[str]]
+    matches: Mapping[resolved.JoinSource | None, Sequence[str]]
+    texts: Mapping[int, str]
+
+    def condition(self, condition: resolved.Condition, join: resolved.JoinSource | None) -> str:
+        """The SQL of WHERE, or of the ON of a join, behind the conditions of its matches."""
+        parts = list(resolved.conjuncts(condition)) if self.texts else [condition]
+        if not any(id(part) in self.texts for part in parts):
+            parts = [condition]
+        matches = self.matches.get(join, ())
+        if not matches and len(parts) == 1:
+            return self.texts.get(id(parts[0])) or RENDERER.condition(parts[0])
+        return " AND ".join((*matches, *(self.texts.get(id(part)) or RENDERER.part(part) for part in parts)))
 
 
-def _table(table: resolved.From, joins: Joins) -> str:
+def _spatial(select: resolved.Select, most: int | None) -> _Spatial:
+    joins, regions = joins_of(RENDERER, select, most), regions_of(RENDERER, select)
+    beside = {
+        source: (*joins.beside.get(source, ()), *regions.beside.get(source, ()))
+        for source in (*joins.beside, *(source for source in regions.beside if source not in joins.beside))
+    }
+    return _Spatial(beside, joins.conditions, regions.texts)
+
+
+def _table(table: resolved.From, spatial: _Spatial) -> str:
     if isinstance(table, resolved.JoinSource):
-        return _join(table, joins)
-    beside = joins.beside.get(table)
+        return _join(table, spatial)
+    beside = spatial.beside.get(table)
     if beside is None:
         return _source(table)
     return f"({' CROSS JOIN LATERAL '.join((_source(table), *beside))})"
@@ -138,11 +163,11 @@ def _source(table: resolved.TableSource | resolved.QuerySource | resolved.Common
     return f"{quote_identifier(table.name)} AS {table.alias}"
 
 
-def _join(join: resolved.JoinSource, joins: Joins) -> str:
-    left, right = _table(join.left, joins), _table(join.right, joins)
+def _join(join: resolved.JoinSource, spatial: _Spatial) -> str:
+    left, right = _table(join.left, spatial), _table(join.right, spatial)
     if isinstance(join.right, resolved.JoinSource):
         right = f"({right})"
     if join.on is None:
         return f"{left} CROSS JOIN {right}"
     word = "JOIN" if join.kind == "INNER" else f"{join.kind} JOIN"
-    return f"{left} {word} {right} ON {_matched(join.on, joins.conditions.get(join))}"
+    return f"{left} {word} {right} ON {spatial.condition(join.on, join)}"

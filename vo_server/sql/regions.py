@@ -1,0 +1,55 @@
+"""Constant regions that hold many rows → joins with their spans of cells (docs/explanation/sky.md).
+
+Beside the table of the positions stands a list of spans; a row that lies in one of them is joined with it, once, since spans are disjoint.
+Rows of spans that lie wholly inside the region need no exact test. That is right wherever every row must meet the condition: in WHERE, and
+in the ON of an inner join.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vo_server.adql import resolved
+from vo_server.sql.expressions import Renderer, oriented
+from vo_server.sql.geometry import Test, demanded
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """What large regions add to a SELECT: row sources beside a table, and the SQL of conditions (by identity) that stands for them."""
+
+    beside: Mapping[resolved.Source, list[str]]
+    texts: Mapping[int, str]
+
+
+def regions_of(renderer: Renderer, select: resolved.Select) -> Regions:
+    """The large regions of a SELECT."""
+    beside: dict[resolved.Source, list[str]] = {}
+    texts: dict[int, str] = {}
+    local = {source for table in select.tables for source in resolved.sources(table)}
+    inner = [join.on for table in select.tables for join in resolved.joins(table) if join.kind == "INNER"]
+    for part in (part for condition in (*inner, select.where) for part in resolved.conjuncts(condition)):
+        if not isinstance(part, resolved.Comparison) or resolved.holds_query(part):
+            continue
+        test = demanded(renderer, *oriented(part))
+        if test is None or test.cover is None or not test.cover.splits or test.cover.source not in local:
+            continue
+        alias = f"s{len(texts) + 1}"
+        beside.setdefault(test.cover.source, []).append(_row_source(test, alias))
+        texts[id(part)] = _condition(test, alias)
+    return Regions(beside, texts)
+
+
+def _row_source(test: Test, alias: str) -> str:
+    spans = test.cover.spans if test.cover else ()
+    columns = [",".join(str(span.low) for span in spans), ",".join(str(span.high) for span in spans)]
+    arrays = [f"'{{{column}}}'::bigint[]" for column in columns]
+    if all(span.inside for span in spans):
+        return f"unnest({', '.join(arrays)}) AS {alias} (low, high)"
+    flags = ",".join("t" if span.inside else "f" for span in spans)
+    return f"unnest({', '.join(arrays)}, '{{{flags}}}'::boolean[]) AS {alias} (low, high, inside)"
+
+
+def _condition(test: Test, alias: str) -> str:
+    cell, spans = (test.cover.cell, test.cover.spans) if test.cover else ("", ())
+    met = f"{cell} BETWEEN {alias}.low AND {alias}.high"
+    return met if all(span.inside for span in spans) else f"{met} AND ({alias}.inside OR {test.exact})"
