@@ -17,7 +17,7 @@ from vo_server.http.observe import Observed
 from vo_server.jobs.worker import Perform, Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
 from vo_server.model.catalogue import Table
-from vo_server.protocols import cones, files, scs, scs2, sia1, sia2, ssa, tap
+from vo_server.protocols import cones, datalink, files, scs, scs2, sia1, sia2, soda, ssa, tap
 from vo_server.services import Clock, Services, Snapshot, load_snapshot, utc_now
 from vo_server.settings import Settings
 
@@ -39,6 +39,8 @@ def create_app(services: Services) -> Starlette:
         *sia2.routes(services, of(sia2.PATH)),
         *sia1.routes(services, of(sia1.PATH)),
         *ssa.routes(services, of(ssa.PATH)),
+        *datalink.routes(services, of(datalink.PATH)),
+        *soda.routes(services, of(soda.PATH)),
         *files.routes(services),
         *oai.routes(services),
     ]
@@ -58,7 +60,7 @@ def create_app(services: Services) -> Starlette:
 
 def performers(services: Services) -> dict[str, Perform]:
     """What each kind of job does."""
-    return {tap.JOB_KIND: tap.performer(services)}
+    return {tap.JOB_KIND: tap.performer(services), soda.JOB_KIND: soda.performer(services)}
 
 
 def create_worker(services: Services) -> Worker:
@@ -77,6 +79,8 @@ def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabil
         tap.capability(settings, catalogue),
         sia2.capability(settings, catalogue),
         sia1.capability(settings, snapshot.holdings),
+        datalink.capability(settings, catalogue),
+        soda.capability(settings, catalogue),
         ssa.capability(settings, snapshot.holdings),
         scs2.capability(settings, catalogue, snapshot.resources),
         *(

@@ -5,6 +5,7 @@ A message says what was wrong, where, and what to do; it is written for the pers
 
     VoError
     ├── UsageError            a parameter, query, file or setting is wrong
+    │   ├── ManyValuesError   one value is taken, several were given
     │   ├── QueryError        an ADQL text is wrong, at a line and column
     │   └── DataError         a file to publish is wrong, at a row and column
     ├── NotFoundError         no such table, job, dataset, record
@@ -41,6 +42,10 @@ class UsageError(VoError):
     def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.parameter = parameter
+
+
+class ManyValuesError(UsageError):
+    """A parameter that takes one value was given several."""
 
 
 class QueryError(UsageError):

@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.services",),  # what is open: pools, catalogue, jobs, clock
     ("vo_server.http",),  # the HTTP kit
     ("vo_server.observations",),  # files of observations → datasets, and the tables that belong to them
-    ("vo_server.query", "vo_server.jobs", "vo_server.publish"),  # use cases, no HTTP
+    ("vo_server.query", "vo_server.jobs", "vo_server.publish", "vo_server.cutout"),  # use cases, no HTTP
     ("vo_server.db",),  # the only door to PostgreSQL
     ("vo_registry.oai_pmh",),  # arguments → records → OAI-PMH documents
     ("vo_registry.records",),  # the registry's records: model→XML too, made of documents' elements

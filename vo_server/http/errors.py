@@ -11,6 +11,7 @@ from vo_server.db.database import is_away
 from vo_server.errors import (
     ForbiddenError,
     InternalError,
+    ManyValuesError,
     NotFoundError,
     SetupError,
     TimeLimitError,
@@ -34,42 +35,46 @@ class Dialect(Enum):
     FAULT_TEXT = "the same as text/plain, for those who asked for CSV (SIA 2.0 §3.3)"
     SIMPLE = "a VOTable with QUERY_STATUS and status 200 (SIAP 1.0 §7, SSA 1.1 §8.10)"
     SCS = "a VOTable with INFO Error and status 200 (Simple Cone Search 1.03 §2.3)"
+    SODA = "text/plain behind an error label (SODA 1.0 §4.2)"
     TEXT = "text/plain"
     HTML = "a page"
 
 
-STATUSES: tuple[tuple[type[VoError], int, str], ...] = (
-    (UsageError, 400, "UsageFault"),
-    (NotFoundError, 404, "NotFoundFault"),
-    (ForbiddenError, 403, "UsageFault"),
-    (TooLargeError, 413, "UsageFault"),
-    (TimeLimitError, 408, "TransientFault"),
-    (TooManyError, 429, "TransientFault"),
-    (UnavailableError, 503, "TransientFault"),
-    (SetupError, 503, "FatalFault"),
-    (InternalError, 500, "FatalFault"),
+STATUSES: tuple[tuple[type[VoError], int, str, str], ...] = (
+    (ManyValuesError, 400, "UsageFault", "MultiValuedParamNotSupported"),
+    (UsageError, 400, "UsageFault", "UsageError"),
+    (NotFoundError, 404, "NotFoundFault", "UsageError"),
+    (ForbiddenError, 403, "UsageFault", "AuthorizationError"),
+    (TooLargeError, 413, "UsageFault", "UsageError"),
+    (TimeLimitError, 408, "TransientFault", "ServiceUnavailable"),
+    (TooManyError, 429, "TransientFault", "ServiceUnavailable"),
+    (UnavailableError, 503, "TransientFault", "ServiceUnavailable"),
+    (SetupError, 503, "FatalFault", "Error"),
+    (InternalError, 500, "FatalFault", "Error"),
 )
-"""Kind of error → HTTP status, fault label."""
+"""Kind of error → HTTP status, fault label, SODA's label; the first that fits counts."""
 
 VOTABLE = "application/x-votable+xml"
 
 
 def render(error: VoError, dialect: Dialect) -> Response:
     """The reply that tells `error` in `dialect`."""
-    status, label = next((status, label) for kind, status, label in STATUSES if isinstance(error, kind))
+    status, fault, soda = next((status, fault, soda) for kind, status, fault, soda in STATUSES if isinstance(error, kind))
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
     if dialect is Dialect.DALI:
         return Response(votable.error_document(str(error)), status, headers, VOTABLE)
     if dialect is Dialect.FAULT:
-        return Response(votable.error_document(f"{label}: {error}"), status, headers, VOTABLE)
+        return Response(votable.error_document(f"{fault}: {error}"), status, headers, VOTABLE)
     if dialect is Dialect.FAULT_TEXT:
-        return Response(f"{label}: {error}\n", status, headers, "text/plain; charset=utf-8")
+        return Response(f"{fault}: {error}\n", status, headers, "text/plain; charset=utf-8")
     # clients of the older protocols do not read the body of a 4xx answer; "not now" must stay what it is
     simple = status if status >= 500 or headers else 200
     if dialect is Dialect.SIMPLE:
         return Response(votable.error_document(str(error)), simple, headers, "text/xml")
     if dialect is Dialect.SCS:
         return Response(votable.cone_error_document(str(error)), simple, headers, "text/xml")
+    if dialect is Dialect.SODA:
+        return Response(f"{soda}: {error}\n", status, headers, "text/plain; charset=utf-8")
     if dialect is Dialect.TEXT:
         return Response(f"{error}\n", status, headers, "text/plain; charset=utf-8")
     return Response(_page(str(error), status), status, headers, "text/html; charset=utf-8")

@@ -1,12 +1,10 @@
 """``/files/<collection>/<path>``: the datasets themselves, whole or in ranges (RFC 9110 §14), never repacked on the way."""
 
-import os
 import re
-import stat
+from os import stat_result
 from pathlib import Path
 
 from anyio.to_thread import run_sync
-from sqlalchemy import select
 from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
@@ -14,10 +12,9 @@ from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse
 from starlette.types import Receive, Scope, Send
 
-from vo_server.db import schema
-from vo_server.errors import NotFoundError
 from vo_server.http.errors import Dialect, guard
 from vo_server.model.media import media_type
+from vo_server.query.datasets import locate, refuse_unreleased, release_of_file, resolved_path
 from vo_server.services import Services
 
 PATH = "files"
@@ -47,7 +44,7 @@ def routes(services: Services) -> list[Route]:
 
     async def send_file(request: HttpRequest) -> Response:
         collection, path = request.path_params["collection"], request.path_params.get("path", "")
-        file, status = await run_sync(lambda: locate(services, collection, path), limiter=services.traffic.threads)
+        file, status = await run_sync(lambda: public_file(services, collection, path), limiter=services.traffic.threads)
         return DatasetReply(
             file, media_type=media_type(file.name), filename=file.name, stat_result=status, content_disposition_type="inline"
         )
@@ -56,26 +53,14 @@ def routes(services: Services) -> list[Route]:
     return [Route(f"/{PATH}/{{collection}}{rest}", endpoint, methods=["GET"]) for rest in ("", "/{path:path}")]
 
 
-def locate(services: Services, collection: str, path: str) -> tuple[Path, os.stat_result]:
-    """The file of a collection and what the file system says of it.
+def public_file(services: Services, collection: str, path: str) -> tuple[Path, stat_result]:
+    """The file of a collection and what the file system says of it: NotFoundError if there is none, ForbiddenError if it is not public yet.
 
-    NotFoundError if there is none, also if ``..`` or a link leads out of the collection's directory.
+    The path as the file system resolves it decides: the same file has one release date under all its names.
     """
-    if "\0" in collection:  # which PostgreSQL does not take in texts
-        raise NotFoundError(f"There is no collection {collection!r} here.")
     with services.database.engine.connect() as connection:
-        root = connection.execute(select(schema.collections.c.root).where(schema.collections.c.collection == collection)).scalar()
-    if root is None:
-        raise NotFoundError(f"There is no collection {collection!r} here.")
-    missing = NotFoundError(f"There is no file {path!r} in the collection {collection!r}.")
-    try:
-        home = Path(root).resolve(strict=True)
-        file = (home / path).resolve(strict=True)
-        status = file.stat()
-    except (OSError, ValueError, RuntimeError):
-        raise missing from None
-    if not file.is_relative_to(home) or not stat.S_ISREG(status.st_mode):
-        raise missing
+        file, status = locate(connection, collection, path)
+        refuse_unreleased(release_of_file(connection, collection, resolved_path(connection, collection, file)), services.clock())
     return file, status
 
 

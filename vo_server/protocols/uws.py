@@ -60,9 +60,11 @@ Setter = Callable[[str, Params], None]
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def routes(services: Services, path: str, kind: str, accept: Accept) -> list[Route]:
-    """The job list at `path` and everything below it. `accept` refuses parameters that no job can do anything with."""
-    tree = JobTree(services, path, kind, accept)
+def routes(services: Services, path: str, kind: str, accept: Accept, *, repeatable: frozenset[str] = frozenset()) -> list[Route]:
+    """The job list at `path` and everything below it. `accept` refuses parameters that no job can do anything with; those that are
+    `repeatable` keep all their values.
+    """
+    tree = JobTree(services, path, kind, accept, repeatable)
     methods: dict[str, dict[str, Handler]] = {
         "": {"GET": tree.show_jobs, "POST": tree.create},
         "/{job_id}": {"GET": tree.show_job, "POST": tree.post_job, "DELETE": tree.delete},
@@ -87,12 +89,13 @@ def routes(services: Services, path: str, kind: str, accept: Accept) -> list[Rou
 class JobTree:
     """The resources of one job list (UWS 1.1 §2.2)."""
 
-    def __init__(self, services: Services, path: str, kind: str, accept: Accept) -> None:
+    def __init__(self, services: Services, path: str, kind: str, accept: Accept, repeatable: frozenset[str]) -> None:
         self.services = services
         self.jobs = services.jobs
         self.url = f"{services.settings.base_url}{path}"
         self.kind = kind
         self.accept = accept
+        self.repeatable = repeatable
 
     async def show_jobs(self, request: HttpRequest) -> Response:
         """The caller's jobs, filtered by PHASE, AFTER and LAST (UWS 1.1 §2.2.2.1)."""
@@ -107,7 +110,7 @@ class JobTree:
         starts = params.one("PHASE")
         if starts not in (None, "RUN"):
             raise UsageError(f"PHASE={starts!r} does not fit a new job; RUN starts it.", parameter="PHASE")
-        pairs, run_id = job_parameters(params), read_run_id(params)
+        pairs, run_id = job_parameters(params, repeatable=self.repeatable), read_run_id(params)
 
         def make() -> Job:
             job = self.jobs.create(self.kind, pairs, run_id)
@@ -227,7 +230,7 @@ class JobTree:
         """Add and replace parameters, RUNID too."""
         self.accept(params)
         before = next((value for name, value in self.jobs.get(job_id).parameters if name.upper() == UPLOAD), None)
-        self.jobs.set_parameters(job_id, job_parameters(params, before), read_run_id(params))
+        self.jobs.set_parameters(job_id, job_parameters(params, before, repeatable=self.repeatable), read_run_id(params))
         self._keep_uploads(job_id, params)
 
     def _keep_uploads(self, job_id: str, params: Params) -> None:
@@ -296,16 +299,17 @@ def one_phase(params: Params) -> Phase | None:
     return None if text is None else _phase(text)
 
 
-def job_parameters(params: Params, uploads_before: str | None = None) -> list[tuple[str, str]]:
-    """What is said to the job's work; names are unique without regard to case (UWS 1.1 §2.2.3.5), different values of one are refused.
+def job_parameters(params: Params, uploads_before: str | None = None, *, repeatable: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+    """What is said to the job's work; names are unique without regard to case (UWS 1.1 §2.2.3.5), different values of one are refused,
+    unless it is `repeatable`: then they are one value, separated by blanks.
 
-    UPLOADs alone accumulate (TAP 1.1 §2.7.6): theirs are one value, behind `uploads_before`. Parts with tables are no parameters.
+    UPLOADs accumulate (TAP 1.1 §2.7.6): theirs are one value, behind `uploads_before`. Parts with tables are no parameters.
     """
     uploads = params.all(UPLOAD)
     parts = {upload.part for upload in parse_uploads(uploads)}
     names = {name.upper(): name for name, _ in params.pairs if name.upper() not in CONTROLS and name not in parts}
     spelled = names.pop(UPLOAD, UPLOAD)
-    pairs = [(name, params.one(name) or "") for name in names.values()]
+    pairs = [(name, " ".join(params.all(name)) if key in repeatable else params.one(name) or "") for key, name in names.items()]
     if uploads:
         together = UPLOADS_JOINED.join([uploads_before, *uploads] if uploads_before else uploads)
         parse_uploads([together])  # two of one name are refused

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vo_server.model.columns import Column
+from vo_server.model.dataset import StoredDataset
 from vo_server.model.obscore import PUBLISHER_DID
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 
@@ -19,6 +20,12 @@ SODA_SYNC_ID = "ivo://ivoa.net/std/SODA#sync-1.0"
 SODA_SYNC_PATH = "/soda/sync"
 
 FITS = "application/fits"
+FITS_TYPES = (FITS, "image/fits")
+IMAGE, CUBE, EVENTS = "image", "cube", "event"
+PIXELS = (IMAGE, CUBE)
+"""Kinds of datasets (ObsCore's dataproduct_type) with pixels."""
+PLANCK_LIGHT_EV = 1.239841984332002e-6
+"""eV m: energy of a photon times its wavelength."""
 
 WORD = (PUBLISHER_DID.utype or "").partition(":")[2]
 """utype of identifiers without its prefix: the Spectrum data model has the same words (SSA 1.1 §4.2.5.3)."""
@@ -38,6 +45,15 @@ TIME = ServiceParam(
     "TIME", "double", "2", unit="d", ucd="time.interval;obs.exposure", xtype="interval", description="Interval of times to keep, MJD in UTC"
 )
 POL = ServiceParam("POL", ucd="meta.code;phys.polarization", description="Polarisation states to keep; may be repeated")
+ENERGY = ServiceParam(
+    "ENERGY",
+    "double",
+    "2",
+    unit="eV",
+    ucd="em.energy;stat.interval",
+    xtype="interval",
+    description="Interval of energies of events to keep",
+)
 FILTERS = (POS, CIRCLE, POLYGON, BAND, TIME, POL)
 """What a cut-out can be asked for (SODA 1.0 §3.3), by name, unit and UCD as the standard has them."""
 
@@ -68,6 +84,34 @@ def cutout_descriptor(
         description="A part of the dataset: a region, an interval of wavelengths or times, polarisation states",
         content_type=FITS,
     )
+
+
+def is_cuttable(dataset: StoredDataset) -> bool:
+    """Whether parts of a dataset can be had: of images, cubes and event lists in FITS files of ours."""
+    in_fits = dataset.place is not None and dataset.content_type in FITS_TYPES
+    return in_fits and (dataset.kind == EVENTS or (dataset.kind in PIXELS and dataset.pixels is not None))
+
+
+def filters_of(dataset: StoredDataset) -> tuple[ServiceParam, ...]:
+    """What a cut-out of a dataset can be asked for, with the bounds within which there is something (SODA 1.0 §4.3)."""
+    found: list[ServiceParam] = []
+    if dataset.shape is not None:
+        polygon = " ".join(map(repr, dataset.shape)) if len(dataset.shape) > 3 else None
+        circle = " ".join(map(repr, dataset.circle)) if dataset.circle is not None else None
+        found += [POS, replace(CIRCLE, maximum=circle), replace(POLYGON, maximum=polygon)]
+    if dataset.kind != IMAGE and dataset.band is not None:
+        found.append(_between(BAND, dataset.band))
+    if dataset.kind == EVENTS:
+        band = dataset.band
+        found.append(_between(ENERGY, (PLANCK_LIGHT_EV / band[1], PLANCK_LIGHT_EV / band[0])) if band and all(band) else ENERGY)
+        found.append(_between(TIME, dataset.time) if dataset.time else TIME)
+    if dataset.pol:
+        found.append(replace(POL, options=dataset.pol))
+    return tuple(found)
+
+
+def _between(param: ServiceParam, bounds: tuple[float, float]) -> ServiceParam:
+    return replace(param, minimum=repr(bounds[0]), maximum=repr(bounds[1]))
 
 
 def descriptors_for(columns: Sequence[Column], base_url: str) -> tuple[ServiceDescriptor, ...]:
