@@ -113,23 +113,23 @@ def postgres_server(request: pytest.FixtureRequest, servers: Callable[[str], Ser
 
 
 @contextmanager
-def running(binaries: Path) -> Iterator[Server]:
-    """A server without any durability."""
+def running(binaries: Path, **settings: str) -> Iterator[Server]:
+    """A new server without any durability; `settings` are PostgreSQL's, over SETTINGS."""
     account = cluster.Account.of(pwd.getpwnam("nobody")) if os.geteuid() == 0 else None
     binaries = cluster.usable_programs(binaries, account, print)
     home = Path(tempfile.mkdtemp(prefix="vo-test-", dir=MEMORY if shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY else None))
     if account is not None:
         os.chown(home, account.uid, account.gid)
     try:
-        with started(binaries, home, account) as server:
+        with started(binaries, initialised(binaries, home, account), account, **settings) as server:
             server.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
             yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@contextmanager
-def started(binaries: Path, home: Path, account: cluster.Account | None) -> Iterator[Server]:
+def initialised(binaries: Path, home: Path, account: cluster.Account | None) -> Path:
+    """`home`, with an empty data directory in it."""
     initdb = [
         binaries / "initdb",
         f"--pgdata={home}/data",
@@ -141,7 +141,13 @@ def started(binaries: Path, home: Path, account: cluster.Account | None) -> Iter
     ]
     made = cluster.run(initdb, account)
     assert made.returncode == 0, made.stderr
-    settings = {"listen_addresses": "", "unix_socket_directories": str(home), **SETTINGS}
+    return home
+
+
+@contextmanager
+def started(binaries: Path, home: Path, account: cluster.Account | None, **settings: str) -> Iterator[Server]:
+    """The server of a data directory."""
+    settings = {"listen_addresses": "", "unix_socket_directories": str(home), **SETTINGS, **settings}
     command = [str(binaries / "postgres"), "-D", f"{home}/data"]
     for name, text in settings.items():
         command += ["-c", f"{name}={text}"]

@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from vo_server.db.catalogue import CHANNEL, load_catalogue, load_holdings, load_resources, load_site, read_secret, read_version
 from vo_server.db.database import Database
 from vo_server.db.listen import Watch
-from vo_server.db.stream import LimitedPool, QueryPool
+from vo_server.db.replicas import query_pool, require_present
+from vo_server.db.stream import LimitedPool
 from vo_server.formats import Format
 from vo_server.http.reply import Traffic
 from vo_server.jobs.changes import Changes
@@ -88,14 +89,14 @@ class Services:
         self.database = database
         self.clock = clock
         self.started = clock()
-        self.pool = QueryPool(database.query_uri({"statement_timeout": f"{settings.sync_seconds}s"}), settings.query_connections)
+        self.pool = query_pool(database, settings.query_connections, {"statement_timeout": f"{settings.sync_seconds}s"})
+        self.job_pool = query_pool(database, settings.worker_concurrency, {"client_connection_check_interval": LEFT_ALONE})
         self.traffic = Traffic.of(settings)
         self._lock = threading.Lock()
         self._snapshot = self._load()
         self._away = False
         self._watch = Watch("catalogue-watch", database.app_uri, CHANNEL, lambda _: self.refresh())
         self.jobs = JobStore(database.engine, job_terms(settings), clock)
-        self.job_pool = QueryPool(database.query_uri({"client_connection_check_interval": LEFT_ALONE}), settings.worker_concurrency)
         self.secret = self._keep_secret()
         """Signs what browsers keep for us; the same for all servers of this database."""
         self.results = ResultStore(settings.results_url)
@@ -209,4 +210,6 @@ class Services:
     def _load(self) -> Snapshot:
         with self.database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             connection.execute(text("SET TRANSACTION READ ONLY"))
-            return load_snapshot(connection)
+            snapshot = load_snapshot(connection)
+            require_present(connection, self.pool, self.job_pool)  # before anybody asks for what is new
+            return snapshot

@@ -26,6 +26,10 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_words)]
 """Addresses and networks, in the environment separated by commas."""
 
 
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+"""Texts, in the environment separated by commas or blanks."""
+
+
 class Settings(BaseModel):
     """All settings. Each is a key of ``vo.toml`` and, in capitals behind ``VO_``, an environment variable."""
 
@@ -39,6 +43,11 @@ class Settings(BaseModel):
         None, description="Login for users' queries, read-only by grants. Absent: database_url, then SET ROLE."
     )
     publish_database_url: str | None = Field(None, description="Login that may create tables. Absent: database_url.")
+    replica_database_urls: Words = Field(
+        (),
+        description="Logins for users' queries at servers that follow this one by streaming replication; the primary answers for a replica "
+        "that is away or behind, and queries with uploads.",
+    )
     role_prefix: str = Field("vo", description="Prefix of the database roles that `vo db init` creates.", pattern=r"^[a-z][a-z0-9_]{0,30}$")
     data_dir: Path = Field(Path("vo-data"), description="Directory for the embedded database, datasets and results.")
     host: str = Field("127.0.0.1", description="Address to listen on.")

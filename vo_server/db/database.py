@@ -1,10 +1,11 @@
 """The open database: engines for our own tables, addresses for ADBC, and the role that users' queries run under."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -20,6 +21,9 @@ DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
 QUEUE_SCHEMA = "vo_queue"
 """Schema of the queue of jobs."""
 
+SESSION = {"timezone": "UTC"}
+"""Settings of sessions on our own tables."""
+
 POOL_SIZE = 4
 POOL_OVERFLOW = 16
 
@@ -28,16 +32,25 @@ class Database:
     """One PostgreSQL database through up to three logins (DESIGN: query, app, publish).
 
     `app_url` reads and writes our own tables; `publish_url` (default: the same) owns them and creates tables; `query_url` runs
-    users' queries. Without `query_url` queries run on `app_url` after SET ROLE to the query role, which a statement could undo:
-    `sets_role` says so. `public_url` is what ``vo.public_url`` is in users' sessions, the beginning of every access_url.
+    users' queries, and so do `replica_urls`, logins of the same name at servers that follow this one. Without `query_url` queries
+    run on `app_url` after SET ROLE to the query role, which a statement could undo: `sets_role` says so. `public_url` is what
+    ``vo.public_url`` is in users' sessions, the beginning of every access_url.
     """
 
     def __init__(
-        self, app_url: str, *, publish_url: str | None = None, query_url: str | None = None, role_prefix: str = "vo", public_url: str = ""
+        self,
+        app_url: str,
+        *,
+        publish_url: str | None = None,
+        query_url: str | None = None,
+        replica_urls: Sequence[str] = (),
+        role_prefix: str = "vo",
+        public_url: str = "",
     ) -> None:
         self._app = parse_url(app_url)
         self._publish = parse_url(publish_url or app_url)
         self._query = parse_url(query_url or app_url)
+        self._replicas = tuple(parse_url(url) for url in replica_urls)
         self._public_url = public_url
         self.sets_role = query_url is None
         self.query_role = f"{role_prefix}_query"
@@ -74,9 +87,15 @@ class Database:
         return _uri(self._query)
 
     def query_uri(self, options: Mapping[str, str] | None = None) -> str:
-        """The address for users' queries, for ADBC. Its sessions are read-only and under the query role; `options` are PostgreSQL
-        settings on top (statement_timeout, work_mem …).
-        """
+        """The address for users' queries, for ADBC. Its sessions are as `query_session` says, `options` on top."""
+        return _uri(self._query, self.query_session(options))
+
+    def replica_uris(self, options: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """As `query_uri`, of the servers that follow this one."""
+        return tuple(_uri(replica, self.query_session(options)) for replica in self._replicas)
+
+    def query_session(self, options: Mapping[str, str] | None = None) -> dict[str, str]:
+        """PostgreSQL's settings for users' queries: read-only, under the query role; `options` on top (statement_timeout, work_mem …)."""
         session = {
             "default_transaction_read_only": "on",
             "search_path": "pg_catalog",  # every name that the translator writes is qualified
@@ -84,7 +103,7 @@ class Database:
             "vo.public_url": self._public_url,
         }
         role = {"role": self.query_role} if self.sets_role else {}
-        return _uri(self._query, {**role, **session, **(options or {})})
+        return {**role, **session, **(options or {})}
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -122,6 +141,7 @@ def _remote(settings: Settings, app_url: str) -> Database:
         app_url,
         publish_url=settings.publish_database_url,
         query_url=settings.query_database_url,
+        replica_urls=settings.replica_database_urls,
         role_prefix=settings.role_prefix,
         public_url=settings.base_url,
     )
@@ -185,10 +205,18 @@ def _uri(url: URL, settings: Mapping[str, str] | None = None) -> str:
 
 
 def _engine(url: URL) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,  # PostgreSQL may have been restarted meanwhile
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
-        connect_args={"application_name": "vo-server", "options": _options(url, {"timezone": "UTC"})},
+        connect_args={"application_name": "vo-server", "options": _options(url, SESSION)},
     )
+    event.listen(engine, "connect", _set_up)
+    return engine
+
+
+def _set_up(connection: Any, _: object) -> None:
+    """Say the session's settings again as statements: a pooler between us and PostgreSQL may drop what comes with the address."""
+    connection.execute("".join(f"SET {name} = '{value}';" for name, value in SESSION.items()))
+    connection.commit()

@@ -5,8 +5,10 @@ tables may be made anew whenever the library brings other ones: they belong to t
 """
 
 import hashlib
+from typing import Any
 
 import procrastinate
+import psycopg
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -87,9 +89,15 @@ class Queue:
 def worker_app(database: Database) -> procrastinate.App:
     """The library's application for a worker; its own connections, opened by ``open_async``."""
     connector = procrastinate.PsycopgConnector(
-        conninfo=database.queue_uri, min_size=1, max_size=4, kwargs={"application_name": "vo-server worker"}
+        conninfo=database.queue_uri, min_size=1, max_size=4, kwargs={"application_name": "vo-server worker"}, configure=_set_up
     )
     return procrastinate.App(connector=connector)
+
+
+async def _set_up(connection: psycopg.AsyncConnection[Any]) -> None:
+    """The session's settings as statements too: a pooler may drop what comes with the address."""
+    await connection.execute(f"SET search_path = {QUEUE_SCHEMA}, pg_catalog; SET timezone = 'UTC'")
+    await connection.commit()
 
 
 def _digest() -> str:

@@ -5,9 +5,10 @@ by the options in their URI; a query is one statement, hence one transaction.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from types import MappingProxyType
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -19,6 +20,7 @@ from vo_server.db.temporary import Hold, fill
 from vo_server.errors import SetupError, TimeLimitError, UnavailableError, UsageError, VoError
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
+from vo_server.sql.literals import quote_text
 
 BATCH_BYTES = 1 << 20
 """Size of a batch: small enough for an early first byte, large enough to keep the per-batch work invisible."""
@@ -130,10 +132,13 @@ class ResultStream:
 
 
 class QueryPool:
-    """Connections for users' queries. `uri` carries role, read-only mode and time limit as libpq options."""
+    """Connections for users' queries. `uri` carries role, read-only mode and time limit as libpq options; `session` has them again, to be
+    said as statements, since a pooler between us and PostgreSQL may drop options (pgbouncer does, or refuses them).
+    """
 
-    def __init__(self, uri: str, size: int) -> None:
+    def __init__(self, uri: str, size: int, session: Mapping[str, str] = MappingProxyType({})) -> None:
         self._uri = uri
+        self._session = [f"SET {name} = {quote_text(value)}" for name, value in session.items()]
         self._base: adbc_driver_postgresql.dbapi.Connection | None = None
         self._first = threading.Lock()
         self._pool = QueuePool(self._clone, pool_size=size, max_overflow=0, timeout=POOL_WAIT_S, reset_on_return=None, use_lifo=True)
@@ -152,12 +157,24 @@ class QueryPool:
         if self._base is not None:
             self._base.close()
 
+    def ask(self, sql: str) -> object:
+        """The one value that a statement gives; raises as `open` does."""
+        stream = self.open(Statement(sql, ()))
+        try:
+            stream.run()
+            return next(value for batch in stream for value in batch.column(0).to_pylist())
+        finally:
+            stream.close()
+
     def _clone(self) -> adbc_driver_postgresql.dbapi.Connection:
         with self._first:  # several threads may come at once
             if self._base is None:
                 self._base = adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True)
         connection = self._base.adbc_clone()
         connection.adbc_connection.set_autocommit(True)  # a clone does not inherit it
+        with connection.cursor() as cursor:
+            for statement in self._session:
+                cursor.execute(statement)
         return connection
 
     def _run(self, statement: Statement, seconds: int | None, hold: Hold) -> tuple[PoolProxiedConnection, pyarrow.RecordBatchReader]:
