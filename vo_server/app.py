@@ -1,6 +1,8 @@
 """The composition root: everything that is routed, and everything that is said of it, on one screen."""
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Connection
 from starlette.applications import Starlette
@@ -9,8 +11,20 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from vo_registry import oai
-from vo_registry.records import render_all
+from vo_registry.records import MOST_RELATED, Rendered, identifiers_about, render_about, render_all
 from vo_server import openapi, web
+from vo_server.db.catalogue import (
+    count_resources,
+    load_catalogue,
+    load_holdings,
+    load_products,
+    load_resources,
+    load_site,
+    read_fingerprint,
+    store_fingerprint,
+)
+from vo_server.db.definitions import read_digest
+from vo_server.db.records import Changes as RecordChanges
 from vo_server.db.records import lock_records, sync_records
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.http.observe import Observed
@@ -91,13 +105,54 @@ def capabilities(settings: Settings, snapshot: Snapshot) -> tuple[ServiceCapabil
     )
 
 
-def record_keeper(settings: Settings, clock: Clock = utc_now) -> Callable[[Connection], None]:
-    """What publishing calls inside its transaction: all registry records rendered anew, those that changed stored."""
+def render_records(settings: Settings, connection: Connection, resource: str | None = None) -> dict[str, Rendered]:
+    """All records as they are to be now, by identifier; or those that the resource with this id is said in."""
+    if resource is None:
+        every = load_snapshot(connection)
+        services = capabilities(settings, every)
+        return render_all(every.site, every.resources, every.catalogue, services, settings.base_url, load_products(connection))
+    listed = count_resources(connection) <= MOST_RELATED
+    some = Snapshot(
+        load_catalogue(connection, resource),
+        load_resources(connection, None if listed else resource),
+        load_site(connection),
+        load_holdings(connection),
+    )
+    return render_about(
+        resource,
+        some.site,
+        some.resources,
+        some.catalogue,
+        capabilities(settings, some),
+        settings.base_url,
+        load_products(connection),
+        listed=listed,
+    )
 
-    def keep(connection: Connection) -> None:
+
+def record_keeper(settings: Settings, clock: Clock = utc_now) -> Callable[..., RecordChanges]:
+    """What publishing calls inside its transaction (RecordRenderer): records rendered anew, those that changed stored."""
+
+    def keep(connection: Connection, resource: str | None = None) -> RecordChanges:
         lock_records(connection)  # before reading: nobody with an older view may store after us
-        snapshot = load_snapshot(connection)
-        rendered = render_all(snapshot.site, snapshot.resources, snapshot.catalogue, capabilities(settings, snapshot), settings.base_url)
-        sync_records(connection, rendered, clock())
+        if resource is None or read_fingerprint(connection) is None:
+            store_fingerprint(connection, fingerprint(settings, connection))
+            return sync_records(connection, render_records(settings, connection), clock())
+        rendered = render_records(settings, connection, resource)
+        return sync_records(connection, rendered, clock(), identifiers_about(resource, load_site(connection)))
 
     return keep
+
+
+def keep_current(settings: Settings, connection: Connection) -> None:
+    """Render all records, unless nothing that they are made of has changed since that was last done: publishing keeps them current."""
+    if read_fingerprint(connection) != fingerprint(settings, connection):
+        record_keeper(settings)(connection)
+
+
+def fingerprint(settings: Settings, connection: Connection) -> str:
+    """Of all that records say beside what is published: the publisher, the settings, the standard tables, the program itself."""
+    program = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(Path(__file__).parent.rglob("*.py"))]
+    program += [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(Path(oai.__file__).parent.rglob("*.py"))]
+    content = [settings.base_url, settings.model_dump_json(), load_site(connection), read_digest(connection), program]
+    return hashlib.sha256(repr(content).encode()).hexdigest()

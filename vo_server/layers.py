@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.observations",),  # files of observations → datasets, and the tables that belong to them
     ("vo_server.query", "vo_server.jobs", "vo_server.publish", "vo_server.cutout"),  # use cases, no HTTP
     ("vo_server.db",),  # the only door to PostgreSQL
-    ("vo_registry.oai_pmh",),  # arguments → records → OAI-PMH documents
+    ("vo_registry.oai_pmh", "vo_registry.enrolment"),  # arguments → records → OAI-PMH documents | what others look at in them
     ("vo_registry.records",),  # the registry's records: model→XML too, made of documents' elements
     ("vo_server.sql", "vo_server.documents", "vo_server.formats"),  # tree→SQL | model→XML | batches→bytes, files→batches
     ("vo_server.adql", "vo_server.dali", "vo_server.sky"),  # text→tree | text→values | positions and regions→HEALPix ranges

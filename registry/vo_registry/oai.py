@@ -103,13 +103,16 @@ def routes(services: Services) -> list[Route]:
     ]
 
 
+def repository(settings: Settings, site: Site, now: datetime) -> Repository:
+    """What Identify says of the registry of `site`."""
+    return Repository(site.title, f"{settings.base_url}/{OAI_PATH}", site.contact_email, site.ivoid("registry"), now)
+
+
 def _answer(services: Services, pairs: Sequence[tuple[str, str]]) -> bytes:
     """The answer from one view of the records: responseDate is taken before they are read, so the next harvest overlaps this one."""
-    site = services.site()
-    now = services.clock()
-    repository = Repository(site.title, f"{services.settings.base_url}/{OAI_PATH}", site.contact_email, site.ivoid("registry"), now)
+    described = repository(services.settings, services.site(), services.clock())
     try:
         with services.database.engine.connect() as connection:
-            return answer(pairs, repository, DatabaseStore(connection))
+            return answer(pairs, described, DatabaseStore(connection))
     except OperationalError:
         raise UnavailableError("The records cannot be read now.", hint="Please try again.") from None

@@ -25,7 +25,7 @@ from vo_server.observations.words import Said, checked
 from vo_server.sky.cells import cells_of
 
 
-def keep_nothing(connection: Connection) -> None:
+def keep_nothing(connection: Connection, _resource: str | None = None) -> None:
     """A record renderer without records."""
 
 
@@ -183,7 +183,7 @@ def test_publishing_again_replaces_and_announces(database: Database, tmp_path: P
     one.unlink()
     write_image(tmp_path / "two.fits")
     told: list[int] = []
-    publish_images(database, tmp_path, "maps", records=lambda connection: told.append(read_version(connection)))
+    publish_images(database, tmp_path, "maps", records=lambda connection, _resource=None: told.append(read_version(connection)))
     assert [row.obs_id for row in rows(database)] == ["two"]
     assert told == [before + 1]
     with database.engine.connect() as connection:
@@ -196,7 +196,7 @@ def test_a_failure_leaves_the_collection_as_it_was(database: Database, tmp_path:
     publish_images(database, tmp_path, "maps", records=keep_nothing)
     write_image(tmp_path / "two.fits")
 
-    def fail(connection: Connection) -> None:
+    def fail(connection: Connection, _resource: str | None = None) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):

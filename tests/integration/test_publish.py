@@ -21,7 +21,7 @@ ROWS = "name,ra,dec,mjd,flux\nb,200.5,-10,58000.5,1.5\na,10,20,58001,nan\nc,,,58
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def silent(connection: Connection) -> None:
+def silent(connection: Connection, _: str | None = None) -> None:
     """Renders nothing."""
 
 
@@ -176,7 +176,7 @@ class BrokenError(Exception):
     """What a test makes happen."""
 
 
-def failing_records(connection: Connection) -> None:
+def failing_records(connection: Connection, _: str | None = None) -> None:
     assert connection.execute(text("SELECT count(*) FROM vo.tables WHERE table_name = 'some_table'")).scalar_one() == 1
     raise BrokenError
 

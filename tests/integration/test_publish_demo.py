@@ -14,7 +14,7 @@ from vo_server.settings import Settings
 from vo_server.sql.literals import quote_identifier
 
 
-def keep_nothing(connection: Connection) -> None:
+def keep_nothing(connection: Connection, _resource: str | None = None) -> None:
     """A record renderer without records."""
 
 

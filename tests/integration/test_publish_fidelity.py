@@ -63,7 +63,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 def check(database: Database, path: Path, cells: Cells) -> None:
-    publish_file(database, path, PublishOptions(table="t"), records=lambda connection: None)
+    publish_file(database, path, PublishOptions(table="t"), records=lambda *_: None)
     found = stored(database, "t", list(cells))
     for column, values in cells.items():
         wrong = [row for row in range(ROWS) if not same(values[row], found[column][row])]

@@ -189,7 +189,14 @@ MAPS_ID = "ivo://example.org/data/sky=20maps"
 
 def all_records(**changes: object) -> dict[str, Rendered]:
     """Everything rendered; `changes` replace arguments of render_all."""
-    arguments = {"site": SITE, "resources": (ALERTS, MAPS), "catalogue": CATALOGUE, "services": SERVICES, "base_url": BASE}
+    arguments: dict[str, object] = {
+        "site": SITE,
+        "resources": (ALERTS, MAPS),
+        "catalogue": CATALOGUE,
+        "services": SERVICES,
+        "base_url": BASE,
+    }
+    arguments["products"] = {MAPS.id: ("image",)}
     return render_all(**(arguments | changes))  # type: ignore[arg-type]
 
 

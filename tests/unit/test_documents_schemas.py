@@ -13,22 +13,11 @@ from pathlib import Path
 import pytest
 from registry_samples import ALERTS_ID, CATALOGUE, CONE, CREATED, NOW, SCS2, SERVICES, SIA1, SSA, all_records, ask, sample_store
 
+from vo_registry import enrolment
 from vo_server.documents import uws, vosi
-from vo_server.documents.xml import NAMESPACES
 from vo_server.model.job import Failure, Job, Phase, Result
 
-SCHEMATA = Path(os.environ.get("TEST_SCHEMATA", "/usr/lib/python3/dist-packages/gavo/resources/schemata"))
-REGISTRY_SCHEMATA = {
-    NAMESPACES["ri"]: "RegistryInterface",
-    NAMESPACES["vg"]: "VORegistry",
-    NAMESPACES["cs"]: "ConeSearch",
-    NAMESPACES["sia"]: "SIA",
-    NAMESPACES["ssap"]: "SSA",
-    NAMESPACES["oai"]: "OAI-PMH",
-    NAMESPACES["oai_dc"]: "oai_dc",
-    NAMESPACES["dc"]: "simpledc20021212",
-    "http://www.w3.org/XML/1998/namespace": "xml",
-}
+SCHEMATA = Path(os.environ.get("TEST_SCHEMATA", enrolment.SCHEMATA))
 
 pytestmark = pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed (Debian: apt install stilts)")
 needs_registry_schemata = pytest.mark.skipif(
@@ -40,7 +29,7 @@ def faults(document: bytes, folder: Path) -> list[str]:
     """What the validator says against a document."""
     file = folder / "document.xml"
     file.write_bytes(document)
-    known = [f"schemaloc={space}={SCHEMATA / name}.xsd" for space, name in REGISTRY_SCHEMATA.items() if SCHEMATA.is_dir()]
+    known = [f"schemaloc={space}={SCHEMATA / name}.xsd" for space, name in enrolment.SCHEMA_FILES.items() if SCHEMATA.is_dir()]
     run = subprocess.run(["stilts", "xsdvalidate", "uselocals=true", *known, f"doc={file}"], capture_output=True, text=True, check=False)
     lines = (run.stdout + run.stderr).splitlines()
     return [line for line in lines if "Unused custom schema" not in line]

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from vo_server.cli import config, db, listing, observations, publish, selftest, serve, translate, worker
+from vo_server.cli import config, db, listing, observations, publish, registry, retract, selftest, serve, translate, worker
 from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
@@ -28,7 +28,9 @@ app.command("list")(listing.list_tables)
 app.command("adql")(translate.translate)
 app.command("selftest")(selftest.selftest)
 app.command("config")(config.show)
+app.command("retract")(retract.retract)
 app.add_typer(db.app, name="db")
+app.add_typer(registry.app, name="registry")
 
 
 def main() -> None:

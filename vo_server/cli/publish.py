@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from sqlalchemy import Connection
 
 from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.publish import Published, PublishOptions, publish_file, sweep
+from vo_server.publish import Published, PublishOptions, RecordRenderer, publish_file, sweep
 
 Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
 SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]
@@ -73,7 +72,7 @@ def publish(
 
 
 def _publish_one(
-    database: Database, file: Path, options: PublishOptions, records: Callable[[Connection], None], base_url: str, *, all_tables: bool
+    database: Database, file: Path, options: PublishOptions, records: RecordRenderer, base_url: str, *, all_tables: bool
 ) -> None:
     first = _run(database, file, options, records, base_url)
     if not first.other_tables:
@@ -91,7 +90,7 @@ def _publish_one(
             say(f"  {part} was not published: {error}")
 
 
-def _run(database: Database, file: Path, options: PublishOptions, records: Callable[[Connection], None], base_url: str) -> Published:
+def _run(database: Database, file: Path, options: PublishOptions, records: RecordRenderer, base_url: str) -> Published:
     try:
         with _progress(file.name) as report:
             published = publish_file(database, file, options, records=records, progress=report)

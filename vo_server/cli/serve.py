@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from vo_server import __version__, logs
-from vo_server.app import create_app, create_worker, record_keeper
+from vo_server.app import create_app, create_worker, keep_current, record_keeper
 from vo_server.cli import processes
 from vo_server.cli.common import ConfigFile, DataDir, end_on_signal, ready_database, say, settings_from
 from vo_server.db.catalogue import read_address, store_address
@@ -78,7 +78,7 @@ def take_address(settings: Settings, database: Database, *, first: bool) -> None
     with database.engine.begin() as connection:
         if first or settings.public_url is not None:
             store_address(connection, settings.base_url)
-            record_keeper(settings)(connection)  # the address may have changed since the records were written
+            keep_current(settings, connection)  # the address may have changed since the records were written
         elif (theirs := read_address(connection)) != settings.base_url:
             say(f"Another server serves this database at {theirs}: its records keep that address. To change it set VO_PUBLIC_URL.")
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Integer, Row, cast, func, select
+from sqlalchemy import Connection, Integer, Row, Select, cast, func, select, true
 from sqlalchemy.dialects.postgresql import array, insert
 
 from vo_server.db import schema
@@ -20,6 +20,7 @@ CHANNEL = "vo_catalogue"
 VERSION_KEY = "version"
 SITE_KEY = "site"
 ADDRESS_KEY = "address"
+FINGERPRINT_KEY = "records"
 SIGNING_KEY = "signing_key"
 
 MOST_KINDS = 1000
@@ -43,10 +44,17 @@ def read_version(connection: Connection) -> int:
     return int(connection.execute(select(schema.site.c.value).where(schema.site.c.key == VERSION_KEY)).scalar() or 0)
 
 
-def load_catalogue(connection: Connection) -> Catalogue:
-    """Everything published, in the order of schema_index, table_index and name. The connection's transaction should be repeatable read."""
+def load_catalogue(connection: Connection, only: str | None = None) -> Catalogue:
+    """Everything published, in the order of schema_index, table_index and name. The connection's transaction should be repeatable read.
+
+    `only` is the id of a resource: its tables, and those that standards define.
+    """
+    wanted = true() if only is None else schema.tables.c.resource_id.is_(None) | schema.tables.c.resource_id.in_(_ids(only))
     columns: dict[int, list[Column]] = defaultdict(list)
-    for row in connection.execute(select(schema.columns).order_by(schema.columns.c.table_id, schema.columns.c.column_index)):
+    described = select(schema.columns).order_by(schema.columns.c.table_id, schema.columns.c.column_index)
+    if only is not None:
+        described = described.where(schema.columns.c.table_id.in_(select(schema.tables.c.table_id).where(wanted)))
+    for row in connection.execute(described):
         columns[row.table_id].append(_column(row))
     source = schema.tables.outerjoin(schema.resources, schema.tables.c.resource_id == schema.resources.c.resource_id).join(
         schema.schemas, schema.tables.c.schema_name == schema.schemas.c.schema_name
@@ -54,6 +62,7 @@ def load_catalogue(connection: Connection) -> Catalogue:
     rows = connection.execute(
         select(schema.tables, (schema.resources.c.schema_name + "/" + schema.resources.c.name).label("resource"))
         .select_from(source)
+        .where(wanted)
         .order_by(
             schema.schemas.c.schema_index.nulls_first(),
             schema.tables.c.schema_name,
@@ -65,14 +74,24 @@ def load_catalogue(connection: Connection) -> Catalogue:
     return Catalogue(read_version(connection), _schemas(connection), tuple(tables.values()), _keys(connection, tables))
 
 
-def load_resources(connection: Connection) -> tuple[Resource, ...]:
-    """All resources that are not retracted, in order of their ids."""
-    rows = connection.execute(
-        select(schema.resources.c.body)
-        .where(~schema.resources.c.retracted)
-        .order_by(schema.resources.c.schema_name, schema.resources.c.name)
-    )
+def load_resources(connection: Connection, only: str | None = None) -> tuple[Resource, ...]:
+    """All resources that are not retracted, in order of their ids; or the one of the id `only`, if it is not."""
+    chosen = select(schema.resources.c.body).where(~schema.resources.c.retracted)
+    if only is not None:
+        chosen = chosen.where(schema.resources.c.resource_id.in_(_ids(only)))
+    rows = connection.execute(chosen.order_by(schema.resources.c.schema_name, schema.resources.c.name))
     return tuple(RESOURCE_JSON.validate_python(body) for (body,) in rows)
+
+
+def count_resources(connection: Connection) -> int:
+    """How many resources are not retracted."""
+    return int(connection.execute(select(func.count()).select_from(schema.resources).where(~schema.resources.c.retracted)).scalar_one())
+
+
+def _ids(resource: str) -> Select[Any]:
+    """The key of a resource, from its id ``schema/name``."""
+    schema_name, _, name = resource.partition("/")
+    return select(schema.resources.c.resource_id).where(schema.resources.c.schema_name == schema_name, schema.resources.c.name == name)
 
 
 def load_site(connection: Connection) -> Site:
@@ -88,6 +107,38 @@ def load_holdings(connection: Connection) -> Holdings:
     place = func.min(array([row.s_ra, row.s_dec])).filter(row.s_ra.is_not(None), row.s_dec.is_not(None))
     query = select(*alike, place).group_by(*alike).order_by(*alike).limit(MOST_KINDS)
     return Holdings(tuple(Kind(*words, *(place or (None, None))) for *words, place in connection.execute(query)))
+
+
+def load_products(connection: Connection) -> dict[str, frozenset[str]]:
+    """Of which kinds the datasets of each resource are: id of the resource → values of dataproduct_type."""
+    resources, kind = schema.resources.c, schema.obscore.c.dataproduct_type
+    name = resources.schema_name + "/" + resources.name
+    source = schema.obscore.join(schema.collections, schema.obscore.c.collection == schema.collections.c.collection).join(
+        schema.resources, schema.collections.c.resource_id == resources.resource_id
+    )
+    found: dict[str, set[str]] = defaultdict(set)
+    for resource, product in connection.execute(select(name, kind).select_from(source).where(kind.is_not(None)).distinct()):
+        found[resource].add(product)
+    return {resource: frozenset(products) for resource, products in found.items()}
+
+
+def store_site(connection: Connection, site: Site) -> None:
+    """Remember who publishes, and announce it."""
+    row = insert(schema.site).values(key=SITE_KEY, value=SITE_JSON.dump_python(site, mode="json"))
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
+    bump_version(connection)
+
+
+def read_fingerprint(connection: Connection) -> str | None:
+    """What all records were last rendered from (`app.fingerprint`)."""
+    value = connection.execute(select(schema.site.c.value).where(schema.site.c.key == FINGERPRINT_KEY)).scalar()
+    return str(value) if value is not None else None
+
+
+def store_fingerprint(connection: Connection, fingerprint: str) -> None:
+    """Remember what all records were rendered from."""
+    row = insert(schema.site).values(key=FINGERPRINT_KEY, value=fingerprint)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
 
 
 def store_address(connection: Connection, public_url: str) -> None:
@@ -170,4 +221,5 @@ def _keys(connection: Connection, tables: dict[int, Table]) -> tuple[Key, ...]:
             row.utype,
         )
         for row in connection.execute(select(schema.keys).order_by(schema.keys.c.key_id))
+        if row.from_table in tables and row.target_table in tables
     )

@@ -103,8 +103,14 @@ def define(connection: Connection) -> None:
     bump_version(connection)
 
 
+def read_digest(connection: Connection) -> str | None:
+    """What the descriptions of the standard tables in the database are told by; None before they were written."""
+    digest = connection.execute(select(schema.site.c.value).where(schema.site.c.key == DIGEST_KEY)).scalar()
+    return None if digest is None else str(digest)
+
+
 def _are_described(connection: Connection) -> bool:
-    return connection.execute(select(schema.site.c.value).where(schema.site.c.key == DIGEST_KEY)).scalar() == _digest()
+    return read_digest(connection) == _digest()
 
 
 def _describe_table(connection: Connection, table: Table) -> int:

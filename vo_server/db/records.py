@@ -5,7 +5,7 @@ tombstone; one that returns gets a new datestamp (OAI-PMH 2.0 §2.5.1). Datestam
 processes store at once: an incremental harvest would miss what it has already passed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from vo_registry.records import Rendered, StoredRecord
 from vo_server.db.regtap import forget_rows, store_rows
-from vo_server.db.schema import records
+from vo_server.db.schema import record_versions, records
 
 Metadata = Literal["ivo_vor", "oai_dc"]
 """The columns that hold a record's text."""
@@ -41,11 +41,16 @@ def lock_records(connection: Connection) -> None:
     connection.execute(text("LOCK TABLE vo.records IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def sync_records(connection: Connection, rendered: Mapping[str, Rendered], now: datetime) -> Changes:
-    """Make what is stored equal to `rendered`, all records there are; `now` is an aware time. Commit soon: the datestamp is already set."""
+def sync_records(connection: Connection, rendered: Mapping[str, Rendered], now: datetime, scope: Collection[str] | None = None) -> Changes:
+    """Make what is stored equal to `rendered`: all records there are, or all of those in `scope`. `now` is an aware time.
+
+    Commit soon: the datestamp is already set.
+    """
     lock_records(connection)
-    stored = {row.identifier: row for row in connection.execute(_state())}
-    stamp = max([now.astimezone(UTC).replace(microsecond=0), *(row.datestamp for row in stored.values())])
+    state = _state() if scope is None else _state().where(records.c.identifier.in_({*scope, *rendered}))
+    stored = {row.identifier: row for row in connection.execute(state)}
+    newest: datetime | None = connection.execute(select(func.max(records.c.datestamp))).scalar()
+    stamp = max(filter(None, (now.astimezone(UTC).replace(microsecond=0), newest)))
     alive = {identifier for identifier, row in stored.items() if not row.deleted}
     created = tuple(identifier for identifier in rendered if identifier not in alive)
     known = [identifier for identifier in rendered if identifier in alive]
@@ -87,6 +92,18 @@ def page_of_records(
     return [StoredRecord(*row) for row in connection.execute(query)]
 
 
+def versions_of_record(connection: Connection, identifier: str) -> list[StoredRecord]:
+    """Every version there was, the oldest first; a version without text is a deletion."""
+    mine = func.lower(record_versions.c.identifier) == identifier.lower()
+    rows = connection.execute(select(record_versions).where(mine).order_by(record_versions.c.datestamp))
+    return [StoredRecord(row.identifier, row.datestamp, row.ivo_vor is None, row.ivo_vor) for row in rows]
+
+
+def all_identifiers(connection: Connection) -> list[str]:
+    """The identifiers of all records that are not deleted, in order."""
+    return list(connection.execute(select(records.c.identifier).where(~records.c.deleted).order_by(records.c.identifier)).scalars())
+
+
 def earliest_datestamp(connection: Connection) -> datetime | None:
     """The oldest datestamp, None before anything was stored."""
     oldest: datetime | None = connection.execute(select(func.min(records.c.datestamp))).scalar()
@@ -124,6 +141,7 @@ def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
         changing = {name: statement.excluded[name] for name in rows[0] if name != "identifier"}
         connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing), rows)
         store_rows(connection, {row["identifier"]: row["ivo_vor"] for row in rows})
+        _remember(connection, [{name: row[name] for name in ("identifier", "datestamp", "ivo_vor")} for row in rows])
 
 
 def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime) -> None:
@@ -132,3 +150,11 @@ def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime)
         gone = {"deleted": True, "datestamp": stamp, "ivo_vor": None, "oai_dc": None}
         connection.execute(update(records).where(records.c.identifier.in_(identifiers)).values(**gone))
         forget_rows(connection, identifiers)
+        _remember(connection, [{"identifier": identifier, "datestamp": stamp, "ivo_vor": None} for identifier in identifiers])
+
+
+def _remember(connection: Connection, versions: list[dict[str, Any]]) -> None:
+    """Keep versions; of several within one second, the last: no harvester saw another."""
+    statement = insert(record_versions)
+    changing = {"ivo_vor": statement.excluded.ivo_vor}
+    connection.execute(statement.on_conflict_do_update(index_elements=["identifier", "datestamp"], set_=changing), versions)

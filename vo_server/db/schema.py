@@ -175,6 +175,16 @@ records = Table(
 )
 Index("records_datestamp", records.c.datestamp, records.c.identifier)
 
+record_versions = Table(
+    "record_versions",
+    metadata,
+    Column("identifier", Text, ForeignKey("vo.records.identifier"), primary_key=True),
+    Column("datestamp", DateTime(timezone=True), primary_key=True),
+    Column("ivo_vor", Text, comment="the record as XML; null where it was deleted"),
+    schema="vo",
+    comment="every version of every registry record",
+)
+
 site = Table(
     "site",
     metadata,

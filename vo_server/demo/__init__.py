@@ -19,7 +19,7 @@ from vo_server.demo import hipparcos, images
 from vo_server.observations.collections import Collection, Work
 from vo_server.observations.images import publish_images
 from vo_server.observations.words import Said
-from vo_server.publish import PublishOptions, publish_file
+from vo_server.publish import PublishOptions, RecordRenderer, publish_file
 from vo_server.settings import Settings
 
 DATA = Path(__file__).parent / "data"
@@ -42,7 +42,7 @@ IMAGE_DEFAULTS = {
 """ObsCore columns of the maps that their headers do not say."""
 
 Say = Callable[[str], None]
-Records = Callable[[Connection], None]
+Records = RecordRenderer
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def store(
     _store_files(connection, collection, readings)
     _store_resource(connection, resource_id, described(collection, datasets, tables, before, now), before)
     bump_version(connection)
-    work.records(connection)
+    work.records(connection, f"{collection.schema_name}/{collection.resource_name}")
 
 
 def _store_files(connection: Connection, collection: Collection, readings: Mapping[str, tuple[FileState, Reading]]) -> None:

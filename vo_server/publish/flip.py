@@ -63,7 +63,7 @@ def flip(connection: Connection, change: Flip, records: RecordRenderer, now: dat
     described_anew = _store_columns(connection, table_id, change.columns)
     _store_resource(connection, change, resource_id, before, changed=described_anew, now=now)
     _set_live(connection, change.load, row.load_id if row else None, now)
-    records(connection)
+    records(connection, f"{plan.schema}/{plan.resource}")
     bump_version(connection)
     return row is not None
 

@@ -2,10 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import Connection
 
-RecordRenderer = Callable[[Connection], None]
+
+class RecordRenderer(Protocol):
+    """What publishing calls inside its transaction, so that the registry's records say what is published then."""
+
+    def __call__(self, connection: Connection, resource: str | None = None, /) -> object:
+        """Render all records, or only those that the resource with this id is said in, and store those that changed."""
+
+
 """Renders and stores the registry's records anew, inside the transaction that publishes."""
 
 Progress = Callable[[str, int, int | None], None]

@@ -77,7 +77,7 @@ def entry_of_site(site: Site, base_url: str, own: Own) -> Entry:
 def entry_of_resource(site: Site, resource: Resource, base_url: str, relations: tuple[Relation, ...]) -> Entry:
     """The entry of something published."""
     return Entry(
-        identifier=resource_ivoid(site, resource),
+        identifier=resource_ivoid(site, resource.id),
         title=resource.title,
         short_name=short(resource.short_name or resource.name),
         description=resource.description or resource.title,
@@ -101,9 +101,9 @@ def publisher(site: Site) -> tuple[str, str]:
     return site.organisation, site.ivoid("org")
 
 
-def resource_ivoid(site: Site, resource: Resource) -> str:
-    """The resource's identifier. What an ivoid may not hold is written as ``=`` and its number (IVOA Identifiers 2.0 §2.2)."""
-    key = "".join(letter if PLAIN_IN_IVOID.fullmatch(letter) else f"={ord(letter):x}" for letter in resource.id)
+def resource_ivoid(site: Site, resource: str) -> str:
+    """The identifier of the resource with this id. What an ivoid may not hold is ``=`` and its number (IVOA Identifiers 2.0 §2.2)."""
+    key = "".join(letter if PLAIN_IN_IVOID.fullmatch(letter) else f"={ord(letter):x}" for letter in resource)
     return site.ivoid(key)
 
 

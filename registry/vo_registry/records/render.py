@@ -1,7 +1,8 @@
 """All records of a site: its authority, its registry, its organisation, its services, and one for each resource."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from vo_registry.records.dublincore import dublin_element
 from vo_registry.records.entry import Entry, Own, Relation, entry_of_resource, entry_of_site, publisher, resource_ivoid
@@ -10,15 +11,26 @@ from vo_registry.records.voresource import add_organisation, add_provenance, add
 from vo_server.documents.vodataservice import Detail
 from vo_server.documents.vosi import vosi_capabilities
 from vo_server.documents.xml import Element, add
-from vo_server.model.capability import Capability, ConeSearch, Harvest, Interface, ServiceCapabilities
+from vo_server.model.capability import (
+    Capability,
+    ConeSearch,
+    Harvest,
+    Interface,
+    ServiceCapabilities,
+    SimpleImageAccess,
+    SimpleSpectralAccess,
+)
 from vo_server.model.catalogue import Catalogue, Table
+from vo_server.model.holdings import IMAGES, SPECTRA
 from vo_server.model.resource import Resource, Site
 
 REGISTRY_ID = "ivo://ivoa.net/std/Registry"
 OAI_PATH = "oai"
 TAP_PATH = "tap"
 IMAGES_PATH = "sia2"
-OBSCORE = "ivoa.obscore"
+
+Products = Mapping[str, Collection[str]]
+"""Id of a resource → the kinds of its datasets (dataproduct_type)."""
 
 IS_SERVED_BY = "IsServedBy"
 IS_SERVICE_FOR = "IsServiceFor"
@@ -36,12 +48,14 @@ class SharedService:
     description: str
     schemas: tuple[str, ...]
     detail: Detail
+    products: frozenset[str] = frozenset()
+    """What datasets it finds (ObsCore 1.1 §3.3.1); none: it finds tables."""
 
-    def serves(self, resource: Resource) -> bool:
-        """Whether the resource is found through this service: tables by TAP, datasets (no tables of their own) by image search."""
-        if self.path == TAP_PATH:
+    def serves(self, resource: Resource, products: Products) -> bool:
+        """Whether the resource is found through this service: tables by TAP, datasets by the searches for their kind of product."""
+        if not self.products:
             return bool(resource.tables)
-        return not resource.tables or OBSCORE in resource.tables
+        return not self.products.isdisjoint(products.get(resource.id, ()))
 
 
 SHARED: tuple[SharedService, ...] = (
@@ -62,8 +76,32 @@ SHARED: tuple[SharedService, ...] = (
         "Searches by position, time, energy and other properties for all images published here, by Simple Image Access 2.0.",
         ("ivoa",),
         "max",
+        frozenset(IMAGES),
+    ),
+    SharedService(
+        "sia1",
+        "ivo://ivoa.net/std/SIA",
+        "ivo://ivoa.net/std/SIA#aux",
+        "image search (SIA 1)",
+        "Searches around a position for all images published here, by Simple Image Access 1.0.",
+        (),
+        "min",
+        frozenset(IMAGES),
+    ),
+    SharedService(
+        "ssa",
+        "ivo://ivoa.net/std/SSA",
+        "ivo://ivoa.net/std/SSA#aux",
+        "spectrum search",
+        "Searches by position, wavelength, time and name for all spectra published here, by Simple Spectral Access 1.1.",
+        (),
+        "min",
+        frozenset(SPECTRA),
     ),
 )
+
+MOST_RELATED = 1000
+"""A shared service names no more resources than these: each of them names the service, and its record must not grow without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +113,18 @@ class Surroundings:
     catalogue: Catalogue
     services: Mapping[str, Sequence[Capability]]
     base_url: str
+    products: Products
+    listed: bool
 
     def main_capability(self, shared: SharedService) -> Capability | None:
-        """The capability that a shared service is registered for, None if it is not served here."""
-        return next((one for one in self.services.get(shared.path, ()) if one.standard_id == shared.standard_id), None)
+        """The capability that a shared service is registered for, None if it is not served here or finds nothing yet."""
+        found = next((one for one in self.services.get(shared.path, ()) if one.standard_id == shared.standard_id), None)
+        idle = isinstance(found, SimpleImageAccess | SimpleSpectralAccess) and found.test_query is None
+        return None if idle else found
 
     def shared_by(self, resource: Resource) -> list[tuple[SharedService, Capability]]:
         """The shared services that serve a resource, with their main capabilities."""
-        found = [(shared, self.main_capability(shared)) for shared in SHARED if shared.serves(resource)]
+        found = [(shared, self.main_capability(shared)) for shared in SHARED if shared.serves(resource, self.products)]
         return [(shared, main) for shared, main in found if main is not None]
 
     def title(self, shared: SharedService) -> str:
@@ -91,21 +133,63 @@ class Surroundings:
 
 
 def render_all(
-    site: Site, resources: Sequence[Resource], catalogue: Catalogue, services: Sequence[ServiceCapabilities], base_url: str
+    site: Site,
+    resources: Sequence[Resource],
+    catalogue: Catalogue,
+    services: Sequence[ServiceCapabilities],
+    base_url: str,
+    products: Products = MappingProxyType({}),
 ) -> dict[str, Rendered]:
-    """Every record by its identifier. `services` have the paths ``tap``, ``sia2`` and ``scs/<schema.table>``.
+    """Every record by its identifier. `services` have the paths ``tap``, ``sia2`` and ``scs/<schema.table>``; `products` says of which
+    kinds the datasets of a resource are.
 
     The same arguments give the same texts: only what they say can move a datestamp.
     """
-    around = Surroundings(site, resources, catalogue, {service.path.strip("/"): service.capabilities for service in services}, base_url)
-    records = [
+    listed = len(resources) <= MOST_RELATED
+    around = Surroundings(site, resources, catalogue, _by_path(services), base_url, products, listed)
+    return _by_identifier(
         _authority(around),
         _registry(around),
         _organisation(around),
-        *(_shared_service(around, shared) for shared in SHARED if around.main_capability(shared) is not None),
+        *_shared_services(around),
         *(_resource(around, resource) for resource in resources),
-    ]
+    )
+
+
+def render_about(
+    name: str,
+    site: Site,
+    resources: Sequence[Resource],
+    catalogue: Catalogue,
+    services: Sequence[ServiceCapabilities],
+    base_url: str,
+    products: Products,
+    *,
+    listed: bool,
+) -> dict[str, Rendered]:
+    """The records that change with the resource `name` (an id), as `render_all` writes them: its own, and those of the shared services.
+
+    `resources` are all of them if they are `listed`, few enough to be named by the services; else at least the one.
+    """
+    around = Surroundings(site, resources, catalogue, _by_path(services), base_url, products, listed)
+    return _by_identifier(*_shared_services(around), *(_resource(around, one) for one in resources if one.id == name))
+
+
+def identifiers_about(name: str, site: Site) -> set[str]:
+    """Which records `render_about` may give, those included that are no longer to be."""
+    return {resource_ivoid(site, name), *(site.ivoid(shared.path) for shared in SHARED)}
+
+
+def _by_path(services: Sequence[ServiceCapabilities]) -> dict[str, Sequence[Capability]]:
+    return {service.path.strip("/"): service.capabilities for service in services}
+
+
+def _by_identifier(*records: Rendered) -> dict[str, Rendered]:
     return {record.identifier: record for record in records}
+
+
+def _shared_services(around: Surroundings) -> list[Rendered]:
+    return [_shared_service(around, shared) for shared in SHARED if around.main_capability(shared) is not None]
 
 
 def registry_capabilities(base_url: str) -> tuple[Capability, ...]:
@@ -145,8 +229,9 @@ def _organisation(around: Surroundings) -> Rendered:
 
 def _shared_service(around: Surroundings, shared: SharedService) -> Rendered:
     """A service over many resources, with its own tables and a relation to each resource it serves."""
-    served = tuple((resource_ivoid(around.site, one), one.title) for one in around.resources if shared.serves(one))
-    own = Own(shared.path, "Archive", around.title(shared), shared.description, (Relation(IS_SERVICE_FOR, served),))
+    served = [one for one in around.resources if shared.serves(one, around.products)] if around.listed else []
+    related = tuple((resource_ivoid(around.site, one.id), one.title) for one in served)
+    own = Own(shared.path, "Archive", around.title(shared), shared.description, (Relation(IS_SERVICE_FOR, related),))
     entry = entry_of_site(around.site, around.base_url, own)
     root = resource_element("vs:CatalogService", entry, around.services[shared.path])
     tables = [table for table in around.catalogue.tables if table.schema.lower() in shared.schemas]

@@ -39,6 +39,13 @@ class Rendered:
             element.text = utc_text(updated)
         return text_of(resource), text_of(dublin)
 
+    def like(self, stored: str) -> str:
+        """The ivo_vor text with the dates of the version that is `stored`, so that only other differences show."""
+        resource, before = parse(self.ivo_vor), parse(stored)
+        for date in ("created", "updated"):
+            resource.set(date, before.get(date, BLANK_DATE))
+        return text_of(resource)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:

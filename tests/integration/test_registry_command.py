@@ -1,0 +1,134 @@
+"""vo registry and vo retract, on a database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from vo_server.app import fingerprint, keep_current, record_keeper, render_records
+from vo_server.cli import app
+from vo_server.db.catalogue import load_site
+from vo_server.db.database import Database
+from vo_server.db.records import find_record, page_of_records, versions_of_record
+from vo_server.publish import PublishOptions, publish_file
+from vo_server.settings import Settings
+
+Run = Callable[..., Result]
+STARS = "ivo://example.vo-server/sky/stars"
+REAL = ("--authority", "vo.observatory.fr", "--organisation", "The Observatory", "--email", "vo@observatory.fr", "--contact", "VO team")
+SETTINGS = Settings(public_url="https://vo.observatory.fr")
+
+
+@pytest.fixture
+def stars(database: Database, tmp_path: Path) -> Path:
+    file = tmp_path / "stars.csv"
+    file.write_text("name,ra,dec\nVega,279.2,38.8\nRigel,78.6,-8.2\n")
+    publish_file(database, file, PublishOptions(schema="sky", title="Stars"), records=record_keeper(SETTINGS), progress=None)
+    return file
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.setenv("VO_DATABASE_URL", database_url)
+    monkeypatch.setenv("VO_PUBLIC_URL", "https://vo.observatory.fr")
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def alive(database: Database) -> set[str]:
+    with database.engine.connect() as connection:
+        return {one.identifier for one in page_of_records(connection, limit=1000) if not one.deleted}
+
+
+@pytest.mark.usefixtures("stars")
+def test_a_publisher_takes_the_place_of_the_example(database: Database, run: Run) -> None:
+    assert "authority: example.vo-server is an example" in run("registry", "check", "--schemata", "none").output
+    before = alive(database)
+    done = run("registry", "init", *REAL)
+    assert done.exit_code == 0, done.output
+    assert f"records: {len(before)} new, 0 changed, {len(before)} deleted" in done.output
+    assert alive(database) == {name.replace("example.vo-server", "vo.observatory.fr") for name in before}
+    with database.engine.connect() as connection:
+        tombstone = find_record(connection, STARS)
+        assert tombstone is not None
+        assert tombstone.deleted
+        site = load_site(connection)
+        assert (site.title, site.contact_name) == ("The Observatory data centre", "VO team")
+        assert connection.execute(text("SELECT count(*) FROM rr.resource WHERE ivoid LIKE 'ivo://example%'")).scalar() == 0
+    checked = run("registry", "check", "--schemata", "none")
+    assert checked.exit_code == 0, checked.output
+    assert "nothing is to be mended" in checked.output
+    again = run("registry", "init", *REAL)
+    assert "records: 0 new, 0 changed, 0 deleted" in again.output
+
+
+def test_a_publisher_that_nobody_would_take_is_refused(database: Database, run: Run) -> None:
+    refused = run("registry", "init", *REAL[2:], "--authority", "example.org")
+    assert "example.org is an example" in str(refused.exception)
+    assert "--authority, --email must be given" in str(run("registry", "init", "--organisation", "X").exception)
+    with database.engine.connect() as connection:
+        assert load_site(connection).is_example
+
+
+@pytest.mark.usefixtures("stars")
+def test_records_are_shown_and_compared(database: Database, run: Run) -> None:
+    assert "<title>Stars</title>" in run("registry", "show", "sky/stars").output
+    assert "<dc:title>Stars</dc:title>" in run("registry", "show", STARS.upper().replace("IVO:", "ivo:"), "--format", "oai_dc").output
+    assert "Near it are" in str(run("registry", "show", "sky/star").exception)
+    assert "There is no format" in str(run("registry", "show", "sky/stars", "--format", "marc").exception)
+    assert run("registry", "diff").output == ""
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE vo.resources SET body = jsonb_set(body, '{title}', '\"Suns\"') WHERE name = 'stars'"))
+    changed = run("registry", "diff", "sky/stars")
+    assert changed.exit_code == 1
+    assert "-  <title>Stars</title>\n+  <title>Suns</title>\n" in changed.output
+    assert "@updated" not in changed.output
+    assert "-  <title>" not in run("registry", "diff", "org").output
+
+
+def test_what_is_retracted_leaves_a_tombstone_and_may_return(database: Database, run: Run, stars: Path) -> None:
+    assert run("retract", "sky.stars").output == "sky.stars: retracted, and with it the record sky/stars\n"
+    assert STARS not in alive(database)
+    assert run("registry", "show", "sky/stars").output.startswith(f"{STARS} was deleted at 2")
+    assert "There is no table sky.stars" in str(run("retract", "sky.stars").exception)
+    assert "belongs to the server" in str(run("retract", "ivoa.obscore").exception)
+    assert "There is no collection" in str(run("retract", "nothing").exception)
+    publish_file(database, stars, PublishOptions(schema="sky"), records=record_keeper(SETTINGS), progress=None)
+    assert STARS in alive(database)
+    with database.engine.connect() as connection:
+        assert [one.deleted for one in versions_of_record(connection, STARS)][-1] is False
+
+
+def test_history_keeps_every_version(database: Database, stars: Path) -> None:
+    times = iter(datetime(2100, 1, day, tzinfo=UTC) for day in range(1, 9))
+    for title in ("Suns", "Suns", "Stars again"):
+        records = record_keeper(SETTINGS, lambda: next(times))
+        publish_file(database, stars, PublishOptions(schema="sky", title=title), records=records, progress=None)
+    with database.engine.connect() as connection:
+        versions = versions_of_record(connection, STARS)
+    titles = ("Stars", "Suns", "Stars again")
+    assert all(f"<title>{title}</title>" in (one.metadata or "") for one, title in zip(versions, titles, strict=True))
+
+
+def test_publishing_renders_what_changed_and_the_same_as_all(database: Database, stars: Path) -> None:
+    """The records rendered for one resource are those that rendering everything gives."""
+    with database.engine.begin() as connection:
+        some, every = render_records(SETTINGS, connection, "sky/stars"), render_records(SETTINGS, connection)
+        assert some.keys() == {STARS, *(f"ivo://example.vo-server/{name}" for name in ("tap", "sia2"))}
+        assert all(some[name] == every[name] for name in some)
+        assert not record_keeper(SETTINGS)(connection)
+    publish_file(database, stars, PublishOptions(schema="sky", table="more", title="More"), records=record_keeper(SETTINGS), progress=None)
+    with database.engine.begin() as connection:
+        assert not record_keeper(SETTINGS)(connection), "nothing is left to change"
+
+
+@pytest.mark.usefixtures("stars")
+def test_a_restart_renders_nothing_unless_something_else_is_to_be_said(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with database.engine.begin() as connection:
+        keep_current(SETTINGS, connection)
+        monkeypatch.setattr("vo_server.app.render_records", lambda *_: pytest.fail("everything was rendered again"))
+        keep_current(SETTINGS, connection)
+        assert fingerprint(SETTINGS, connection) != fingerprint(SETTINGS.model_copy(update={"hard_maxrec": 7}), connection)

@@ -1,0 +1,55 @@
+"""Taking a published table away: users no longer see it, harvesters get its tombstone (OAI-PMH 2.0 §2.5.1)."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from vo_server.db import schema
+from vo_server.db.catalogue import RESOURCE_JSON, bump_version
+from vo_server.db.records import lock_records
+from vo_server.errors import NotFoundError, UsageError
+from vo_server.publish.options import RecordRenderer
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """What is no longer served. ``resource`` is the id of a resource that lost its last table, None if it has others."""
+
+    table: str
+    resource: str | None
+
+
+def retract_table(connection: Connection, name: str, records: RecordRenderer) -> Retracted:
+    """Take the table `name` (``schema.table``) out of everything, inside the transaction of `connection`. Its rows are dropped by the next
+    sweep, when no reader needs them. Raises NotFoundError, and UsageError for a table that a standard defines."""
+    lock_records(connection)
+    tables = schema.tables.c
+    schema_name, _, table_name = name.lower().partition(".")
+    row = connection.execute(
+        select(tables.table_id, tables.schema_name, tables.table_name, tables.resource_id, tables.load_id).where(
+            func.lower(tables.schema_name) == schema_name, func.lower(tables.table_name) == table_name
+        )
+    ).first()
+    if row is None:
+        raise NotFoundError(f"There is no table {name}.", hint="`vo list` names what is published.")
+    if row.resource_id is None:
+        raise UsageError(f"{name} belongs to the server itself.")
+    full_name = f"{row.schema_name}.{row.table_name}"
+    connection.execute(delete(schema.tables).where(tables.table_id == row.table_id))
+    if row.load_id is not None:
+        retired = {"state": "retired", "retired": func.now()}
+        connection.execute(update(schema.loads).where(schema.loads.c.load_id == row.load_id).values(retired))
+    resource, is_gone = _without(connection, row.resource_id, full_name)
+    records(connection, resource)
+    bump_version(connection)
+    return Retracted(full_name, resource if is_gone else None)
+
+
+def _without(connection: Connection, resource_id: int, table: str) -> tuple[str, bool]:
+    """Take a table out of its resource; the resource's id, and whether it has none left and is retracted."""
+    mine = schema.resources.c.resource_id == resource_id
+    known = RESOURCE_JSON.validate_python(connection.execute(select(schema.resources.c.body).where(mine)).scalar_one())
+    left = tuple(name for name in known.tables if name != table)
+    body = RESOURCE_JSON.dump_python(replace(known, tables=left), mode="json")
+    connection.execute(update(schema.resources).where(mine).values(body=body, retracted=not left))
+    return known.id, not left
