@@ -152,6 +152,11 @@ class Settings(BaseModel):
         return self.database_url is None if self.embedded_worker is None else self.embedded_worker
 
     @property
+    def body_bytes(self) -> int:
+        """Most bytes of a request: uploads, and what is said about them."""
+        return self.upload_bytes + FORM_BYTES
+
+    @property
     def base_url(self) -> str:
         """The public base URL: what every link starts with."""
         return self.public_url or f"http://{self.host}:{self.port}"

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,9 +47,23 @@ def address(listener: socket.socket) -> str:
 
 @pytest.fixture
 def live(database: Database, listener: socket.socket, tmp_path: Path) -> Iterator[str]:
-    """The base URL of a running server with the table ``sky.sources``."""
+    """The base URL of a running server with the table ``sky.sources``, that gives four rows unless asked for more."""
+    with serving(database, listener, tmp_path, default_maxrec=4) as url:
+        yield url
+
+
+@pytest.fixture
+def roomy(database: Database, listener: socket.socket, tmp_path: Path) -> Iterator[str]:
+    """The same with the usual limits."""
+    with serving(database, listener, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def serving(database: Database, listener: socket.socket, tmp_path: Path, **more: int) -> Iterator[str]:
+    """A server and a worker, until the end of the context."""
     url = address(listener)
-    settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=4)
+    settings = Settings(public_url=url, data_dir=tmp_path, **more)
     file = tmp_path / "sources.csv"
     file.write_text(SOURCES)
     publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)

@@ -1,12 +1,16 @@
 """pyvo, as a user's script has it, against a live server."""
 
 import gc
+import io
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 import pyvo
 from astropy.coordinates import SkyCoord
+from uploads import SERIALISATIONS, sample, written
 
 
 def test_tap_with_metadata(live: str) -> None:
@@ -95,3 +99,42 @@ def test_an_aborted_job(service: pyvo.dal.TAPService) -> None:
     assert job.phase == "EXECUTING"
     job.abort()
     assert job.phase == "ABORTED"
+
+
+MATCH = "SELECT m.*, s.name AS source FROM TAP_UPLOAD.mine AS m JOIN sky.sources AS s ON DISTANCE(m.ra, m.de, s.ra, s.dec) < 1/3600."
+
+
+@leaves_connections
+def test_uploads(service: pyvo.dal.TAPService, tmp_path: Path) -> None:
+    table = sample()
+    file = tmp_path / "mine.csv"
+    file.write_text("RA,DE,remark\n279.2347,38.7837,mine\n")
+    for form, serialisation in enumerate(SERIALISATIONS):
+        content = io.BytesIO(written(sample(nulls=serialisation != "binary"), serialisation))
+        found = service.search(f"{MATCH} ORDER BY source", uploads={"mine": content})
+        assert list(found["source"]) == ["Sirius", "Vega"], form
+    back = service.search("SELECT * FROM TAP_UPLOAD.mine", uploads={"mine": table}).to_table()
+    assert back.colnames == table.colnames
+    for name in table.colnames:
+        assert str(back[name].dtype) in (str(table[name].dtype), "object"), name
+        assert back[name].unit == table[name].unit
+        gap = np.nan if name == "f" else "" if name == "name" else 0
+        assert np.array_equal(np.ma.filled(back[name], gap), np.ma.filled(table[name], gap), equal_nan=name == "f"), name
+    assert back["size"].description == "A reserved word"
+    assert list(service.run_async(f"{MATCH} ORDER BY source", uploads={"mine": table})["source"]) == ["Sirius", "Vega"]
+    two = service.search(
+        "SELECT a.remark, b.name FROM TAP_UPLOAD.a JOIN TAP_UPLOAD.b ON DISTANCE(a.ra, a.de, b.ra, b.de) < 0.1",
+        uploads={"a": str(file), "b": table},
+    )
+    assert (list(two["remark"]), list(two["name"])) == (["mine"], ["Vega"])
+    with pytest.raises(pyvo.dal.DALQueryError, match=r"TAP_UPLOAD.mine: row 2, .*1 values for 2 columns"):
+        service.search("SELECT * FROM TAP_UPLOAD.mine", uploads={"mine": io.BytesIO(b"a,b\n1,2\n3\n")})
+
+
+@leaves_connections
+def test_the_result_of_a_job_goes_into_the_next_query(service: pyvo.dal.TAPService) -> None:
+    job = service.submit_job("SELECT name, ra, dec FROM sky.sources WHERE flux > 1")
+    job.run().wait(timeout=20)
+    found = service.search("SELECT name FROM TAP_UPLOAD.before ORDER BY name", uploads={"before": job})
+    assert list(found["name"]) == ["Sirius", "Vega"]
+    job.delete()

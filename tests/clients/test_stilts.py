@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 pytestmark = [
@@ -56,3 +57,51 @@ def test_an_asynchronous_query_arrives_in_topcats_engine(live: str, tmp_path: Pa
 def test_a_cone_search_document_is_valid(live: str) -> None:
     report = stilts("votlint", f"votable={live}/scs/sky.sources?RA=77.43&DEC=5.79&SR=1", "validate=true")
     assert "ERROR" not in report
+
+
+@pytest.mark.parametrize("serialisation", ["TABLEDATA", "BINARY", "BINARY2"])
+def test_uploads_by_topcats_engine(live: str, serialisation: str, tmp_path: Path) -> None:
+    """Two tables, with a query and with a job."""
+    (tmp_path / "mine.csv").write_text("count,ra,dec,Name\n1,279.2347,38.7837,a\n2,10,10,\n")
+    (tmp_path / "more.csv").write_text("count,interval\n1,5\n")
+    query = (
+        'SELECT m."count", m.name, s.name AS source, i."interval" FROM TAP_UPLOAD.m'
+        " LEFT JOIN sky.sources AS s ON DISTANCE(m.ra, m.dec, s.ra, s.dec) < 1/3600."
+        ' LEFT JOIN TAP_UPLOAD.i ON i."count" = m."count" ORDER BY 1'
+    )
+    uploads = [f"upload1={tmp_path}/mine.csv", "upname1=m", f"upload2={tmp_path}/more.csv", "upname2=i", f"upvotformat={serialisation}"]
+    for mode in (["sync=true"], ["sync=false", "poll=200"]):
+        answer = tmp_path / mode[0]
+        stilts("tapquery", f"tapurl={live}/tap", f"adql={query}", *mode, "nupload=2", *uploads, f"out={answer}", "ofmt=csv")
+        assert answer.read_text().splitlines() == ["count,Name,source,interval", "1,a,Vega,5", "2,,,"]
+
+
+WRITERS = ("votable-tabledata", "votable-binary-inline", "votable-binary2-inline", "fits-basic", "csv")
+
+
+def test_every_format_that_topcats_engine_writes_can_be_uploaded(roomy: str, tmp_path: Path) -> None:
+    """The same rows in all of them: integers of each size with gaps, texts, truth values, and arrays where the format has any."""
+    (tmp_path / "rows").write_text("s,i,l,f,d,t,b\n7,1,1000000007,0.125,0.25,,false\n14,,2000000014,0.25,,two,true\n21,3,3,,0.5,three,\n")
+    commands = ["cmd=replacecol s (short)s", "cmd=replacecol l (long)l", "cmd=replacecol f (float)f"]
+    answers = set()
+    for writer in WRITERS:
+        file = tmp_path / writer
+        stilts("tpipe", f"in={tmp_path}/rows", "ifmt=csv", *commands, f"out={file}", f"ofmt={writer}")
+        form = {
+            "LANG": "ADQL",
+            "QUERY": "SELECT s, i, l, f, d, t, b FROM TAP_UPLOAD.x ORDER BY s",
+            "RESPONSEFORMAT": "csv",
+            "UPLOAD": "x,param:x",
+        }
+        reply = httpx2.post(f"{roomy}/tap/sync", data=form, files={"x": file.read_bytes()})
+        assert reply.status_code == 200, reply.text
+        answers.add(reply.text)
+    assert len(answers) == 1, answers
+    assert answers.pop().splitlines()[1:] == ["7,1,1000000007,0.125,0.25,,false", "14,,2000000014,0.25,,two,true", "21,3,3,,0.5,three,"]
+
+
+def test_taplint_uploads(roomy: str) -> None:
+    report = stilts("taplint", f"tapurl={roomy}/tap", "stages=TMV CAP UPL", "report=EWF", "maxtable=2")
+    faults = [line for line in report.splitlines() if line.startswith(("E-", "W-", "F-")) and NOT_KNOWN_TO_IT not in line]
+    assert faults == []
+    assert "Totals: " in report

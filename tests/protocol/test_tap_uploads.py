@@ -3,15 +3,26 @@
 import gzip
 import io
 import re
+import threading
 import warnings
 from collections.abc import Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
-import pytest
-from astropy.io.votable import parse
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from astropy.io.votable import from_table, parse
 from astropy.table import MaskedColumn, Table
 from lxml import etree
 from starlette.testclient import TestClient
+
+from vo_server.app import create_app
+from vo_server.query.fetch import Sources
+from vo_server.services import Services
 
 INFO = "{http://www.ivoa.net/xml/VOTable/v1.3}INFO"
 SERIALISATIONS = ("tabledata", "binary", "binary2")
@@ -53,17 +64,14 @@ def refusal(reply: Any, status: int = 400) -> str:
     return str(info.text)
 
 
-@pytest.mark.parametrize("serialisation", SERIALISATIONS)
-@pytest.mark.parametrize("packed", [False, True])
-def test_all_rows_come_back_under_the_names_they_had(client: TestClient, serialisation: str, packed: bool) -> None:
-    content = votable(PLACES, serialisation)
-    reply = upload(client, "SELECT * FROM TAP_UPLOAD.Mine ORDER BY 1", {"mine": gzip.compress(content) if packed else content})
-    table = parse(io.BytesIO(reply.content), verify="ignore").get_first_table().to_table(use_names_over_ids=True)
-    assert table.colnames == PLACES.colnames
-    for name in PLACES.colnames:
-        assert list(table[name].filled(-1) if name == "count" else table[name]) == list(
-            PLACES[name].filled(-1) if name == "count" else PLACES[name]
-        )
+def test_all_rows_come_back_under_the_names_they_had(client: TestClient) -> None:
+    for content in (packed for plain in SERIALISATIONS for packed in (votable(PLACES, plain), gzip.compress(votable(PLACES, plain)))):
+        reply = upload(client, "SELECT * FROM TAP_UPLOAD.Mine ORDER BY 1", {"mine": content})
+        table = parse(io.BytesIO(reply.content), verify="ignore").get_first_table().to_table(use_names_over_ids=True)
+        assert table.colnames == PLACES.colnames
+        for name in PLACES.colnames:
+            cells, expected = (list(one[name].filled(-1) if name == "count" else one[name]) for one in (table, PLACES))
+            assert cells == expected
 
 
 def test_a_match_finds_what_lies_together(client: TestClient) -> None:
@@ -91,25 +99,20 @@ def test_an_upload_is_seen_by_its_query_alone(client: TestClient) -> None:
     assert found == ["n", "0"]
 
 
-@pytest.mark.parametrize("name", ["my.table", "1st", "a b", "_x", "", 'x"', "t" * 64])
-def test_names_that_no_query_can_say_are_refused(client: TestClient, name: str) -> None:
-    form = {"LANG": "ADQL", "QUERY": "SELECT 1 AS one FROM tap_schema.tables", "UPLOAD": f"{name},param:x"}
-    assert "cannot be the name of a table" in refusal(client.post("/tap/sync", data=form, files={"x": ("x", b"a,b\n1,2\n")}))
-
-
-@pytest.mark.parametrize(
-    ("uploads", "words"),
-    [
-        ("a,param:y", "the form has no part 'y'"),
-        ("a", "is not a name and an address"),
-        ("a,param:x;A,param:x", "two tables are called"),
-        ("a,ftp://example.org/x", "it is no address with http:// or https://"),
-        ("a,file:///etc/passwd", "it is no address with http:// or https://"),
-    ],
+LEADING_NOWHERE = (
+    *((f"{name},param:x", "cannot be the name of a table") for name in ("my.table", "1st", "a b", "_x", "", 'x"', "t" * 64)),
+    ("a,param:y", "the form has no part 'y'"),
+    ("a", "is not a name and an address"),
+    ("a,param:x;A,param:x", "two tables are called"),
+    ("a,ftp://example.org/x", "it is no address with http:// or https://"),
+    ("a,file:///etc/passwd", "it is no address with http:// or https://"),
 )
-def test_uploads_that_lead_nowhere_are_refused(client: TestClient, uploads: str, words: str) -> None:
-    form = {"LANG": "ADQL", "QUERY": "SELECT * FROM TAP_UPLOAD.a", "UPLOAD": uploads}
-    assert words in refusal(client.post("/tap/sync", data=form, files={"x": ("x", b"a,b\n1,2\n")}))
+
+
+def test_uploads_that_lead_nowhere_are_refused(client: TestClient) -> None:
+    for uploads, words in LEADING_NOWHERE:
+        form = {"LANG": "ADQL", "QUERY": "SELECT * FROM TAP_UPLOAD.a", "UPLOAD": uploads}
+        assert words in refusal(client.post("/tap/sync", data=form, files={"x": ("x", b"a,b\n1,2\n")}))
 
 
 WRONG = {
@@ -122,9 +125,155 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_with_a_table_is_told(client: TestClient, wrong: str) -> None:
-    content, words = WRONG[wrong]
-    message = refusal(upload(client, "SELECT * FROM TAP_UPLOAD.mine", {"mine": content}))
-    assert message.startswith("TAP_UPLOAD.mine: ")
-    assert re.search(words, message), message
+def test_what_is_wrong_with_a_table_is_told(client: TestClient) -> None:
+    for content, words in WRONG.values():
+        message = refusal(upload(client, "SELECT * FROM TAP_UPLOAD.mine", {"mine": content}))
+        assert message.startswith("TAP_UPLOAD.mine: ")
+        assert re.search(words, message), message
+
+
+def parquet(table: pa.Table) -> bytes:
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    return content.getvalue()
+
+
+def fits(table: Table) -> bytes:
+    content = io.BytesIO()
+    table.write(content, format="fits")
+    return content.getvalue()
+
+
+FORMATS = {
+    "csv": b"RA,Dec,Vt\n279.2347,38.7837,0.5\n10,20,\n",
+    "tsv": b"# a comment\nRA\tDec\tVt\n279.2347\t38.7837\t0.5\n10\t20\t\n",
+    "semicolons": b"RA;Dec;Vt\n279.2347;38.7837;0.5\n10;20;\n",
+    "parquet": parquet(pa.table({"RA": [279.2347, 10.0], "Dec": [38.7837, 20.0], "Vt": [0.5, None]})),
+    "fits": fits(Table({"RA": [279.2347, 10.0], "Dec": [38.7837, 20.0], "Vt": np.array([0.5, np.nan], "f4")})),
+}
+
+
+def test_other_formats_are_known_by_their_content(client: TestClient) -> None:
+    query = (
+        "SELECT s.name, m.vt FROM TAP_UPLOAD.m LEFT JOIN sky.stars AS s"
+        " ON DISTANCE(POINT(m.ra, m.dec), POINT(s.ra, s.dec)) < 0.001 ORDER BY name"
+    )
+    for content in (*FORMATS.values(), *map(gzip.compress, FORMATS.values())):
+        assert lines(client, query, {"m": content}) == ["name,Vt", "Vega,0.5", ","]
+
+
+def test_metadata_flows_into_results(client: TestClient) -> None:
+    table = Table({"t": ["2020-01-02T03:04:05", "2021-01-02"], "v": [1.5, 2.5]})
+    table["v"].unit = "km/s"
+    table["v"].description = "How fast"
+    table["v"].info.meta = {"ucd": "spect.dopplerVeloc"}
+    document = from_table(table)
+    document.get_first_table().get_field_by_id("t").xtype = "timestamp"
+    content = io.BytesIO()
+    document.to_xml(content)
+    reply = upload(client, "SELECT v, t FROM TAP_UPLOAD.x WHERE t > '2020-06-01'", {"x": content.getvalue()})
+    found = parse(io.BytesIO(reply.content), verify="exception").get_first_table()
+    fields = {field.name: field for field in found.fields}
+    assert (str(fields["v"].unit), fields["v"].ucd, fields["v"].description) == ("km / s", "spect.dopplerVeloc", "How fast")
+    assert fields["t"].xtype == "timestamp"
+    assert [str(value) for value in found.array["t"]] == ["2021-01-02T00:00:00"]
+
+
+SHAPES = """<VOTABLE version="1.4"><RESOURCE><TABLE>
+<FIELD name="n" datatype="int"/>
+<FIELD name="p" datatype="double" arraysize="2" xtype="point"/>
+<FIELD name="c" datatype="double" arraysize="3" xtype="circle"/>
+<FIELD name="g" datatype="double" arraysize="*" xtype="polygon"/>
+<FIELD name="s_region" datatype="char" arraysize="*" ucd="pos.outline;obs.field"/>
+<DATA><TABLEDATA>
+<TR><TD>1</TD><TD>279.2 38.8</TD><TD>279.2 38.8 1</TD><TD>278 38 280 38 280 40</TD><TD>CIRCLE ICRS 279.2 38.8 1</TD></TR>
+<TR><TD>2</TD><TD>10 20</TD><TD>10 20 1</TD><TD>1 1 2 1 2 2</TD><TD>POLYGON ICRS 1 1 2 1 2 2</TD></TR>
+<TR><TD>3</TD><TD/><TD/><TD/><TD/></TR>
+</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"""
+
+
+def test_shapes_are_geometries(client: TestClient) -> None:
+    for column in ("c", "g", "s_region"):
+        query = f"SELECT x.n, s.name FROM TAP_UPLOAD.x, sky.stars AS s WHERE 1 = CONTAINS(POINT(s.ra, s.dec), x.{column})"
+        assert lines(client, query, {"x": SHAPES.encode()}) == ["n,name", "1,Vega"]
+    near = "SELECT n FROM TAP_UPLOAD.x WHERE DISTANCE(p, POINT(279.2347, 38.7837)) < 1"
+    assert lines(client, near, {"x": SHAPES.encode()}) == ["n", "1"]
+    reply = upload(client, "SELECT p, c, g FROM TAP_UPLOAD.x", {"x": SHAPES.encode()})
+    found = parse(io.BytesIO(reply.content), verify="exception").get_first_table()
+    assert [(field.xtype, field.arraysize) for field in found.fields] == [("point", "2"), ("circle", "3"), ("polygon", "*")]
+
+
+def test_places_that_are_none_match_nothing(client: TestClient) -> None:
+    content = b"id,ra,dec\n1,279.2347,38.7837\n2,,38\n3,nan,nan\n4,10,\n"
+    query = "SELECT m.id FROM TAP_UPLOAD.m JOIN sky.stars AS s ON DISTANCE(m.ra, m.dec, s.ra, s.dec) < 0.01"
+    assert lines(client, query, {"m": content}) == ["id", "1"]
+
+
+def test_a_large_upload_is_looked_up_in(client: TestClient) -> None:
+    """Beside a small published table the upload is the one with the index."""
+    dice = np.random.default_rng(1)
+    content = "id,ra,dec\n1,279.2347,38.7837\n" + "".join(f"{n},{dice.uniform(0, 360)},{dice.uniform(-90, 90)}\n" for n in range(2, 3000))
+    query = "SELECT m.id, s.name FROM sky.stars AS s JOIN TAP_UPLOAD.m ON DISTANCE(m.ra, m.dec, s.ra, s.dec) < 1/3600."
+    assert lines(client, query, {"m": content.encode()}) == ["id,name", "1,Vega"]
+
+
+def limited(site: Services, **settings: int) -> TestClient:
+    """The same site with other limits."""
+    site.settings = site.settings.model_copy(update=settings)
+    return TestClient(create_app(site))
+
+
+def test_limits_are_those_that_are_declared(site: Services) -> None:
+    client = limited(site, upload_rows=3)
+    declared = etree.fromstring(client.get("/tap/capabilities").content)
+    hard = declared.find(".//uploadLimit/hard")
+    assert (hard.text, hard.get("unit")) == ("3", "row")
+    methods = {method.get("ivo-id").partition("#")[2] for method in declared.iterfind(".//uploadMethod")}
+    assert methods == {"upload-inline", "upload-http", "upload-https"}
+    count = "SELECT COUNT(*) AS n FROM TAP_UPLOAD.x"
+    assert lines(client, count, {"x": b"a,b\n" + b"1,2\n" * 3}) == ["n", "3"]
+    four = (
+        b"a,b\n" + b"1,2\n" * 4,
+        votable(Table({"a": [1, 2, 3, 4]})),
+        parquet(pa.table({"a": range(4)})),
+        fits(Table({"a": [1, 2, 3, 4]})),
+    )
+    for content in four:
+        assert "TAP_UPLOAD.x: the table has more than 3 rows" in refusal(upload(client, count, {"x": content}), 413)
+
+
+def test_bytes_are_counted_packed_and_unpacked(site: Services) -> None:
+    client = limited(site, upload_bytes=10_000)
+    text = b"a,b\n" + b"1,2\n" * 2000
+    count = "SELECT COUNT(*) AS n FROM x"
+    assert lines(client, count, {"x": text}) == ["n", "2000"]
+    for tables in ({"x": text, "y": text}, {"x": text * 2}, {"x": gzip.compress(text * 1000)}):
+        assert "the uploads have more than 10000 bytes, the limit" in refusal(upload(client, count, tables), 413)
+    huge = upload(client, count, {"x": bytes(6_000_000)})
+    assert "The request has more than" in refusal(huge, 413)
+
+
+def test_damaged_files_are_told(client: TestClient) -> None:
+    for whole in (gzip.compress(FORMATS["csv"] * 500), FORMATS["parquet"], FORMATS["fits"]):
+        message = refusal(upload(client, "SELECT * FROM x", {"x": whole[: len(whole) * 2 // 3]}))
+        assert message.startswith("TAP_UPLOAD.x: ")
+
+
+def test_content_sent_as_a_field_is_taken_too(client: TestClient) -> None:
+    form = {"LANG": "ADQL", "QUERY": "SELECT * FROM TAP_UPLOAD.x", "RESPONSEFORMAT": "csv", "UPLOAD": "x,param:t", "t": "a,b\n1,ü\n"}
+    assert client.post("/tap/sync", files={name: (None, value) for name, value in form.items()}).text.splitlines() == ["a,b", "1,ü"]
+
+
+def test_a_table_elsewhere_is_fetched_if_that_is_allowed(site: Services, client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "mine.vot").write_bytes(votable(PLACES))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/mine.vot"
+        asked = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM x", "RESPONSEFORMAT": "csv", "UPLOAD": f"x,{url}"}
+        assert "is not at a public address" in refusal(client.get("/tap/sync", params=asked))
+        site.upload_sources = Sources((ip_network("127.0.0.0/8"),), 5)
+        assert client.get("/tap/sync", params=asked).text.splitlines() == ["n", "3"]
+        site.settings = site.settings.model_copy(update={"upload_bytes": 100})
+        assert "more than 100 bytes" in refusal(client.get("/tap/sync", params=asked), 413)
+        server.shutdown()

@@ -16,8 +16,8 @@ TEMPORARY = "pg_temp"
 class TemporaryTable:
     """A table that is made for one statement and is gone with it.
 
-    ``name`` is bare, within TEMPORARY; ``columns`` are (name, SQL type), as the columns of `rows` by position; ``indexed`` is the column
-    with an index, if one has.
+    ``name`` is bare, within TEMPORARY; ``columns`` are (name, SQL type), and ``rows`` has columns of these names, in order; ``indexed`` is
+    the column with an index, if one has.
     """
 
     name: str

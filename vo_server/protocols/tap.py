@@ -12,7 +12,7 @@ from vo_server import adql
 from vo_server.dali.uploads import Upload, parse_uploads
 from vo_server.db.stream import LimitedPool
 from vo_server.documents.vosi import TABLES_ID, vosi_capabilities
-from vo_server.errors import QueryMeaningError, UsageError
+from vo_server.errors import NotFoundError, QueryMeaningError, UsageError
 from vo_server.formats import FORMATS, Format, choose, negotiate
 from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
@@ -123,10 +123,27 @@ def performer(services: Services) -> Perform:
 def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool | None = None) -> Answer:
     """The answer to `asked`, not yet started; `parts` are those of the form; `pool`: connections with other limits than those of sync."""
     settings = services.settings
-    uploaded = read_uploads(asked.uploads, parts, services.upload_sources, settings.upload_rows, settings.upload_bytes)
+
+    def content(upload: Upload) -> Iterator[bytes] | None:
+        return parts(upload) if upload.part is not None else own_result(services, upload.uri)
+
+    uploaded = read_uploads(asked.uploads, content, services.upload_sources, settings.upload_rows, settings.upload_bytes)
     statement, limit = limited(services, asked, uploaded)
     infos = (Info("query", asked.query),)
     return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos, pool=pool)
+
+
+def own_result(services: Services, uri: str) -> Iterator[bytes] | None:
+    """The result of a job of ours: to use it in the next query needs no connection to ourselves. None for all other addresses.
+    NotFoundError if there is no such job.
+    """
+    prefix, suffix = f"{services.settings.base_url}/{PATH}/async/", "/results/result"
+    if not (uri.startswith(prefix) and uri.endswith(suffix)):
+        return None
+    job = services.jobs.get(uri.removeprefix(prefix).removesuffix(suffix))
+    if job.result is None:
+        raise NotFoundError(f"UPLOAD: the job {job.job_id} is {job.phase} and has no result.")
+    return services.results.read(job.result.path)
 
 
 def limited(services: Services, asked: Request, uploaded: Sequence[UploadedTable]) -> tuple[Statement, int]:

@@ -63,7 +63,7 @@ def fetch(url: str, sources: Sources) -> Iterator[bytes]:
         with _explained(url, deadline), _connected(parts, sources, deadline) as connection:
             response = _ask(connection, parts)
             if response.status not in REDIRECTS:
-                yield from _body(url, response)
+                yield from _body(url, response, deadline)
                 return
             target = urljoin(target, response.headers.get("Location", ""))
     raise refusal(url, f"it was redirected more than {MOST_REDIRECTS} times")
@@ -148,10 +148,12 @@ SAFE = "/%:=&?~+!$,;'@()*[]"
 """What an address may hold as it is, percent signs of what is quoted already included."""
 
 
-def _body(url: str, response: HTTPResponse) -> Iterator[bytes]:
+def _body(url: str, response: HTTPResponse, deadline: float) -> Iterator[bytes]:
     if response.status != HTTPStatus.OK:
         raise refusal(url, f"the server there says {response.status} {response.reason}")
     while block := response.read(BLOCK_BYTES):
         yield block
+    if time.monotonic() >= deadline:  # the connection was shut, which looks like its end
+        raise TimeoutError
     if response.length:
         raise refusal(url, f"the connection broke {response.length} bytes before its end")

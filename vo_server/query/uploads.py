@@ -31,7 +31,7 @@ BLOCK_BYTES = 1 << 18
 GZIP = b"\x1f\x8b"
 
 Parts = Callable[[Upload], Iterator[bytes] | None]
-"""Upload whose content came with the request → its bytes; None if there are none."""
+"""Upload → its bytes, if they came with the request or are kept here; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ def read_uploads(uploads: Sequence[Upload], parts: Parts, sources: Sources, rows
 
 def _content(upload: Upload, parts: Parts, sources: Sources) -> Iterator[bytes]:
     """The bytes of an upload, wherever they are."""
-    if upload.part is None:
-        return fetch(upload.uri, sources)
     found = parts(upload)
-    if found is None:
+    if found is not None:
+        return found
+    if upload.part is not None:
         raise missing_part(upload)
-    return found
+    return fetch(upload.uri, sources)
 
 
 def missing_part(upload: Upload) -> UsageError:
