@@ -1,14 +1,20 @@
-"""``vo db``: prepare the database, bring it up to date, say how it is."""
+"""``vo db``: prepare the database, bring it up to date, say how it is, back it up."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from vo_server.cli.common import ConfigFile, DataDir, refuse_nothing, say, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, ready_database, refuse_nothing, say, settings_from
 from vo_server.db import setup
+from vo_server.db.backup import back_up
+from vo_server.db.backup import restore as restore_backup
+from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import open_database
 
-app = typer.Typer(help="Prepare the database, bring it up to date, say how it is.", no_args_is_help=True)
+app = typer.Typer(help="Prepare the database, bring it up to date, say how it is, back it up.", no_args_is_help=True)
+
+BackupFile = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
 
 
 @app.command()
@@ -33,6 +39,26 @@ def status(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     typer.echo(f"revision {found.current or 'none'}, needed {found.head}: {found.verdict}")
     if not found.is_current:
         raise typer.Exit(1)
+
+
+@app.command()
+def backup(file: BackupFile, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Write the whole database to a file, while the server goes on. Files of datasets and results of jobs are not in it."""
+    settings = settings_from(config, data_dir=data_dir)
+    refuse_nothing(settings)
+    with ready_database(settings) as database:
+        back_up(database, file)
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def restore(file: BackupFile, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Fill an empty database from a file that `vo db backup` wrote, and bring it up to date."""
+    with open_database(settings_from(config, data_dir=data_dir), say) as database:
+        restore_backup(database, file)
+        with database.engine.connect() as connection:
+            tables = len(load_catalogue(connection).tables)
+    typer.echo(f"{tables} tables are back.")
 
 
 def _bring_up_to_date(config: Path | None, data_dir: Path | None) -> None:
