@@ -3,9 +3,10 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
 
 import pytest
 import uvicorn
@@ -26,7 +27,7 @@ source_id,name,ra,dec,flux,detected
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def listener() -> Iterator[socket.socket]:
     """Where the server listens."""
     with socket.socket() as listener:
@@ -34,7 +35,16 @@ def listener() -> Iterator[socket.socket]:
         yield listener
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def database_url(servers: Callable[[str], Any]) -> Iterator[str]:
+    """The address of a database for all tests of a file: a server takes seconds to start and to stop."""
+    server, name = servers("embedded"), f"live_{uuid4().hex}"
+    server.create(name, server.template)
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture(scope="module")
 def database(database_url: str, listener: socket.socket) -> Iterator[Database]:
     """A migrated database, whose rows have addresses that lead to the server."""
     with closing(Database(database_url, public_url=address(listener))) as database:
@@ -45,25 +55,12 @@ def address(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.fixture
-def live(database: Database, listener: socket.socket, tmp_path: Path) -> Iterator[str]:
-    """The base URL of a running server with the table ``sky.sources``, that gives four rows unless asked for more."""
-    with serving(database, listener, tmp_path, default_maxrec=4) as url:
-        yield url
-
-
-@pytest.fixture
-def roomy(database: Database, listener: socket.socket, tmp_path: Path) -> Iterator[str]:
-    """The same with the usual limits."""
-    with serving(database, listener, tmp_path) as url:
-        yield url
-
-
-@contextmanager
-def serving(database: Database, listener: socket.socket, tmp_path: Path, **more: int) -> Iterator[str]:
-    """A server and a worker, until the end of the context."""
+@pytest.fixture(scope="module")
+def live(database: Database, listener: socket.socket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a running server with the table ``sky.sources``, that gives thirty rows unless asked for more."""
     url = address(listener)
-    settings = Settings(public_url=url, data_dir=tmp_path, **more)
+    tmp_path = tmp_path_factory.mktemp("live")
+    settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=30)
     file = tmp_path / "sources.csv"
     file.write_text(SOURCES)
     publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -19,19 +20,29 @@ def stilts(*arguments: str) -> str:
     return done.stdout
 
 
-NOT_KNOWN_TO_IT = "features-adql-conditional"
-"""STILTS 3.4.7 was made before ADQL 2.1 became a recommendation, and calls this feature of it (§4.8) unknown."""
+KNOWN = {
+    "features-adql-conditional": "STILTS 3.4.7 is older than the recommendation ADQL 2.1, and calls this feature of it (§4.8) unknown",
+    "extra-adql-keywords": "not a standard's: pyvo's registry search looks there for MOC",
+    "F-LOC-NOTP": "ivoa.obsplan is for observatories that plan",
+}
+"""What taplint says of us, and why we leave it."""
 
 
-def test_taplint_finds_no_error(live: str) -> None:
-    report = stilts("taplint", f"tapurl={live}/tap", "stages=TMV TME TMS TMC CPV CAP AVV QGE QPO MDQ OBS", "report=EWF", "maxtable=10")
-    faults = [line for line in report.splitlines() if line.startswith(("E-", "F-")) and NOT_KNOWN_TO_IT not in line]
+def test_taplint_finds_nothing(live: str) -> None:
+    report = stilts("taplint", f"tapurl={live}/tap", "report=EWF", "maxtable=20")
+    faults = [line for line in report.splitlines() if line.startswith(("E-", "W-", "F-")) and not any(word in line for word in KNOWN)]
     assert not faults, "\n".join(faults)
     assert "Totals: " in report
 
 
-@pytest.mark.parametrize("form", ["votable", "votable/b2", "csv"])
-def test_a_tap_query_arrives_in_topcats_engine(live: str, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["votable/td", "votable/b", "votable/b2"])
+@pytest.mark.parametrize("query", ["SELECT * FROM sky.sources", "SELECT * FROM tap_schema.columns", "SELECT * FROM ivoa.obscore"])
+def test_votlint_finds_nothing(live: str, form: str, query: str) -> None:
+    asked = urlencode({"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": form, "MAXREC": 300})
+    assert stilts("votlint", f"votable={live}/tap/sync?{asked}", "validate=true") == ""
+
+
+def test_a_tap_query_arrives_in_topcats_engine(live: str, tmp_path: Path) -> None:
     answer = tmp_path / "rows.csv"
     query = "SELECT source_id, name, flux FROM sky.sources ORDER BY source_id"
     stilts("tapquery", f"tapurl={live}/tap", f"adql={query}", "sync=true", f"out={answer}", "ofmt=csv")
@@ -41,17 +52,24 @@ def test_a_tap_query_arrives_in_topcats_engine(live: str, form: str, tmp_path: P
     assert lines[2].rstrip() == "2,Rigel,"
 
 
-def test_jobs_as_taplint_has_them(live: str) -> None:
-    report = stilts("taplint", f"tapurl={live}/tap", "stages=TMV UWS QAS", "report=EWF", "maxtable=2")
-    assert [line for line in report.splitlines() if line.startswith(("E-", "W-", "F-"))] == []
-    assert "Totals: " in report
-
-
 def test_an_asynchronous_query_arrives_in_topcats_engine(live: str, tmp_path: Path) -> None:
     answer = tmp_path / "rows.csv"
     query = "SELECT source_id, name FROM sky.sources ORDER BY source_id"
     stilts("tapquery", f"tapurl={live}/tap", f"adql={query}", "sync=false", "poll=200", f"out={answer}", "ofmt=csv")
     assert answer.read_text().splitlines()[:2] == ["source_id,name", "1,Vega"]
+
+
+@pytest.mark.parametrize("sync", ["true", "false"])
+def test_an_upload_is_matched(live: str, sync: str, tmp_path: Path) -> None:
+    mine, answer = tmp_path / "mine.csv", tmp_path / "rows.csv"
+    mine.write_text("label,ra,dec\nhere,77.36,5.69\nnowhere,10,10\n")
+    query = (
+        "SELECT m.label, s.name FROM TAP_UPLOAD.mine AS m JOIN sky.sources AS s "
+        "ON 1 = CONTAINS(POINT(s.ra, s.dec), CIRCLE(m.ra, m.dec, 0.1))"
+    )
+    upload = ("nupload=1", f"upload1={mine}", "ufmt1=csv", "upname1=mine")
+    stilts("tapquery", f"tapurl={live}/tap", f"adql={query}", *upload, f"sync={sync}", f"out={answer}", "ofmt=csv")
+    assert answer.read_text().splitlines() == ["label,name", "here,TXS 0506+056"]
 
 
 def test_a_cone_search_document_is_valid(live: str) -> None:
@@ -79,7 +97,7 @@ def test_uploads_by_topcats_engine(live: str, serialisation: str, tmp_path: Path
 WRITERS = ("votable-tabledata", "votable-binary-inline", "votable-binary2-inline", "fits-basic", "csv")
 
 
-def test_every_format_that_topcats_engine_writes_can_be_uploaded(roomy: str, tmp_path: Path) -> None:
+def test_every_format_that_topcats_engine_writes_can_be_uploaded(live: str, tmp_path: Path) -> None:
     """The same rows in all of them: integers of each size with gaps, texts, truth values, and arrays where the format has any."""
     (tmp_path / "rows").write_text("s,i,l,f,d,t,b\n7,1,1000000007,0.125,0.25,,false\n14,,2000000014,0.25,,two,true\n21,3,3,,0.5,three,\n")
     commands = ["cmd=replacecol s (short)s", "cmd=replacecol l (long)l", "cmd=replacecol f (float)f"]
@@ -93,15 +111,8 @@ def test_every_format_that_topcats_engine_writes_can_be_uploaded(roomy: str, tmp
             "RESPONSEFORMAT": "csv",
             "UPLOAD": "x,param:x",
         }
-        reply = httpx2.post(f"{roomy}/tap/sync", data=form, files={"x": file.read_bytes()})
+        reply = httpx2.post(f"{live}/tap/sync", data=form, files={"x": file.read_bytes()})
         assert reply.status_code == 200, reply.text
         answers.add(reply.text)
     assert len(answers) == 1, answers
     assert answers.pop().splitlines()[1:] == ["7,1,1000000007,0.125,0.25,,false", "14,,2000000014,0.25,,two,true", "21,3,3,,0.5,three,"]
-
-
-def test_taplint_uploads(roomy: str) -> None:
-    report = stilts("taplint", f"tapurl={roomy}/tap", "stages=TMV CAP UPL", "report=EWF", "maxtable=2")
-    faults = [line for line in report.splitlines() if line.startswith(("E-", "W-", "F-")) and NOT_KNOWN_TO_IT not in line]
-    assert faults == []
-    assert "Totals: " in report

@@ -37,13 +37,15 @@ def examples(catalogue: Catalogue, resources: Sequence[Resource]) -> tuple[Examp
 
 
 def rows_of(table: Table, sample: Sample | None, limit: int) -> str:
-    """A query that finds something: the principal columns around `sample` (ICRS degrees) where it is known, else of the first rows."""
+    """A query that finds something: the principal columns around `sample` (ICRS degrees) where it is known, else of the first rows.
+    All in words that ADQL 2.0 has too, by which clients check it.
+    """
     columns = _shown(table) or ["*"]
     text = f"SELECT TOP {limit} {', '.join(columns)} FROM {_adql(table)}"  # noqa: S608 ADQL to read
     if sample is None or table.position is None:
         return text
     position = f"{adql_name(table.position.ra)}, {adql_name(table.position.dec)}"
-    return f"{text} WHERE 1 = CONTAINS(POINT({position}), CIRCLE({sample[0]}, {sample[1]}, {RADIUS_DEG}))"
+    return f"{text} WHERE 1 = CONTAINS(POINT('ICRS', {position}), CIRCLE('ICRS', {sample[0]}, {sample[1]}, {RADIUS_DEG}))"
 
 
 def _given(resource: Resource, catalogue: Catalogue) -> Iterator[Example]:
@@ -81,9 +83,9 @@ def _match(catalogue: Catalogue, resources: Sequence[Resource]) -> Iterator[Exam
     ]
     shown = [f"{alias}.{column}" for alias, table in (("a", few), ("b", many)) for column in (_shown(table) or ["*"])[:3]]
     query = (
-        f"SELECT TOP 10 {', '.join(shown)}, DISTANCE(POINT({points[0]}), POINT({points[1]})) AS separation "  # noqa: S608 ADQL to read
+        f"SELECT TOP 10 {', '.join(shown)}, DISTANCE(POINT('ICRS', {points[0]}), POINT('ICRS', {points[1]})) AS separation "  # noqa: S608 ADQL to read
         f"FROM {_adql(few)} AS a JOIN {_adql(many)} AS b "
-        f"ON 1 = CONTAINS(POINT({points[1]}), CIRCLE({points[0]}, {MATCH_RADIUS_DEG}))"
+        f"ON 1 = CONTAINS(POINT('ICRS', {points[1]}), CIRCLE('ICRS', {points[0]}, {MATCH_RADIUS_DEG}))"
     )
     names = (few.full_name, many.full_name)
     yield Example("match", "Two tables matched on the sky", query, names, f"Pairs of rows at most {MATCH_RADIUS_DEG} degrees apart.")
