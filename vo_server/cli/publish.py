@@ -14,7 +14,7 @@ from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, r
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.publish import Published, PublishOptions, RecordRenderer, publish_file, sweep
+from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, sweep
 
 Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
 SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]
@@ -28,6 +28,12 @@ Description = Annotated[str | None, typer.Option("--description", help="Descript
 Nulls = Annotated[
     list[str] | None, typer.Option("--null", help="A spelling of missing values in CSV and TSV, such as None; may be repeated.")
 ]
+InPlace = Annotated[
+    bool,
+    typer.Option("--in-place", help="Publish tables or views that are in the database already: FILE is schema.table, or a descriptor."),
+]
+Index = Annotated[bool, typer.Option("--index", help="With --in-place: create the index for searches by position.")]
+Grant = Annotated[bool, typer.Option("--grant", help="With --in-place: give users' queries the right to read the table.")]
 AllTables = Annotated[bool, typer.Option("--all", help="Publish the file's other tables too, as <table>_<name>.")]
 
 
@@ -43,6 +49,9 @@ def publish(
     description: Description = None,
     nulls: Nulls = None,
     all_tables: AllTables = False,
+    in_place: InPlace = False,
+    index: Index = False,
+    grant: Grant = False,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -51,6 +60,8 @@ def publish(
         raise UsageError("--table and --part name one table, and there are several files.", hint="Publish them one by one.")
     if all_tables and part:
         raise UsageError("--all and --part exclude each other.")
+    if (index or grant) and not in_place:
+        raise UsageError("--index and --grant belong to --in-place.")
     settings = settings_from(config, data_dir=data_dir)
     options = PublishOptions(
         schema=schema,
@@ -67,6 +78,9 @@ def publish(
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
         for file in files:
+            if in_place:
+                _tell(publish_in_place(database, str(file), options, Consent(index, grant), records=records), settings.base_url)
+                continue
             _publish_one(database, file, options, records, settings.base_url, all_tables=all_tables)
         sweep(database)
 
@@ -97,12 +111,16 @@ def _run(database: Database, file: Path, options: PublishOptions, records: Recor
     except KeyboardInterrupt:
         say(f"Interrupted. {file.name} was not published: nothing was changed.")
         raise
+    _tell(published, base_url)
+    return published
+
+
+def _tell(published: Published, base_url: str) -> None:
     for note in published.notes:
         say(f"  {note}")
     print(f"{published.table}: {published.rows:,} rows {'replaced what was there' if published.replaced else 'published'}")
     for address in _addresses(published, base_url):
         print(f"  {address}")
-    return published
 
 
 def _addresses(published: Published, base_url: str) -> list[str]:

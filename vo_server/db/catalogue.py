@@ -182,6 +182,11 @@ def _column(row: Row[Any]) -> Column:
     )
 
 
+def _position(row: Row[Any]) -> Position:
+    """A table of somebody else (without a load) has an index on a function instead of a column of cells."""
+    return Position(row.ra_column, row.dec_column, row.cell_indexed, computed=row.cell_indexed and row.load_id is None)
+
+
 def _table(row: Row[Any], columns: tuple[Column, ...]) -> Table:
     loaded: datetime | None = row.loaded
     return Table(
@@ -195,7 +200,7 @@ def _table(row: Row[Any], columns: tuple[Column, ...]) -> Table:
         utype=row.utype,
         index=row.table_index,
         nrows=row.nrows,
-        position=Position(row.ra_column, row.dec_column, row.cell_indexed) if row.ra_column and row.dec_column else None,
+        position=_position(row) if row.ra_column and row.dec_column else None,
         footprint=Footprint(**row.footprint) if row.footprint else None,
         resource=row.resource,
         datetime_loaded=loaded,

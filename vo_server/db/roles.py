@@ -65,6 +65,9 @@ def grant(connection: Connection, database: Database) -> None:
         f"GRANT USAGE ON SCHEMA vo, {readable} TO {query}",
         "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA vo FROM PUBLIC",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vo TO {query}, {app}",
+        # whoever writes into a table published in place computes its index
+        "GRANT USAGE ON SCHEMA vo TO PUBLIC",
+        "GRANT EXECUTE ON FUNCTION vo.healpix(float8, float8), vo.spread(bigint) TO PUBLIC",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {readable} TO {query}, {app}",
         f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo_data, rr TO {app}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vo, vo_queue TO {app}",

@@ -11,11 +11,14 @@ from vo_server.model.columns import Column
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The columns that say where a row lies: ICRS degrees. ``indexed``: the physical table carries CELL, computed from these two."""
+    """The columns that say where a row lies: ICRS degrees. ``indexed``: the physical table carries CELL, computed from these two,
+    or, if ``computed``, an index on ``vo.healpix`` of them.
+    """
 
     ra: str
     dec: str
     indexed: bool = True
+    computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ class TableSection(_Section):
     """The table, and where its rows come from."""
 
     name: str | None = Field(None, description="Name in TAP; default: the file's, folded.", pattern=IDENTIFIER)
-    source: str = Field(description="The data file, relative to the descriptor.")
+    source: str = Field(
+        description="The data file, relative to the descriptor; with --in-place the table in the database, as schema.table."
+    )
     part: str | None = Field(None, description="Which of the file's tables, by name; default: the first.")
     title: str | None = None
     description: str | None = None

@@ -25,23 +25,30 @@ from vo_server.publish.survey import Survey, compact
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """What the transaction writes: the plan, the load that fulfils it, what was learned of its rows, and the final columns."""
+    """What the transaction writes: the plan, the table that fulfils it (of a load, or somebody else's), what was learned of its rows,
+    the final columns, and whether an index knows the cells of its positions.
+    """
 
     plan: Plan
-    load: Load
+    physical: str
+    load: Load | None
     survey: Survey
     columns: tuple[Column, ...]
+    indexed: bool
+    kind: str = "table"
 
 
-def check_free(connection: Connection, plan: Plan) -> bool:
-    """Whether the plan replaces a table of ours; DataError if the name is somebody else's, or belongs to another resource."""
+def check_free(connection: Connection, plan: Plan, physical: str | None = None) -> bool:
+    """Whether the plan replaces a table of ours, or the `physical` one in place; DataError if the name is somebody else's, or belongs to
+    another resource.
+    """
     row = _existing(connection, plan)
     if row is None:
         return False
     name = plan.source.path.name
-    if row.load_id is None:
+    if (row.load_id is None) != (physical is not None) or row.resource is None:
         raise DataError(
-            f"{plan.full_name} exists and was not made by publishing a file.",
+            f"{plan.full_name} exists and was not made by publishing {'a file' if physical is None else 'in place'}.",
             source=name,
             hint="Choose another name with --table or --schema.",
         )
@@ -55,14 +62,15 @@ def flip(connection: Connection, change: Flip, records: RecordRenderer, now: dat
     """Write everything inside the transaction of `connection`; returns whether a published table was replaced."""
     lock_records(connection)  # first: whoever publishes or renders waits here, and nobody else
     plan = change.plan
-    check_free(connection, plan)
+    check_free(connection, plan, change.physical if change.load is None else None)
     row = _existing(connection, plan)
     connection.execute(upsert(schema.schemas).values(schema_name=plan.schema, tap_name=adql_name(plan.schema)).on_conflict_do_nothing())
     resource_id, before = _resource_row(connection, plan, now)
     table_id = _store_table(connection, change, resource_id, row, now)
     described_anew = _store_columns(connection, table_id, change.columns)
     _store_resource(connection, change, resource_id, before, changed=described_anew, now=now)
-    _set_live(connection, change.load, row.load_id if row else None, now)
+    if change.load is not None:
+        _set_live(connection, change.load, row.load_id if row else None, now)
     records(connection, f"{plan.schema}/{plan.resource}")
     bump_version(connection)
     return row is not None
@@ -98,13 +106,14 @@ def _store_table(
         "resource_id": resource_id,
         "title": plan.table_title or plan.title,
         "description": plan.table_description,
-        "physical": change.load.physical,
-        "load_id": change.load.load_id,
+        "physical": change.physical,
+        "load_id": change.load.load_id if change.load else None,
+        "table_type": change.kind,
         "nrows": change.survey.rows,
         "loaded": now,
         "ra_column": plan.position.ra if plan.position else None,
         "dec_column": plan.position.dec if plan.position else None,
-        "cell_indexed": plan.position is not None,
+        "cell_indexed": change.indexed,
     }
     if row is not None:
         connection.execute(update(schema.tables).where(schema.tables.c.table_id == row.table_id).values(values))

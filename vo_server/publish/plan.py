@@ -72,12 +72,22 @@ def make_plan(path: Path, options: PublishOptions) -> Plan:
     data = path if descriptor is None else path.parent / descriptor.table.source
     said = _merged(options, descriptor)
     source = open_table(data, said.part, said.nulls)
-    schema = checked_name(said.schema or DEFAULT_SCHEMA, "schema")
+    return _planned(source, descriptor, said, DEFAULT_SCHEMA, fold(_stem(data)), _stem(data))
+
+
+def plan_of(source: Source, descriptor: Descriptor | None, options: PublishOptions, *, schema: str | None, table: str) -> Plan:
+    """The plan for a source that is no file; `schema` and `table` are its names unless options or descriptor give others."""
+    return _planned(source, descriptor, _merged(options, descriptor), schema or DEFAULT_SCHEMA, fold(table), table)
+
+
+def _planned(source: Source, descriptor: Descriptor | None, said: PublishOptions, schema: str, table: str, stem: str) -> Plan:
+    path = source.path
+    schema = checked_name(said.schema or schema, "schema")
     if schema in RESERVED_SCHEMAS or schema.startswith("pg_"):
         raise DataError(
             f"the schema {schema!r} is reserved.", source=path.name, hint="Choose another one with --schema; the default is `data`."
         )
-    table = checked_name(said.table or fold(_stem(data)), "table")
+    table = checked_name(said.table or table, "table")
     if len(source.columns) > MAX_COLUMNS:
         raise DataError(
             f"there are {len(source.columns)} columns; PostgreSQL holds {MAX_COLUMNS}.", source=path.name, hint="Publish it in parts."
@@ -95,7 +105,7 @@ def make_plan(path: Path, options: PublishOptions) -> Plan:
         schema,
         table,
         checked_name(said.resource or table, "resource"),
-        said.title or source.title or (f"{_stem(data)}: {said.part}" if said.part else _stem(data)),
+        said.title or source.title or (f"{stem}: {said.part}" if said.part else stem),
         said.description or source.description,
         descriptor.table.title if descriptor else None,
         (descriptor.table.description if descriptor else None) or source.description or (resource.description if resource else None),

@@ -42,7 +42,7 @@ def publish_file(
         identifier = fill(database, load, plan, survey, report)
         columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
         with database.engine.begin() as connection:
-            replaced = flip(connection, Flip(plan, load, survey, columns), records, clock())
+            replaced = flip(connection, Flip(plan, load.physical, load, survey, columns, plan.position is not None), records, clock())
     notes = (*plan.notes, *_learned(plan, survey, identifier))
     return Published(
         plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, notes, replaced, plan.position is not None, plan.source.other_tables

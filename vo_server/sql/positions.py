@@ -40,5 +40,10 @@ def passed_on(query: resolved.Query, position: tuple[str, str] | None) -> str | 
 
 
 def _cells(source: resolved.Source) -> str:
-    name = quote_identifier(CELL) if isinstance(source, resolved.TableSource) else PASSED_ON
-    return f"{source.alias}.{name}"
+    if not isinstance(source, resolved.TableSource):
+        return f"{source.alias}.{PASSED_ON}"
+    position = source.table.position
+    if position is not None and position.computed:
+        ra, dec = (f"{source.alias}.{quote_identifier(name)}" for name in (position.ra, position.dec))
+        return f"vo.healpix({ra}, {dec})"
+    return f"{source.alias}.{quote_identifier(CELL)}"
