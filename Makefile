@@ -7,7 +7,7 @@ PORT ?= 8000
 DATA ?= vo-data
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format docs site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vo demo --port $(PORT) --data-dir $(DATA)
@@ -28,8 +28,11 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py
 
+site: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -W -b html docs docs/_build
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
