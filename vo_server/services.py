@@ -152,8 +152,9 @@ class Services:
         `columns` describe the rows where a standard demands other words than the statement's own. `pool`: connections
         with other limits than those of synchronous queries.
         """
+        told = (*infos, *(Info("warning", sentence) for sentence in statement.warnings))
         head = self.head(
-            columns or statement.columns, standard_id, infos=infos, description=description, params=params, descriptors=descriptors
+            columns or statement.columns, standard_id, infos=told, description=description, params=params, descriptors=descriptors
         )
         return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
 

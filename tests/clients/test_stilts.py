@@ -21,7 +21,7 @@ def stilts(*arguments: str) -> str:
 
 
 KNOWN = {
-    "features-adql-conditional": "STILTS 3.4.7 is older than the recommendation ADQL 2.1, and calls this feature of it (§4.8) unknown",
+    "features-adql-conditional": "ADQL 2.1 §4.8; STILTS 3.4.7 knows a draft's features only, so that this is a custom one for it",
     "extra-adql-keywords": "not a standard's: pyvo's registry search looks there for MOC",
     "F-LOC-NOTP": "ivoa.obsplan is for observatories that plan",
 }

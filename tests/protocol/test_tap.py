@@ -52,6 +52,11 @@ def refusal(client: TestClient, **parameters: str) -> str:
     return str(info.text)
 
 
+def test_answers_say_what_may_not_have_been_meant(client: TestClient) -> None:
+    infos = ask(client, "SELECT TOP 1 5/60 AS a FROM sky.stars").resources[0].infos
+    assert ["Integers divide as integers" in info.value for info in infos if info.name == "warning"] == [True]
+
+
 def test_get_and_post_answer_alike(client: TestClient) -> None:
     form = {"LANG": "ADQL", "QUERY": "SELECT name, mag FROM sky.stars ORDER BY mag", "RESPONSEFORMAT": "csv"}
     got = client.get("/tap/sync", params=form)

@@ -174,3 +174,21 @@ def test_features_declare_each_form_once() -> None:
     forms = [(feature.type, form) for feature in features() for form, _ in feature.forms]
     assert len(forms) == len(set(forms))
     assert ("ivo://ivoa.net/std/TAPRegExt#features-adqlgeo", "DISTANCE") in forms
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("SELECT 5/60 AS a FROM data.stars", ["Line 1, column 9: Integers divide as integers"]),
+        ("SELECT id / 2 AS a FROM data.stars GROUP BY id / 2", ["Line 1, column 11", "Line 1, column 48"]),
+        ("SELECT 5./60 AS a, id / 2.0 AS b FROM data.stars", []),
+        (
+            "SELECT id FROM data.stars WHERE 1 = CONTAINS(POINT('GALACTIC', ra, dec), CIRCLE('ICRS', 1, 2, 3))",
+            ["GALACTIC converts nothing"],
+        ),
+    ],
+)
+def test_what_may_not_be_meant_is_told(query: str, told: list[str]) -> None:
+    warnings = resolve(parse(query), CATALOGUE).warnings
+    assert len(warnings) == len(told)
+    assert all(part in warning for part, warning in zip(told, warnings, strict=True))

@@ -14,6 +14,8 @@ from vo_server.model.columns import INTEGERS, Column
 
 SYSTEMS = ("", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC", "UNKNOWNFRAME", "UNKNOWN", "J2000", "B1950")
 """First words of coordinate systems that a geometry may name (§4.2.5). None converts anything."""
+_OTHER_SYSTEMS = ("FK4", "GALACTIC", "ECLIPTIC", "B1950")
+"""Those in which positions differ much from ICRS."""
 
 
 class Queries(Protocol):
@@ -21,6 +23,9 @@ class Queries(Protocol):
 
     def subquery(self, query: tree.Query, scope: Scope) -> resolved.Query:
         """A query inside another, which sees the names of `scope`."""
+
+    def warn(self, at: int, message: str) -> None:
+        """Tells whoever asks what the query means at offset `at`."""
 
 
 class Expressions:
@@ -140,6 +145,8 @@ class Expressions:
             operand = self._numeric(step.operand)
             if step.sign in "/%" and isinstance(operand, resolved.Constant) and operand.value == 0:
                 self.fail(step.at, "This divides by zero.", word=step.sign)
+            if step.sign == "/" and column.datatype in INTEGERS and operand.column.datatype in INTEGERS:
+                self.queries.warn(step.at, "Integers divide as integers here (5/60 is 0). Write 5./60, or CAST(… AS DOUBLE PRECISION).")
             column = _calculated(step.sign, column, operand)
             rest.append((step.sign, operand))
         return resolved.Chain(column, first, tuple(rest))
@@ -217,6 +224,10 @@ class Expressions:
         if word not in SYSTEMS:
             self.fail(
                 first.at, f"{word} is not a coordinate system.", word=word, hint="The argument can be left out: all positions are ICRS."
+            )
+        if word in _OTHER_SYSTEMS:
+            self.queries.warn(
+                first.at, f"The coordinate system {word} converts nothing: all positions are ICRS (ivo_geom_transform converts)."
             )
         return node.arguments[1:]
 

@@ -35,6 +35,9 @@ CONDITIONAL = "adql-conditional"
 UNIT = "adql-unit"
 FEATURES = "ivo://ivoa.net/std/TAPRegExt#features-"
 """Identifiers of features in mixed case, which is what clients compare (TAPRegExt 1.0 §2.3)."""
+_SPELLINGS = {CONDITIONAL: FEATURES.lower() + CONDITIONAL}
+"""Features written as ADQL 2.1 §4.1 has it: identifiers are the same in any case, but taplint of STILTS 3.4 knows the features of a
+draft: in mixed case it calls this one an error, so spelled a custom feature (a warning)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,5 +325,5 @@ def features() -> tuple[LanguageFeature, ...]:
             forms.setdefault(function.feature, []).extend((form, function.description) for form in function.forms)
     for feature, form in _SYNTAX:
         forms.setdefault(feature, []).append((form, None))
-    listed = tuple(LanguageFeature(FEATURES + feature, tuple(listed)) for feature, listed in forms.items())
+    listed = tuple(LanguageFeature(_SPELLINGS.get(feature, FEATURES + feature), tuple(listed)) for feature, listed in forms.items())
     return (*listed, LanguageFeature(_EXTRA_WORDS, (("MOC", None),)))

@@ -305,6 +305,8 @@ class Query:
     offset: int | None = None
     common: tuple[CommonTable, ...] = ()
     text: str = field(default="", compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    """Of the whole statement: what it means, and its author may not have meant."""
 
 
 Body = Select | SetOperation | Query

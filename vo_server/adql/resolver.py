@@ -8,7 +8,7 @@ from typing import NoReturn
 from vo_server.adql import resolved, tree, types
 from vo_server.adql.expressions import Expressions
 from vo_server.adql.grouping import column_names, find_aggregate, ungrouped
-from vo_server.adql.messages import did_you_mean, meaning_error, nearest
+from vo_server.adql.messages import did_you_mean, meaning_error, nearest, place
 from vo_server.adql.positions import position_of_query, position_of_table
 from vo_server.adql.scopes import Scope, Visible, columns_of, matches, renamed
 from vo_server.model.catalogue import Catalogue, Table
@@ -43,6 +43,7 @@ class _Resolver:
         self.text = text
         self.common: dict[str, tuple[tree.Identifier, _Common]] = {}
         self.numbers: Iterator[int] = count(1)
+        self.warnings: dict[str, None] = {}
 
     def fail(self, at: int, message: str, *, word: str = "", hint: str | None = None) -> NoReturn:
         raise meaning_error(self.text, at, message, word=word, hint=hint)
@@ -52,7 +53,12 @@ class _Resolver:
     def statement(self, query: tree.Query) -> resolved.Query:
         tables = tuple(self.common_table(number, table) for number, table in enumerate(query.common, 1))
         found = self.query(query, None)
-        return replace(found, common=tables, text=self.text)
+        return replace(found, common=tables, text=self.text, warnings=tuple(self.warnings))
+
+    def warn(self, at: int, message: str) -> None:
+        """Notes what the query means at offset `at`, and its author may not have meant; an expression may be resolved twice."""
+        line, column = place(self.text, at)
+        self.warnings[f"Line {line}, column {column}: {message}"] = None
 
     def common_table(self, number: int, table: tree.CommonTable) -> resolved.CommonTable:
         """Resolves one table of WITH; those after it can use it (§4.5.1)."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from vo_server.cli.common import ConfigFile, DataDir, ready_database, refuse_nothing, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, ready_database, refuse_nothing, say, settings_from
 from vo_server.db.catalogue import load_catalogue
 from vo_server.errors import UsageError, VoError
 from vo_server.sql import compile_adql, parse_adql
@@ -59,6 +59,8 @@ def translate(
 def show(connection: Connection, query: str, *, explain: bool) -> None:
     """Print a query's SQL and, below it, its plan."""
     statement = compile_adql(query, load_catalogue(connection))
+    for warning in statement.warnings:
+        say(f"warning: {warning}")
     print(statement.sql)
     if explain:
         cursor = connection.connection.cursor()

@@ -32,13 +32,14 @@ class Statement:
 
     ``sql`` carries its literals (with bound parameters ADBC does not stream) and casts every output column to its ``Column.sql_type``,
     in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not. ``tables`` must be there
-    when it runs.
+    when it runs. ``warnings`` are sentences for whoever asked: what the query means, and they may not have meant.
     """
 
     sql: str
     columns: tuple[Column, ...]
     limit: int | None = None
     tables: tuple[TemporaryTable, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Ending(Enum):

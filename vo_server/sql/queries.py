@@ -32,7 +32,7 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
     except MisfitError as misfit:
         word = _WORD.match(query.text, misfit.at)
         raise meaning_error(query.text, misfit.at, misfit.message, word=word.group() if word else "", hint=misfit.hint) from None
-    return Statement(sql, query.columns, top)
+    return Statement(sql, query.columns, top, warnings=query.warnings)
 
 
 def _statement(query: resolved.Query, limit: int | None) -> str:
