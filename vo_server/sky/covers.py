@@ -1,6 +1,6 @@
 """Regions as spans of cells, cut to what they cost on a table of known size: how many spans, and which of them need no exact test.
 
-One more index range costs PostgreSQL about as much as reading and testing a hundred more rows. So cells that hold few rows are not
+One more index range costs PostgreSQL about as much as reading and testing some forty more rows. So cells that hold few rows are not
 divided, gaps that hold fewer rows than that are closed, and only spans that hold more, and lie wholly inside, are spared the test.
 """
 
@@ -13,7 +13,7 @@ from vo_server.sky.healpix import MAX_ORDER, RADII, Vector, center, vector
 from vo_server.sky.outlines import Outline
 from vo_server.sky.ranges import BASE_CELLS, PADDING, SKY, Cell, Position, Range, Rim, around, circumscribed
 
-ROWS_PER_RANGE = 100
+ROWS_PER_RANGE = 40
 """Rows whose reading and testing cost as much as one more range."""
 SPLIT_ROWS = 1000
 """Rows in the cone from which sparing the exact test pays for the ranges it takes."""

@@ -40,6 +40,9 @@ _SAME_PLACE = 1e-30
 """Haversine of two spellings of one place: RA 0 and 360 differ by a rounding error."""
 HALF_DEGREE = pi / 360
 """Half a degree in radians: haversines take half angles."""
+DEGREE = pi / 180
+_COSINES = 1.0
+"""From this radius on (degrees) cosines are exact enough: a billionth of an arc second."""
 _ON_THE_EDGE = radians(1e-10)
 """What lies this near to the edge of a polygon lies on it, as in functions.sql."""
 _FEW_EDGES = 12
@@ -292,6 +295,8 @@ def _cone(one: Point, other: Point, radius: float, sign: str) -> Test:
         return _pair(inside, outside, sign, limit)
     center = outside.known
     cover = _covered(inside, lambda rows: cone_cover(*center, max(radius, 0.0), rows)) if radius < 180 else None
+    if _COSINES <= radius <= 180 - _COSINES:
+        return _measured(_opposite_cosine(inside, center), sign, plain(-cos(radians(radius))), cover)
     return _measured(_haversine(inside, center), sign, plain(limit), cover)
 
 
@@ -317,6 +322,13 @@ def _haversine(place: Point, center: tuple[float, float]) -> str:
     up = f"power(sin(({place.dec} - {plain(dec)}) * {HALF_DEGREE!r}), 2)"
     across = f"power(sin(({place.ra} - {plain(ra)}) * {HALF_DEGREE!r}), 2)"
     return f"{up} + cos(radians({place.dec})) * {plain(cos(radians(dec)))} * {across}"
+
+
+def _opposite_cosine(place: Point, center: tuple[float, float]) -> str:
+    """The cosine of the distance to a constant, with the other sign, so that it grows with the distance. Cheaper than haversines."""
+    ra, dec = center
+    dec_here, across = f"{place.dec} * {DEGREE!r}", f"({place.ra} - {plain(ra)}) * {DEGREE!r}"
+    return f"{plain(-sin(radians(dec)))} * sin({dec_here}) - {plain(cos(radians(dec)))} * cos({dec_here}) * cos({across})"
 
 
 def _distance(one: Point, other: Point) -> str:
