@@ -276,7 +276,7 @@ obscore_cells = Table(
     schema="vo_data",
     comment="footprints as closed ranges of order-29 HEALPix cells",
 )
-Index("obscore_cells_range", obscore_cells.c.lo, obscore_cells.c.hi)
+Index("obscore_cells_span", func.int8range(obscore_cells.c.lo, obscore_cells.c.hi, text("'[]'")), postgresql_using="gist")
 
 obscore_hea = Table(
     "obscore_hea",
@@ -324,7 +324,7 @@ skymap_cells = Table(
     schema="vo_data",
     comment="the areas exactly, as closed ranges of order-29 HEALPix cells",
 )
-Index("skymap_cells_range", skymap_cells.c.lo, skymap_cells.c.hi)
+Index("skymap_cells_span", func.int8range(skymap_cells.c.lo, skymap_cells.c.hi, text("'[]'")), postgresql_using="gist")
 
 links = Table(
     "links",

@@ -15,7 +15,7 @@ from vo_server.sky.frames import FROM_ICRS, Matrix, rotated, rotation
 from vo_server.sky.healpix import MAX_ORDER
 from vo_server.sky.mocs import MocError, moc_of_circle, moc_of_point, moc_of_polygon, parse_moc
 from vo_server.sky.polygons import DegenerateError, box, centroid, counter_clockwise, refuse_crossings
-from vo_server.sky.ranges import Range, cone_ranges, polygon_ranges
+from vo_server.sky.ranges import SKY, Range, cone_ranges, polygon_ranges
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.literals import number, plain, quote_identifier
 from vo_server.sql.positions import cell_of
@@ -29,6 +29,10 @@ class ValueRenderer(Protocol):
 
     def double(self, value: resolved.Value) -> str:
         """The SQL of a number as double precision."""
+
+
+SMALL_PART = 0.05
+"""Of the sky: what lies in a smaller region is gathered before it is tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,17 @@ class Region:
         return self.footprint.shape is None
 
     def cells(self, ranges: list[Range] | tuple[Range, ...]) -> str:
-        """The rows whose footprint has a cell in `ranges`, by the side table's index."""
+        """The rows whose footprint has a cell in `ranges`, by the side table's index.
+
+        Those of a small region are gathered first, as an array, and then looked up by their key: PostgreSQL, which cannot know how few
+        they are, would test the shapes of all rows otherwise. For a large region it may choose.
+        """
         key = quote_identifier(self.footprint.key)
-        meets = " OR ".join(f"(k.lo <= {high} AND k.hi >= {low})" for low, high in ranges) or "FALSE"
-        return f"{self.source.alias}.{key} IN (SELECT k.{key} FROM {self.footprint.cells} AS k WHERE {meets})"  # noqa: S608 - names are quoted, the rest are integers
+        spans = ",".join(f"[{low},{high}]" for low, high in ranges)
+        meets = f"int8range(k.lo, k.hi, '[]') && '{{{spans}}}'::int8multirange"
+        found = f"SELECT k.{key} FROM {self.footprint.cells} AS k WHERE {meets}"  # noqa: S608 - names are quoted, the rest are integers
+        is_small = sum(high - low + 1 for low, high in ranges) < SMALL_PART * SKY[1]
+        return f"{self.source.alias}.{key} {f'= ANY (ARRAY({found}))' if is_small else f'IN ({found})'}"
 
     def holds(self, cell: str) -> str:
         """Whether the cell of order 29 (SQL) is one of the row's."""
