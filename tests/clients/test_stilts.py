@@ -59,19 +59,6 @@ def test_an_asynchronous_query_arrives_in_topcats_engine(live: str, tmp_path: Pa
     assert answer.read_text().splitlines()[:2] == ["source_id,name", "1,Vega"]
 
 
-@pytest.mark.parametrize("sync", ["true", "false"])
-def test_an_upload_is_matched(live: str, sync: str, tmp_path: Path) -> None:
-    mine, answer = tmp_path / "mine.csv", tmp_path / "rows.csv"
-    mine.write_text("label,ra,dec\nhere,77.36,5.69\nnowhere,10,10\n")
-    query = (
-        "SELECT m.label, s.name FROM TAP_UPLOAD.mine AS m JOIN sky.sources AS s "
-        "ON 1 = CONTAINS(POINT(s.ra, s.dec), CIRCLE(m.ra, m.dec, 0.1))"
-    )
-    upload = ("nupload=1", f"upload1={mine}", "ufmt1=csv", "upname1=mine")
-    stilts("tapquery", f"tapurl={live}/tap", f"adql={query}", *upload, f"sync={sync}", f"out={answer}", "ofmt=csv")
-    assert answer.read_text().splitlines() == ["label,name", "here,TXS 0506+056"]
-
-
 def test_a_cone_search_document_is_valid(live: str) -> None:
     report = stilts("votlint", f"votable={live}/scs/sky.sources?RA=77.43&DEC=5.79&SR=1", "validate=true")
     assert "ERROR" not in report
