@@ -170,6 +170,7 @@ def test_required_columns(client: TestClient) -> None:
     assert (row["ra"], row["dec"], row["naxes"]) == (80.0, 20.0, 2)
     assert list(row["naxis"]) == [100, 200]
     assert list(row["scale"]) == pytest.approx([0.01, 0.01])
+    assert row["obs_publisher_did"] == "", "who follows the links of a preview gets the image"
     assert (row["date_obs"], row["band_ref"], row["file_size"]) == (58001.0, pytest.approx(5e-7), 2000)
 
 
