@@ -19,8 +19,10 @@ SPLIT_ROWS = 1000
 """Rows in the cone from which sparing the exact test pays for the ranges it takes."""
 FINENESS = 0.08
 """Cells are divided until their radius is below this fraction of the region's."""
-MOST_CELLS = 300
+MOST_CELLS = 200
 """Cells on the rim at most: a bound for the time this takes."""
+MOST_EDGES = 2500
+"""Edges of a polygon that cells are compared with at most, for the same reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,12 @@ def _sorted_cells(position: Position, size: float, gap: int, start: tuple[int, l
     whole: list[Range] = []
     order, cells = start
     rim: Rim = [(cell, None) for cell in cells]
+    compared = 0
     while True:
         rim = _on_rim(position, rim, order, whole)
         fine = order == MAX_ORDER or RADII[order] < FINENESS * size or 1 << 2 * (MAX_ORDER - order) < gap // 16
-        if not rim or fine or len(rim) > MOST_CELLS:
+        compared += sum(4 * len(known) for _, known in rim if known is not None)
+        if not rim or fine or len(rim) > MOST_CELLS or compared > MOST_EDGES:
             return whole, [_range(cell, order) for cell, _ in rim]
         rim, order = _quarters(rim), order + 1
 

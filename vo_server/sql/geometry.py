@@ -7,16 +7,17 @@ besides, which ``sql.regions`` joins.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import cos, pi, radians, sin
+from functools import partial
+from math import asin, cos, degrees, pi, radians, sin, sqrt
 
 from vo_server.adql import resolved
 from vo_server.adql.constants import known
 from vo_server.adql.functions import PREDICATES
 from vo_server.adql.types import SHAPES
-from vo_server.sky.covers import SPLIT_ROWS, Span, cone_cover, polygon_cover
+from vo_server.sky.covers import SPLIT_ROWS, Span, cone_cover, polygon_cover, rows_in_cone
 from vo_server.sky.mocs import moc_area, moc_text
 from vo_server.sky.polygons import area, half_spaces
-from vo_server.sky.ranges import MANY, SKY, Range, merge
+from vo_server.sky.ranges import MANY, SKY, Range, cone_ranges, merge
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.literals import number, plain, quote_text
 from vo_server.sql.positions import rows_of
@@ -53,26 +54,16 @@ _MANY_RANGES = 30
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The cells of a constant region, for the positions of a table that an index knows: disjoint spans; ``cell`` is the index's SQL."""
+    """A constant region that holds many positions of a table: how to compute its spans. ``cell`` is the SQL of the table's cells."""
 
     source: resolved.Source
     cell: str
-    spans: tuple[Span, ...]
-
-    @property
-    def ranges(self) -> str:
-        """The condition that a position lies in one of a few ranges around the spans."""
-        return _in_ranges(self.cell, merge(((span.low, span.high) for span in self.spans), MANY))
-
-    @property
-    def splits(self) -> bool:
-        """Whether some spans need no exact test, since many rows lie within."""
-        return any(span.inside for span in self.spans)
+    spans: Callable[[], list[Span]]
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A condition: what is exactly true, its opposite, the ranges (SQL) that can only hold where it is true, and whence they come."""
+    """A condition: what is exactly true, its opposite, the ranges (SQL) that can only hold where it is true; if many rows do, its cover."""
 
     exact: str
     opposite: str
@@ -244,8 +235,8 @@ def _point_in_circle(point: Point, circle: Circle) -> Test:
 
 def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
     """By half-spaces, if the polygon is convex, else by a function."""
-    cover = _covered(point, lambda rows: polygon_cover(polygon.vertices, rows))
-    ranges = cover.ranges if cover else None
+    size = sqrt(area(polygon.vertices) / pi)
+    ranges, cover = _covered(point, size, partial(polygon_cover, polygon.vertices), lambda: polygon.ranges)
     normals = half_spaces(polygon.vertices) if point.cheap and len(polygon.vertices) <= _FEW_EDGES else None
     if normals is None:
         return _by_function("shape_contains_point", f"{polygon.sql}, {point.ra}, {point.dec}", ranges, cover)
@@ -258,7 +249,9 @@ def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
 def _point_in_moc(point: Point, moc: Moc) -> Test:
     cell = _cell(point)
     few = len(moc.ranges) <= _MANY_RANGES
-    cover = _covered(point, lambda rows: _moc_spans(moc, rows, few=few))
+    size = degrees(2 * asin(min(1.0, sqrt(sum(high - low + 1 for low, high in moc.ranges) / SKY[1]))))
+    spans = [Span(low, high, inside=True) for low, high in moc.ranges]
+    cover = _covered(point, size, lambda _: spans, list)[1]
     if few:
         exact = _in_ranges(cell, moc.ranges)
         return Test(exact, f"NOT ({exact})", None, cover)
@@ -267,17 +260,19 @@ def _point_in_moc(point: Point, moc: Moc) -> Test:
     return Test(exact, f"NOT ({exact})", _in_ranges(cell, merge(moc.ranges, _MANY_RANGES)) if point.cell else None, cover)
 
 
-def _moc_spans(moc: Moc, rows: int, *, few: bool) -> list[Span]:
-    """The ranges of a MOC as spans, unless they are `few` and hold few rows."""
-    held = rows * sum(high - low + 1 for low, high in moc.ranges) / SKY[1]
-    return [] if few and held < SPLIT_ROWS else [Span(low, high, inside=True) for low, high in moc.ranges]
+def _covered(
+    point: Point, size: float, spans: Callable[[int], list[Span]], ranges: Callable[[], list[Range]]
+) -> tuple[str | None, Cover | None]:
+    """The ranges (SQL) of a region as large as a cone of `size` degrees, and its cover if it holds many rows.
 
-
-def _covered(point: Point, cover: Callable[[int], list[Span]]) -> Cover | None:
-    """The spans of a region for the table of an indexed position, of whose number of rows `cover` makes them."""
+    Of the number of the table's rows `spans` makes spans; where these are many and take time, `ranges` are a rough shape.
+    """
     if point.cell is None or point.source is None:
-        return None
-    return Cover(point.source, point.cell, tuple(cover(rows_of(point.source))))
+        return None, None
+    rows = rows_of(point.source)
+    if rows_in_cone(radians(size), rows) < SPLIT_ROWS:
+        return _in_ranges(point.cell, merge(((span.low, span.high) for span in spans(rows)), MANY)), None
+    return _in_ranges(point.cell, ranges()), Cover(point.source, point.cell, partial(spans, rows))
 
 
 def _cell(point: Point) -> str:
@@ -294,10 +289,13 @@ def _cone(one: Point, other: Point, radius: float, sign: str) -> Test:
     if outside.known is None:
         return _pair(inside, outside, sign, limit)
     center = outside.known
-    cover = _covered(inside, lambda rows: cone_cover(*center, max(radius, 0.0), rows)) if radius < 180 else None
+    size = max(radius, 0.0)
+    covered = (
+        _covered(inside, size, partial(cone_cover, *center, size), partial(cone_ranges, *center, size)) if size < 180 else (None, None)
+    )
     if _COSINES <= radius <= 180 - _COSINES:
-        return _measured(_opposite_cosine(inside, center), sign, plain(-cos(radians(radius))), cover)
-    return _measured(_haversine(inside, center), sign, plain(limit), cover)
+        return _measured(_opposite_cosine(inside, center), sign, plain(-cos(radians(radius))), *covered)
+    return _measured(_haversine(inside, center), sign, plain(limit), *covered)
 
 
 def _pair(one: Point, other: Point, sign: str, limit: float) -> Test:
@@ -305,10 +303,10 @@ def _pair(one: Point, other: Point, sign: str, limit: float) -> Test:
     return _measured(f"vo.haversine({one.ra}, {one.dec}, {other.ra}, {other.dec})", sign, plain(limit))
 
 
-def _measured(measure: str, sign: str, limit: str, cover: Cover | None = None) -> Test:
+def _measured(measure: str, sign: str, limit: str, ranges: str | None = None, cover: Cover | None = None) -> Test:
     """A measure below a limit. The opposite is written so that NaN fulfils neither."""
     opposite = f"{limit} - ({measure}) {'<' if sign == '<=' else '<='} 0"
-    return Test(f"{measure} {sign} {limit}", opposite, cover.ranges if cover else None, cover)
+    return Test(f"{measure} {sign} {limit}", opposite, ranges, cover)
 
 
 def _within(distance: str, radius: str) -> Test:

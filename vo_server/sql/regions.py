@@ -5,12 +5,16 @@ Rows of spans that lie wholly inside the region need no exact test. That is righ
 in the ON of an inner join.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vo_server.adql import resolved
+from vo_server.sky.covers import Span
 from vo_server.sql.expressions import Renderer, oriented
-from vo_server.sql.geometry import Test, demanded
+from vo_server.sql.geometry import demanded
+
+MOST = 4
+"""Regions of a SELECT that are joined at most: computing their spans takes a millisecond each. Ranges do for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +32,19 @@ def regions_of(renderer: Renderer, select: resolved.Select) -> Regions:
     local = {source for table in select.tables for source in resolved.sources(table)}
     inner = [join.on for table in select.tables for join in resolved.joins(table) if join.kind == "INNER"]
     for part in (part for condition in (*inner, select.where) for part in resolved.conjuncts(condition)):
-        if not isinstance(part, resolved.Comparison) or resolved.holds_query(part):
+        if len(texts) == MOST or not isinstance(part, resolved.Comparison) or resolved.holds_query(part):
             continue
         test = demanded(renderer, *oriented(part))
-        if test is None or test.cover is None or not test.cover.splits or test.cover.source not in local:
+        cover = test.cover if test else None
+        if test is None or cover is None or cover.source not in local:
             continue
-        alias = f"s{len(texts) + 1}"
-        beside.setdefault(test.cover.source, []).append(_row_source(test, alias))
-        texts[id(part)] = _condition(test, alias)
+        alias, spans = f"s{len(texts) + 1}", cover.spans()
+        beside.setdefault(cover.source, []).append(_row_source(spans, alias))
+        texts[id(part)] = _condition(cover.cell, test.exact, spans, alias)
     return Regions(beside, texts)
 
 
-def _row_source(test: Test, alias: str) -> str:
-    spans = test.cover.spans if test.cover else ()
+def _row_source(spans: Sequence[Span], alias: str) -> str:
     columns = [",".join(str(span.low) for span in spans), ",".join(str(span.high) for span in spans)]
     arrays = [f"'{{{column}}}'::bigint[]" for column in columns]
     if all(span.inside for span in spans):
@@ -49,7 +53,6 @@ def _row_source(test: Test, alias: str) -> str:
     return f"unnest({', '.join(arrays)}, '{{{flags}}}'::boolean[]) AS {alias} (low, high, inside)"
 
 
-def _condition(test: Test, alias: str) -> str:
-    cell, spans = (test.cover.cell, test.cover.spans) if test.cover else ("", ())
+def _condition(cell: str, exact: str, spans: Sequence[Span], alias: str) -> str:
     met = f"{cell} BETWEEN {alias}.low AND {alias}.high"
-    return met if all(span.inside for span in spans) else f"{met} AND ({alias}.inside OR {test.exact})"
+    return met if all(span.inside for span in spans) else f"{met} AND ({alias}.inside OR {exact})"
