@@ -132,7 +132,7 @@ def perform(services: Services, asked: Request) -> bytes:
     head = services.head(COLUMNS, STANDARD_ID, descriptors=tuple(described))
     writer = asked.format.writer(head)
     try:
-        return b"".join((writer.head(), writer.rows(_batch(rows)), *writer.tail(Outcome(ending, len(rows)))))
+        return b"".join((writer.head(), writer.rows(batch(rows)), *writer.tail(Outcome(ending, len(rows)))))
     finally:
         writer.close()
 
@@ -214,7 +214,7 @@ QUALIFIERS = {"image": "#image", "cube": "#cube", "event": "#event-list", "spect
 ARROW_TYPES = {"long": pa.int64(), "boolean": pa.bool_()}
 
 
-def _batch(rows: Sequence[Link]) -> pa.RecordBatch:
+def batch(rows: Sequence[Link]) -> pa.RecordBatch:
     """The rows as the writers take them; texts in ASCII, since VOTable's char has no more."""
     values = list(zip(*map(astuple, rows), strict=True)) or [()] * len(COLUMNS)
     arrays = [
