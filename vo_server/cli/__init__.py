@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from vo_server.cli import config, db, listing, observations, publish, registry, retract, selftest, serve, translate, worker
+from vo_server.cli import config, db, drafting, listing, observations, publish, registry, retract, selftest, serve, translate, worker
 from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
@@ -22,6 +22,8 @@ app = typer.Typer(
 app.command("demo")(serve.demo)
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
+app.command("draft")(drafting.draft)
+app.command("check")(drafting.check)
 app.command("publish")(publish.publish)
 app.command("publish-images")(observations.publish_images)
 app.command("list")(listing.list_tables)

@@ -122,17 +122,21 @@ def read_descriptor(path: Path) -> Descriptor:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"this is not TOML: {error}.", source=path.name) from None
     except ValidationError as error:
-        faults = "; ".join(_fault(text, fault["loc"], fault["msg"]) for fault in error.errors())
+        faults = "; ".join(f"{where}{f' (line {line})' if line else ''}: {message}" for line, where, message in explain(text, error))
         raise DataError(f"{faults}.", source=path.name, hint="All keys are in schemas/resource.schema.json.") from None
 
 
-def _fault(text: str, place: tuple[int | str, ...], message: str) -> str:
-    keys = [str(key) for key in place if not str(key).endswith("Section") and key != "str"]
-    line = _line_of(text, keys)
-    return f"{'.'.join(keys)}{f' (line {line})' if line else ''}: {message[:1].lower()}{message[1:]}"
+def explain(text: str, error: ValidationError) -> list[tuple[int, str, str]]:
+    """What does not fit the model: (line, key, message) each; line 0 where it cannot be found."""
+    found = []
+    for fault in error.errors():
+        keys = [str(key) for key in fault["loc"] if not str(key).endswith("Section") and key != "str"]
+        message = fault["msg"]
+        found.append((line_of(text, keys) or 0, ".".join(keys), f"{message[:1].lower()}{message[1:]}"))
+    return found
 
 
-def _line_of(text: str, keys: list[str]) -> int | None:
+def line_of(text: str, keys: list[str]) -> int | None:
     """The line (from 1) on which the key, or else its section, stands."""
     section, found = "", None
     for number, line in enumerate(text.splitlines(), 1):

@@ -1,6 +1,8 @@
 """UCDs as files spell them → UCD1+ (UCD 1.1 §3)."""
 
+import difflib
 from functools import cache
+from importlib.resources import files
 
 from astropy.io.votable import ucd as controlled
 
@@ -30,6 +32,27 @@ def ucd(text: str) -> tuple[str | None, str | None]:
     if not controlled.check_ucd(modern, check_controlled_vocabulary=False, has_colon=True):
         return None, f"{stripped!r} is not a UCD and was left out"
     return modern, None
+
+
+@cache
+def nearest_ucd(text: str) -> str | None:
+    """The UCD that was probably meant: each word that the vocabulary does not have replaced by the one most like it."""
+    words = []
+    for word in text.strip().strip(";").split(";"):
+        near = difflib.get_close_matches(word.strip().lower(), _vocabulary(), 1, 0.6)
+        if not near:
+            return None
+        words.append(_vocabulary()[near[0]])
+    guesses = [";".join(words), *(";".join((word, *(other for other in words if other != word))) for word in words)]
+    return next((guess for guess in guesses if is_controlled(guess)), None)
+
+
+@cache
+def _vocabulary() -> dict[str, str]:
+    """The words of UCD1+, in lower case → as they are spelled (UCD List 1.5, as astropy has it)."""
+    text = files("astropy.io.votable").joinpath("data/ucd1p-words.txt").read_text(encoding="ascii")
+    words = [line.split("|")[1].strip() for line in text.splitlines() if line.count("|")]
+    return {word.lower(): word for word in words}
 
 
 def is_controlled(text: str) -> bool:

@@ -1,0 +1,125 @@
+"""Everything that is wrong with a descriptor, at once, each fault with its line; and, apart from the faults, advice."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vo_server.errors import DataError
+from vo_server.formats.readers import Source, open_table
+from vo_server.formats.readers.infer import given_position, safe_names
+from vo_server.formats.readers.ucds import is_controlled, nearest_ucd
+from vo_server.formats.readers.ucds import ucd as checked_ucd
+from vo_server.formats.readers.units import nearest_unit, vounit
+from vo_server.publish.descriptor import Descriptor, explain, line_of
+from vo_server.publish.plan import RESERVED_SCHEMAS
+
+ADVISED = {
+    "description": "people who find it in the Registry read nothing else",
+    "creators": "whom to thank and cite",
+    "subjects": "full registries ask for words of the Unified Astronomy Thesaurus",
+    "rights": "without it nobody knows what he may do with the data",
+}
+"""Keys of ``[resource]`` that a record should have → why."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """What is wrong, or could be better, and where. ``line`` counts from 1; 0: the file as a whole."""
+
+    line: int
+    where: str
+    message: str
+    is_fault: bool = True
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.where}: {self.message}" if self.where else f"{place}{self.message}"
+
+
+def check(path: Path) -> list[Finding]:
+    """All findings about a descriptor and the file it describes, in the order of their lines; no row is read that need not be."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        descriptor = Descriptor.model_validate(tomllib.loads(text))
+    except FileNotFoundError:
+        raise DataError("there is no such file.", source=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return [Finding(getattr(error, "lineno", 0), "", f"this is not TOML: {error}")]
+    except ValidationError as error:
+        return sorted(Finding(line, where, message) for line, where, message in explain(text, error))
+    return sorted(_findings(path, text, descriptor))
+
+
+def _findings(path: Path, text: str, descriptor: Descriptor) -> Iterator[Finding]:
+    def at(*keys: str) -> int:
+        return line_of(text, list(keys)) or 0
+
+    if descriptor.resource.schema_name in RESERVED_SCHEMAS:
+        yield Finding(at("resource", "schema"), "resource.schema", f"{descriptor.resource.schema_name!r} is reserved; choose another one")
+    for key, why in ADVISED.items():
+        if not getattr(descriptor.resource, key):
+            yield Finding(at("resource"), f"resource.{key}", f"missing: {why}", is_fault=False)
+    for name, section in descriptor.columns.items():
+        yield from _unit(section.unit, at("columns", name, "unit"), f"columns.{name}.unit")
+        yield from _ucd(section.ucd, at("columns", name, "ucd"), f"columns.{name}.ucd")
+    table = descriptor.table
+    try:
+        source = open_table(path.parent / table.source, table.part, tuple(table.nulls))
+    except DataError as error:
+        yield Finding(at("table", "source"), "table.source", str(error))
+        return
+    yield from _columns(source, text, descriptor)
+
+
+def _columns(source: Source, text: str, descriptor: Descriptor) -> Iterator[Finding]:
+    """What the descriptor says of columns against the file's own."""
+    known = {column.name for column in source.columns}
+    for name in descriptor.columns:
+        if name not in known:
+            others = ", ".join(column.name for column in source.columns)
+            where = f"columns.{name}"
+            yield Finding(line_of(text, ["columns", name]) or 0, where, f"there is no such column in the file; there are {others}")
+    renamed = [replaced.name or name for name, replaced in descriptor.columns.items() if name in known]
+    names = [name for name in (column.name for column in source.columns) if name not in descriptor.columns] + renamed
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Finding(line_of(text, ["columns"]) or 0, "columns", f"two columns would be called {name!r}")
+    table = descriptor.table
+    if (table.ra is None) != (table.dec is None):
+        yield Finding(line_of(text, ["table"]) or 0, "table", "ra and dec go together")
+    elif table.ra is not None and table.dec is not None and table.position:
+        columns, _ = safe_names(source.columns)
+        try:
+            given_position(columns, table.ra, table.dec, "")
+        except DataError as error:
+            yield Finding(line_of(text, ["table", "ra"]) or 0, "table.ra", str(error))
+    undescribed = [
+        column.name
+        for column in source.columns
+        if not column.description and not (column.name in descriptor.columns and descriptor.columns[column.name].description)
+    ]
+    if undescribed:
+        listed = ", ".join(undescribed[:8]) + (" …" if len(undescribed) > 8 else "")
+        yield Finding(0, "columns", f"{len(undescribed)} have no description: {listed}", is_fault=False)
+
+
+def _unit(unit: str | None, line: int, where: str) -> Iterator[Finding]:
+    if unit and vounit(unit)[1]:
+        near = nearest_unit(unit)
+        yield Finding(line, where, f"{unit!r} is no unit of VOUnits" + (f"; did you mean {near!r}?" if near else ""))
+    elif unit and (spelled := vounit(unit)[0]) != unit.strip():
+        yield Finding(line, where, f"{unit!r} will be written {spelled!r}, as VOUnits has it", is_fault=False)
+
+
+def _ucd(ucd: str | None, line: int, where: str) -> Iterator[Finding]:
+    if not ucd:
+        return
+    modern, remark = checked_ucd(ucd)
+    near = nearest_ucd(ucd)
+    hint = f"; did you mean {near!r}?" if near and near != modern else ""
+    if remark or modern is None:
+        yield Finding(line, where, f"{ucd!r} is no UCD{hint}")
+    elif not is_controlled(modern):
+        yield Finding(line, where, f"{ucd!r} is not in the UCD1+ vocabulary, or its words stand where they may not{hint}")
