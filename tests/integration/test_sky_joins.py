@@ -9,6 +9,7 @@ import pytest
 from astropy.coordinates import angular_separation
 from test_sky_matching import COUNT, crowded, fill
 
+from vo_server.errors import QueryMeaningError
 from vo_server.model.catalogue import Catalogue, Position, Schema, Table
 from vo_server.model.columns import Column
 from vo_server.sky.cells import cells_of
@@ -44,6 +45,7 @@ INNER = {
 }
 LEFT = {
     "left": "SELECT a.id, b.id FROM d.a AS a LEFT JOIN d.b AS b ON {test}",
+    "left with another test": "SELECT a.id, b.id FROM d.a AS a LEFT JOIN d.b AS b ON b.id > -5 AND {test}",
     "left of a join": "SELECT a.id, b.id FROM d.a AS a LEFT JOIN (d.b AS b JOIN d.b AS c ON b.id = c.id) ON {test} AND c.id >= 0",
     "right": "SELECT a.id, b.id FROM d.b AS b RIGHT JOIN d.a AS a ON {test}",
     "left of a subquery": "SELECT a.id, b.id FROM d.a AS a LEFT JOIN (SELECT * FROM d.b) AS b ON {test}",
@@ -109,6 +111,18 @@ def test_every_query_finds_every_pair_once(connection: psycopg.Connection, sizes
         assert sorted(row[0] for row in found if row[1] is None) == sorted(unmatched), name
 
 
+def test_a_left_join_by_a_radius_that_each_row_says(connection: psycopg.Connection) -> None:
+    expected = two_tables(connection, 0.3)
+    connection.execute("CREATE INDEX ON b (_hpx29); ANALYZE b")
+    unmatched = set(range(-1, COUNT)) - {first for first, _ in expected}
+    for name in ("left", "left of a subquery"):
+        sql = compile_adql(LEFT[name].format(test=f"DISTANCE({A}, {B}) <= a.radius"), catalogue(None, None)).sql
+        found = connection.execute(sql.encode()).fetchall()
+        assert sorted(row for row in found if row[1] is not None) == expected
+        assert sorted(row[0] for row in found if row[1] is None) == sorted(unmatched)
+        assert "b__hpx29_idx" in "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}".encode()).fetchall())
+
+
 def test_queries_inside_others_look_around_each_row(connection: psycopg.Connection) -> None:
     expected = two_tables(connection, 0.3)
     having = {first for first, _ in expected}
@@ -138,7 +152,9 @@ def test_what_is_far_apart_or_not_wanted_near_stays_a_test() -> None:
     either = f"(DISTANCE({A}, {B}) < 1 OR a.id = b.id)"
     assert "k1" not in compile_adql(INNER["join"].format(test=either), catalogue(None, None)).sql
     full = f"SELECT a.id FROM d.a AS a FULL JOIN d.b AS b ON DISTANCE({A}, {B}) < 1"
-    assert "k1" not in compile_adql(full, catalogue(None, None)).sql
+    with pytest.raises(QueryMeaningError, match="FULL JOIN needs an equality"):
+        compile_adql(full, catalogue(None, None))
+    assert "k1" not in compile_adql(f"{full} AND a.id = b.id", catalogue(None, None)).sql
 
 
 def test_a_radius_that_a_query_says_takes_no_longer_at_each_level() -> None:

@@ -5,7 +5,7 @@ them; two are the same only if they are the same object.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from vo_server.adql.functions import Function
 from vo_server.model.catalogue import Table
@@ -348,3 +348,15 @@ def holds_query(part: object) -> bool:
     if not isinstance(part, Value | Condition) or isinstance(part, Reference | Constant):
         return isinstance(part, Query)
     return any(holds_query(getattr(part, entry.name)) for entry in fields(part))  # type: ignore[arg-type]
+
+
+def references(part: object) -> Iterator[Source]:
+    """The tables whose columns a value or condition names."""
+    if isinstance(part, Reference):
+        yield part.source
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from references(item)
+    elif is_dataclass(part) and not isinstance(part, type):
+        for entry in fields(part):
+            yield from references(getattr(part, entry.name))

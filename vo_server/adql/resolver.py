@@ -323,6 +323,12 @@ class _Resolver:
             if kind != "INNER":
                 self.fail(node.at, f"{kind} JOIN needs ON or USING.", hint="Say which rows belong together.")
             kind = "CROSS"
+        if kind == "FULL" and not any(_equates(part, left, right) for part in resolved.conjuncts(on)):
+            self.fail(
+                node.at,
+                "FULL JOIN needs an equality between the tables among its conditions.",
+                hint="Take LEFT JOIN, and UNION ALL for the rows of the other table that have no partner (NOT EXISTS).",
+            )
         return resolved.JoinSource(kind, left, right, on)
 
     def join_condition(self, node: tree.Join, equalities: list[resolved.Condition], left: Scope, right: Scope) -> resolved.Condition | None:
@@ -358,6 +364,15 @@ class _Resolver:
             problem = f"no column {name}" if not found else f"several columns {name}"
             self.fail(name.at, f"{labels} has {problem} to join by.", word=str(name), hint=close)
         return scope.visible[found[0]]
+
+
+def _equates(condition: resolved.Condition, left: resolved.From, right: resolved.From) -> bool:
+    """Whether a condition equates something of one table with something of the other: PostgreSQL joins fully by nothing else."""
+    if not isinstance(condition, resolved.Comparison) or condition.sign != "=":
+        return False
+    sides = [set(resolved.references(side)) for side in (condition.left, condition.right)]
+    ones, others = set(resolved.sources(left)), set(resolved.sources(right))
+    return all(sides) and any(one <= ones and other <= others for one, other in (sides, sides[::-1]))
 
 
 def _shared(left: Scope, right: Scope, node: tree.Join) -> tuple[tree.Identifier, ...]:

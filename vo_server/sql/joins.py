@@ -7,7 +7,7 @@ in that of an outer join if the host is on the side that may be missing.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 from vo_server.adql import resolved
 from vo_server.sky.match import MatchOrders, match_orders
@@ -96,7 +96,7 @@ class _Chooser:
 
 
 def _chooser(select: resolved.Select, most: int | None) -> _Chooser:
-    named = [set(_references(part)) for part in resolved.conjuncts(select.where)]
+    named = [set(resolved.references(part)) for part in resolved.conjuncts(select.where)]
     local = frozenset(source for table in select.tables for source in resolved.sources(table))
     return _Chooser(local, frozenset(source for sources in named if len(sources) == 1 for source in sources), most)
 
@@ -128,7 +128,7 @@ def _inner(chooser: _Chooser, pair: Near) -> _Choice | None:
 def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
     """`other` may be missing: it is the host, also of the keys of `one`."""
     if pair.radius is None:
-        return None
+        return _by_radius(pair, other) if join.right is other.source else None
     if join.right is other.source and chooser.looked_up(_source(one), _source(other)):
         return _keyed(_source(other), one, other, _orders(pair, other), by_index=True)
     return _keyed(_source(other), other, one, _orders(pair, one), by_index=False)
@@ -149,14 +149,16 @@ def _correlated(chooser: _Chooser, pair: Near) -> _Choice | None:
     return _keyed(inside.source, outside, inside, _orders(pair, inside), by_index=True)
 
 
-def _by_radius(pair: Near) -> _Choice | None:
-    """A radius that the rows of one table say: their cones are looked up in the index of the other, whose rows are many."""
-    told = set(_references(pair.radii))
+def _by_radius(pair: Near, missing: Point | None = None) -> _Choice | None:
+    """A radius that the rows of one table say: their cones are looked up in the index of the other, whose rows are many, and which is the
+    host if its rows may be `missing`.
+    """
+    told = set(resolved.references(pair.radii))
     one, other = (pair.one, pair.other) if told == {pair.one.source} else (pair.other, pair.one)
-    if told != {one.source}:
+    if told != {one.source} or one is missing:
         return None
     keys = f"vo.cone_ranges({one.cell}, {pair.radius_sql}) AS {{alias}} (low, high)"
-    return _Choice(_source(one), keys, f"{other.cell} BETWEEN {{alias}}.low AND {{alias}}.high")
+    return _Choice(_source(missing or one), keys, f"{other.cell} BETWEEN {{alias}}.low AND {{alias}}.high")
 
 
 def _keyed(host: resolved.Source, small: Point, large: Point, orders: MatchOrders | None, *, by_index: bool) -> _Choice | None:
@@ -199,18 +201,6 @@ def _pairs_in(renderer: Renderer, condition: resolved.Condition | None, join: re
         pair = near(renderer, *oriented(part)) if isinstance(part, resolved.Comparison) and not resolved.holds_query(part) else None
         if pair is not None:
             yield _Found(pair, join)
-
-
-def _references(part: object) -> Iterator[resolved.Source]:
-    """The tables whose columns a value or condition names."""
-    if isinstance(part, resolved.Reference):
-        yield part.source
-    elif isinstance(part, tuple):
-        for item in part:
-            yield from _references(item)
-    elif is_dataclass(part) and not isinstance(part, type):
-        for entry in fields(part):
-            yield from _references(getattr(part, entry.name))
 
 
 def _ends(pair: Near) -> tuple[resolved.Source, resolved.Source]:
