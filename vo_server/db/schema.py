@@ -266,6 +266,8 @@ obscore = Table(
     comment="datasets; users see the view ivoa.obscore",
 )
 Index("obscore_file", obscore.c.collection, obscore.c.path)
+Index("obscore_spectra", obscore.c.obs_key, postgresql_where=text("dataproduct_type IN ('spectrum', 'sed')"))
+"""What SSAP looks at, however many images there are."""
 
 obscore_cells = Table(
     "obscore_cells",
