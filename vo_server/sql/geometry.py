@@ -357,7 +357,21 @@ def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
 
 def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, other: Point | Circle | Polygon | Rows | Region) -> Test:
     ranges = _region_cells(one, other.ranges) or _region_cells(other, one.ranges)
-    return _by_function("shape_inside" if contained else "shapes_intersect", f"{one.sql}, {other.sql}", ranges)
+    test = _by_function("shape_inside" if contained else "shapes_intersect", f"{one.sql}, {other.sql}", ranges)
+    surely = None if contained else _surely_meet(one, other) or _surely_meet(other, one)
+    return test if surely is None else Test(f"({surely} OR {test.exact})", f"NOT ({surely} OR {test.exact})", ranges)
+
+
+def _surely_meet(shape: Shape, circle: Shape) -> str | None:
+    """What proves that a footprint meets a constant circle at a tenth of the exact test's cost, where it holds: that its first vertex, or
+    its centre, lies inside.
+    """
+    if not (isinstance(shape, Region) and isinstance(circle, Circle) and circle.center.known and circle.radius is not None):
+        return None
+    if not 0 <= circle.radius <= 180:
+        return None
+    vertex = Point(f"({shape.sql})[1]", f"({shape.sql})[2]")
+    return f"{_haversine(vertex, circle.center.known)} <= {plain(sin(radians(circle.radius) / 2) ** 2)}"
 
 
 def _region_cells(shape: Shape, ranges: list[Range] | None) -> str | None:
