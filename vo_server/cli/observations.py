@@ -17,7 +17,7 @@ from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
-from vo_server.observations import images
+from vo_server.observations import eventtables, images
 from vo_server.observations.collections import Collection, PublishedCollection, Work, missing
 from vo_server.observations.descriptor import read_collection
 from vo_server.observations.reading import Watcher
@@ -65,6 +65,27 @@ def publish_images(
     asked = replace_texts(described(directory, collection, said), title, description)
     done, base_url = run(images.publish_images, asked, "images", config, data_dir, no_previews=no_previews, processes=processes)
     tell(done, "images", f"{base_url}/sia2/query?COLLECTION={quote(done.collection)}")
+
+
+def publish_events(
+    directory: Source,
+    collection: Name = None,
+    title: Title = None,
+    description: Description = None,
+    values: Values = None,
+    release_date: ReleaseDate = None,
+    no_previews: NoPreviews = False,
+    processes: Processes = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publish event lists (DL3, GADF): an ObsCore row and links to its response functions for each observation, tables of all events
+    and of the observations. The same name again replaces.
+    """
+    asked = replace_texts(described(directory, collection, flags(values, None, None, release_date)), title, description)
+    asked = eventtables.with_own_schema(asked)
+    done, base_url = run(eventtables.publish_events, asked, "events", config, data_dir, no_previews=no_previews, processes=processes)
+    tell(done, "observations", f"{base_url}/tap   SELECT TOP 10 * FROM {asked.schema_name}.events")  # noqa: S608 — for people to read
 
 
 def flags(values: Sequence[str] | None, band: str | None, time: str | None, release_date: str | None) -> dict[str, Any]:

@@ -51,11 +51,12 @@ class Collection:
     title: str | None = None
     description: str | None = None
     resource: ResourceSection | None = None
+    schema: str = DEFAULT_SCHEMA
 
     @property
     def schema_name(self) -> str:
         """The schema of its resource and tables."""
-        return (self.resource.schema_name if self.resource else None) or DEFAULT_SCHEMA
+        return (self.resource.schema_name if self.resource else None) or self.schema
 
     @property
     def resource_name(self) -> str:

@@ -72,7 +72,7 @@ def _order(fov: float) -> int:
 
 def _circles(shapes: Iterable[tuple[float, ...]], order: int) -> list[MOC]:
     return [
-        MOC.from_cone(Longitude(ra, u.deg), Latitude(dec, u.deg), Angle(max(radius, 1e-6), u.deg), order)
+        MOC.from_cone(Longitude(ra, u.deg), Latitude(dec, u.deg), radius=Angle(max(radius, 1e-6), u.deg), max_depth=order)
         for ra, dec, radius in (shape for shape in shapes if len(shape) == 3)
     ]
 

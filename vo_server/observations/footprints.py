@@ -130,3 +130,10 @@ def distances(points: Vectors, centre: Vectors) -> Vectors:
     chords: Vectors = np.linalg.norm(points - centre, axis=1)
     angles: Vectors = np.degrees(2 * np.arcsin(np.clip(chords / 2, 0, 1)))
     return angles
+
+
+def directions_of(ra: npt.ArrayLike, dec: npt.ArrayLike, frame: str = "") -> Vectors:
+    """ICRS unit vectors, shape (n, 3), of equatorial positions in degrees, of a frame as RADESYS names it (FITS 4.0 §8.3)."""
+    name = frame.strip().lower()
+    sky = SkyCoord(np.asarray(ra, np.float64), np.asarray(dec, np.float64), unit="deg", frame=name if name in ("fk4", "fk5") else "icrs")
+    return np.asarray(sky.icrs.cartesian.xyz.value.T, np.float64)

@@ -178,15 +178,20 @@ def add_rows(connection: Connection, table: Table, groups: Iterable[Sequence[dic
 def obscore_row(dataset: Dataset, collection: str, authority: str) -> dict[str, object]:
     """The values of a row of ``vo_data.obscore``."""
     values = {field.name: getattr(dataset, field.name) for field in fields(dataset) if field.name not in BESIDE}
-    part = f":{quote(dataset.part, safe='')}" if dataset.part else ""
     return values | {
         "collection": collection,
         "obs_collection": collection,
         "access_path": f"{FILES}/{quote(collection, safe='')}/{quote(dataset.path)}",
-        "obs_publisher_did": f"ivo://{authority}/~?{quote(collection, safe='')}/{quote(dataset.obs_id)}{part}",
+        "obs_publisher_did": publisher_did(dataset, collection, authority),
         "s_region": region_text(dataset.shape),
         "shape": stored_shape(dataset.shape),
     }
+
+
+def publisher_did(dataset: Dataset, collection: str, authority: str) -> str:
+    """The identifier of a dataset (IVOA Identifiers 2.0 §4.1)."""
+    part = f":{quote(dataset.part, safe='')}" if dataset.part else ""
+    return f"ivo://{authority}/~?{quote(collection, safe='')}/{quote(dataset.obs_id)}{part}"
 
 
 def stored_shape(shape: Sequence[float] | None) -> list[float] | None:

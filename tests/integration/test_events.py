@@ -1,0 +1,173 @@
+"""Event lists into datasets and tables: pointing, times, energies, response functions, indexes, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from mocpy import TimeMOC
+from sqlalchemy import Connection, select, text
+
+from vo_server.db import schema
+from vo_server.db.catalogue import load_catalogue, load_resources
+from vo_server.db.database import Database
+from vo_server.errors import DataError
+from vo_server.observations.collections import Collection, PublishedCollection, Work
+from vo_server.observations.eventtables import publish_events, with_own_schema
+
+REFERENCE = {"MJDREFI": 51910, "MJDREFF": 0.000742870370370241, "TIMESYS": "TT", "TIMEUNIT": "s"}
+START = 86400.0 * 1000
+
+
+def keep_nothing(connection: Connection, resource: str | None = None) -> None:
+    """A record renderer without records."""
+
+
+def response(name: str, kind: str, shape: str) -> fits.BinTableHDU:
+    columns = [fits.Column("THETA_LO", "1E", "deg", array=[0.0]), fits.Column("THETA_HI", "1E", "deg", array=[2.5])]
+    hdu = fits.BinTableHDU.from_columns(columns, name=name)
+    hdu.header.update({"HDUCLAS1": "RESPONSE", "HDUCLAS2": kind, "HDUCLAS3": "FULL-ENCLOSURE", "HDUCLAS4": shape})
+    return hdu
+
+
+def write_run(path: Path, obs_id: int, *, ra: float = 83.63, energy_unit: str = "TeV", energy: str = "E", responses: bool = True) -> None:
+    columns = [
+        fits.Column("EVENT_ID", "K", array=[1, 2, 3]),
+        fits.Column("TIME", "D", "s", array=[START, START + 10, START + 1000]),
+        fits.Column("RA", "E", "deg", array=[ra, ra + 0.1, ra - 0.2]),
+        fits.Column("DEC", "E", "deg", array=[22.0, 22.1, 21.9]),
+        fits.Column("ENERGY", energy, energy_unit, array=[0.5, 20.0, 1.0]),
+    ]
+    events = fits.BinTableHDU.from_columns(columns, name="EVENTS")
+    events.header.update(
+        {"HDUCLASS": "GADF", "HDUCLAS1": "EVENTS", "OBS_ID": obs_id, "OBJECT": "Crab Nebula", "TELESCOP": "EYE", "INSTRUME": "Left"}
+    )
+    events.header.update({"RA_PNT": ra, "DEC_PNT": 22.5, "LIVETIME": 1400.0, "OBS_MODE": "WOBBLE", "EV_CLASS": "std", **REFERENCE})
+    gti = fits.BinTableHDU.from_columns(
+        [fits.Column("START", "D", "s", array=[START, START + 900]), fits.Column("STOP", "D", "s", array=[START + 600, START + 1500])],
+        name="GTI",
+    )
+    gti.header.update(REFERENCE)
+    beside = [response("AEFF", "EFF_AREA", "AEFF_2D"), response("PSF", "RPSF", "PSF_TABLE")] if responses else []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList([fits.PrimaryHDU(), events, gti, *beside]).writeto(path)
+
+
+def publish(database: Database, directory: Path, name: str = "runs", previews: Path | None = None) -> PublishedCollection:
+    collection = with_own_schema(Collection(name=name, directory=directory))
+    return publish_events(database, collection, Work(records=keep_nothing, previews=previews))
+
+
+def rows(database: Database, query: str) -> list[Any]:
+    with database.engine.connect() as connection:
+        return list(connection.execute(text(query)))
+
+
+def physical(database: Database, name: str) -> str:
+    with database.engine.connect() as connection:
+        found = load_catalogue(connection).table(name)
+    assert found is not None
+    return found.physical
+
+
+def test_an_observation_is_a_dataset_with_its_responses(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "data" / "run1.fits", 101)
+    (tmp_path / "data" / "README.txt").write_text("Two runs.")
+    done = publish(database, tmp_path / "data", previews=tmp_path / "pictures")
+    assert (done.published, done.skipped) == (1, ())
+    (row,) = rows(database, "SELECT * FROM vo_data.obscore")
+    assert (row.dataproduct_type, row.dataproduct_subtype, row.obs_id, row.path, row.hdu) == (
+        "event",
+        "hea-event-bundle",
+        "101",
+        "run1.fits",
+        1,
+    )
+    assert row.obs_publisher_did == "ivo://example.vo-server/~?runs/101"
+    assert row.shape == pytest.approx([83.63, 22.5, 2.5])
+    assert row.t_min == pytest.approx(51910 + 1000, abs=1e-6)  # the reference time is midnight, 64.184 s ahead of UTC
+    assert row.t_max - row.t_min == pytest.approx(1500 / 86400, abs=1e-9)
+    assert row.t_exptime == 1400.0
+    assert row.em_min == pytest.approx(1.2398419843e-6 / 20e12)
+    assert row.em_max == pytest.approx(1.2398419843e-6 / 0.5e12)
+    (hea,) = rows(database, "SELECT * FROM ivoa.obscore_hea")
+    assert hea.obs_publisher_did == row.obs_publisher_did
+    assert (hea.ev_xel, hea.energy_min, hea.energy_max) == (3, pytest.approx(0.5e12), pytest.approx(20e12))
+    assert (hea.messenger_name, hea.messenger_pdgid, hea.obs_mode, hea.analysis_mode) == ("photon", "+22", "WOBBLE", "std")
+    assert TimeMOC.from_string(hea.t_intervals).total_duration.to_value("s") == pytest.approx(1200, abs=5)
+    with database.engine.connect() as connection:
+        links = connection.execute(select(schema.links).order_by(schema.links.c.link_id)).all()
+    assert {(link.semantics, link.local_semantics, link.path, link.hdu) for link in links} == {
+        ("#calibration", "aeff_2d", "run1.fits", 3),
+        ("#calibration", "psf_table", "run1.fits", 4),
+        ("#auxiliary", "gti", "run1.fits", 2),
+        ("#preview", None, "run1.fits.png", None),
+        ("#documentation", None, "README.txt", None),
+    }
+    assert next(link for link in links if link.hdu == 3).content_qualifier == "http://www.ivoa.net/rdf/response-type#aeff"
+
+
+def test_all_events_are_one_table_beside_one_of_observations(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "run1.fits", 101)
+    write_run(tmp_path / "run2.fits.gz", 102, ra=200.0, energy="D", responses=False)
+    index = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("OBS_ID", "K", array=[101, 102, 103]),
+            fits.Column("QUALITY", "J", array=[0, 2, 1]),
+            fits.Column("ZEN_PNT", "E", "deg", array=[20.0, np.nan, 50.0]),
+        ],
+        name="OBS_INDEX",
+    )
+    index.header.update({"HDUCLAS1": "INDEX", "HDUCLAS2": "OBS"})
+    index.writeto(tmp_path / "obs-index.fits")
+    done = publish(database, tmp_path)
+    assert (done.published, done.skipped) == (2, ())
+    assert any("1 observations of the index have no events here and were left out: 103" in note for note in done.notes)
+    events = rows(database, f'SELECT obs_id, "EVENT_ID", "ENERGY", mjd FROM {physical(database, "runs.events")} ORDER BY 1, 2')
+    assert [row[:3] for row in events[2:5]] == [("101", 3, 1.0), ("102", 1, 0.5), ("102", 2, 20.0)]
+    assert events[2].mjd - events[0].mjd == pytest.approx(1000 / 86400, abs=1e-9)
+    runs = rows(database, f"SELECT obs_id, quality, zen_pnt, event_count FROM {physical(database, 'runs.observations')} ORDER BY 1")
+    assert [tuple(row) for row in runs] == [("101", 0, 20.0, 3), ("102", 2, None, 3)]
+    with database.engine.connect() as connection:
+        catalogue, resources = load_catalogue(connection), load_resources(connection)
+    assert [resource.tables for resource in resources] == [("runs.events", "runs.observations")]
+    table = catalogue.table("runs.events")
+    assert table is not None
+    assert table.position is not None
+    assert {column.name: (column.unit, column.ucd) for column in table.columns}["ENERGY"] == ("TeV", "phys.energy")
+    keys = {(key.from_table, key.target_table) for key in catalogue.keys}
+    assert keys >= {("runs.events", "runs.observations"), ("runs.observations", "ivoa.obscore")}
+
+
+def test_publishing_again_replaces_all_of_it(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "run1.fits", 101)
+    publish(database, tmp_path)
+    before = rows(database, "SELECT body FROM vo.resources")
+    publish(database, tmp_path)
+    assert rows(database, "SELECT body FROM vo.resources") == before
+    write_run(tmp_path / "run2.fits", 102)
+    publish(database, tmp_path)
+    assert rows(database, f"SELECT count(*) FROM {physical(database, 'runs.events')}") == [(6,)]
+    assert rows(database, "SELECT obs_id FROM vo_data.obscore ORDER BY 1") == [("101",), ("102",)]
+
+
+def test_units_that_differ_are_refused_and_nothing_changes(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "run1.fits", 101)
+    publish(database, tmp_path)
+    write_run(tmp_path / "run2.fits", 102, energy_unit="MeV")
+    with pytest.raises(DataError, match=r"run2.fits: column ENERGY: it is in MeV, and in TeV"):
+        publish(database, tmp_path)
+    assert rows(database, "SELECT obs_id FROM vo_data.obscore") == [("101",)]
+    assert rows(database, f"SELECT count(*) FROM {physical(database, 'runs.events')}") == [(3,)]
+
+
+def test_files_without_events_are_named(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "run1.fits", 101)
+    fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "dark.fits")
+    (tmp_path / "broken.fits").write_bytes(b"SIMPLE  = not really")
+    done = publish(database, tmp_path)
+    assert [path for path, _ in done.skipped] == ["broken.fits", "dark.fits"]
+    assert "no list of events" in done.skipped[1][1]
+    with pytest.raises(DataError, match="No list of events"):
+        publish(database, tmp_path / "nothing" if (tmp_path / "nothing").mkdir() is None else tmp_path, "others")
