@@ -141,7 +141,7 @@ def test_publishing_again_replaces_and_keeps_what_is_the_same(database: Database
 def test_old_loads_go_when_nobody_reads_them(database: Database, file: Path) -> None:
     published(database, file)
     old = physical_tables(database)
-    published(database, file)
+    published(database, file, reload=True)
     assert sweep(database, older_than=3600) == 1  # retired in January 2026, by the test's clock
     assert not old & physical_tables(database)
     assert len(physical_tables(database)) == 1
@@ -153,7 +153,7 @@ def test_a_load_that_is_read_is_not_dropped_and_nobody_waits(database: Database,
     old = table(database).physical
     with database.engine.connect() as reader:
         reader.execute(text(f"SELECT * FROM {old}"))
-        published(database, file)
+        published(database, file, reload=True)
         assert sweep(database, older_than=0) == 0
     assert sweep(database, older_than=0) == 1
 
@@ -192,9 +192,9 @@ def test_a_failure_leaves_everything_as_it_was(database: Database, file: Path, a
         published(database, file)
     before = catalogue(database), physical_tables(database)
     with pytest.raises(BrokenError):
-        publish_file(database, file, PublishOptions(), records=failing_records)
+        publish_file(database, file, PublishOptions(reload=True), records=failing_records)
     with pytest.raises(KeyboardInterrupt):
-        publish_file(database, file, PublishOptions(), records=silent, progress=interrupted)
+        publish_file(database, file, PublishOptions(reload=True), records=silent, progress=interrupted)
     assert (catalogue(database), physical_tables(database)) == before
 
 

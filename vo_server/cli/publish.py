@@ -34,6 +34,7 @@ InPlace = Annotated[
 ]
 Index = Annotated[bool, typer.Option("--index", help="With --in-place: create the index for searches by position.")]
 Grant = Annotated[bool, typer.Option("--grant", help="With --in-place: give users' queries the right to read the table.")]
+Reload = Annotated[bool, typer.Option("--reload", help="Load the rows again, even if the file has not changed since they were loaded.")]
 AllTables = Annotated[bool, typer.Option("--all", help="Publish the file's other tables too, as <table>_<name>.")]
 
 
@@ -52,6 +53,7 @@ def publish(
     in_place: InPlace = False,
     index: Index = False,
     grant: Grant = False,
+    reload: Reload = False,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -73,6 +75,7 @@ def publish(
         description=description,
         nulls=tuple(nulls or ()),
         position=not no_position,
+        reload=reload,
     )
     with ready_database(settings) as database:
         settings = at_its_address(settings, database)
@@ -118,7 +121,8 @@ def _run(database: Database, file: Path, options: PublishOptions, records: Recor
 def _tell(published: Published, base_url: str) -> None:
     for note in published.notes:
         say(f"  {note}")
-    print(f"{published.table}: {published.rows:,} rows {'replaced what was there' if published.replaced else 'published'}")
+    done = "replaced what was there" if published.replaced else "published"
+    print(f"{published.table}: {published.rows:,} rows {done if published.loaded else 'as they were, described anew'}")
     for address in _addresses(published, base_url):
         print(f"  {address}")
 

@@ -88,6 +88,8 @@ tables = Table(
         comment="the physical table carries _hpx29 for ra_column, dec_column",
     ),
     Column("footprint", JSONB, comment="model.catalogue.Footprint as JSON"),
+    Column("origin", JSONB, comment="publish.origin: the file and what was read of it"),
+    Column("learned", JSONB, comment="publish.survey.Learned as JSON"),
     schema="vo",
     comment="published tables",
 )

@@ -74,7 +74,7 @@ def publish_events(database: Database, collection: Collection, work: Work) -> Pu
 
             store(connection, collection, datasets, readings, work, tables)
     absent = sorted(index.rows.keys() - {"", *(one.obs_id for one in datasets)})
-    notes = [f"{change.plan.full_name}: {change.survey.rows:,} rows" for change in loads]
+    notes = [f"{change.plan.full_name}: {change.learned.rows:,} rows" for change in loads]
     if absent:
         named = ", ".join(absent[:5]) + (" …" if absent[5:] else "")
         notes.append(f"{len(absent)} observations of the index have no events here and were left out: {named}")
@@ -106,7 +106,7 @@ def _loaded(held: ExitStack, database: Database, plan: Plan) -> Flip:
     load: Load = held.enter_context(begun(database, plan.table))
     identifier = fill(database, load, plan, survey, lambda *_: None)
     columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
-    return Flip(plan, load.physical, load, survey, columns, plan.position is not None)
+    return Flip(plan, load.physical, load, survey.learned(identifier), columns, plan.position is not None)
 
 
 def _plans(database: Database, collection: Collection, datasets: Sequence[Dataset], index: Index) -> list[Plan]:

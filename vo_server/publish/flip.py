@@ -1,6 +1,6 @@
 """One short transaction that makes a load the published table: catalogue, TAP_SCHEMA, resource and records change together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,9 @@ from vo_server.model.names import adql_name, adql_table_name
 from vo_server.model.resource import Coverage, Resource
 from vo_server.publish.load import Load
 from vo_server.publish.options import RecordRenderer
+from vo_server.publish.origin import LEARNED_JSON
 from vo_server.publish.plan import Plan
-from vo_server.publish.survey import Survey, compact
+from vo_server.publish.survey import Learned, compact
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,11 @@ class Flip:
     plan: Plan
     physical: str
     load: Load | None
-    survey: Survey
+    learned: Learned
     columns: tuple[Column, ...]
     indexed: bool
     kind: str = "table"
+    origin: Mapping[str, Any] | None = None
 
 
 def check_free(connection: Connection, plan: Plan, physical: str | None = None) -> bool:
@@ -69,7 +71,7 @@ def flip(connection: Connection, change: Flip, records: RecordRenderer, now: dat
     table_id = _store_table(connection, change, resource_id, row, now)
     described_anew = _store_columns(connection, table_id, change.columns)
     _store_resource(connection, change, resource_id, before, changed=described_anew, now=now)
-    if change.load is not None:
+    if change.load is not None and (row is None or row.load_id != change.load.load_id):
         _set_live(connection, change.load, row.load_id if row else None, now)
     records(connection, f"{plan.schema}/{plan.resource}")
     bump_version(connection)
@@ -102,19 +104,22 @@ def _store_table(
     connection: Connection, change: Flip, resource_id: int, row: Row[int, int | None, str | None, str | None] | None, now: datetime
 ) -> int:
     plan = change.plan
-    values = {
+    values: dict[str, Any] = {
         "resource_id": resource_id,
         "title": plan.table_title or plan.title,
         "description": plan.table_description,
         "physical": change.physical,
         "load_id": change.load.load_id if change.load else None,
         "table_type": change.kind,
-        "nrows": change.survey.rows,
-        "loaded": now,
+        "nrows": change.learned.rows,
+        "origin": change.origin,
+        "learned": LEARNED_JSON.dump_python(change.learned, mode="json"),
         "ra_column": plan.position.ra if plan.position else None,
         "dec_column": plan.position.dec if plan.position else None,
         "cell_indexed": change.indexed,
     }
+    if row is None or change.load is None or row.load_id != change.load.load_id:
+        values["loaded"] = now
     if row is not None:
         connection.execute(update(schema.tables).where(schema.tables.c.table_id == row.table_id).values(values))
         return int(row.table_id)
@@ -184,8 +189,8 @@ def _described(change: Flip, before: Resource | None, now: datetime) -> Resource
         described,
         created=before.created if before else now,
         updated=now,
-        coverage=_coverage(change.survey, known.coverage if known else Coverage(), waveband),
-        sample=change.survey.sample or base.sample,
+        coverage=_coverage(change.learned, known.coverage if known else Coverage(), waveband),
+        sample=change.learned.sample or base.sample,
     )
 
 
@@ -197,11 +202,11 @@ def _examples(plan: Plan) -> tuple[Example, ...]:
     )
 
 
-def _coverage(survey: Survey, others: Coverage, waveband: tuple[str, ...]) -> Coverage:
+def _coverage(learned: Learned, others: Coverage, waveband: tuple[str, ...]) -> Coverage:
     """Where and when the rows lie, together with what is known of the resource's other tables."""
-    mocs = [text for text in (survey.spatial, others.spatial) if text]
+    mocs = [text for text in (learned.spatial, others.spatial) if text]
     spatial = compact(MOC.from_string(mocs[0]).union(MOC.from_string(mocs[1]))) if len(mocs) > 1 else next(iter(mocs), None)
-    spans = [span for span in (survey.temporal, others.temporal) if span]
+    spans = [span for span in (learned.temporal, others.temporal) if span]
     temporal = (min(low for low, _ in spans), max(high for _, high in spans)) if spans else None
     return Coverage(spatial, temporal, others.spectral, waveband)
 

@@ -138,7 +138,9 @@ def publish_in_place(
     survey = _surveyed(database, plan, physical)
     indexed, told = _index(database, relation, plan, physical, list(served), consent)
     with database.engine.begin() as connection:
-        replaced = flip(connection, Flip(plan, physical, None, survey, columns, indexed, KINDS[relation.relkind]), records, clock())
+        replaced = flip(
+            connection, Flip(plan, physical, None, survey.learned(key), columns, indexed, KINDS[relation.relkind]), records, clock()
+        )
     return Published(
         plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, (*plan.notes, *told), replaced, plan.position is not None
     )

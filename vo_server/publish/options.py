@@ -25,7 +25,8 @@ class PublishOptions:
     """Flags of the command line; None: whatever descriptor, file or inference say, in this order.
 
     ``part`` names one of several tables in the file; ``resource`` the resource that the table joins (default: one of its own, of the
-    table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like.
+    table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like;
+    ``reload``: load the rows even if the file is the one that they came from.
     """
 
     schema: str | None = None
@@ -38,13 +39,15 @@ class PublishOptions:
     description: str | None = None
     nulls: tuple[str, ...] = ()
     position: bool = True
+    reload: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
     """What was published. ``notes`` are sentences: what was inferred and why, what did not go over as it stood.
 
-    ``positions``: it has a cone search; ``other_tables`` are the tables of the file that were not published.
+    ``loaded`` False: the rows were there already, and only what is said of them is new. ``positions``: it has a cone search;
+    ``other_tables`` are the tables of the file that were not published.
     """
 
     table: str
@@ -54,3 +57,4 @@ class Published:
     replaced: bool
     positions: bool
     other_tables: tuple[str, ...] = ()
+    loaded: bool = True

@@ -52,6 +52,7 @@ class Plan:
     times: tuple[Column, ...]
     descriptor: Descriptor | None
     notes: tuple[str, ...]
+    nulls: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -116,6 +117,7 @@ def _planned(source: Source, descriptor: Descriptor | None, said: PublishOptions
         tuple(time_columns(columns)),
         descriptor,
         (*source.notes, *notes, *renamed, *why),
+        said.nulls,
     )
 
 

@@ -1,16 +1,19 @@
 """``publish_file``: plan, load, flip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from vo_server.db.database import Database
 from vo_server.formats.readers.infer import with_id
 from vo_server.publish.flip import Flip, check_free, flip
 from vo_server.publish.load import begun, fill
 from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer
+from vo_server.publish.origin import Kept, kept, origin_of
 from vo_server.publish.plan import Plan, make_plan
-from vo_server.publish.survey import Survey
+from vo_server.publish.survey import Learned, Survey
 
 
 def utc_now() -> datetime:
@@ -35,24 +38,45 @@ def publish_file(
     report = progress or _silent
     report("Reading", 0, None)
     plan = make_plan(path, options)
+    origin = origin_of(plan)
     with database.engine.connect() as connection:
         check_free(connection, plan)
+        same = None if options.reload else kept(connection, plan, origin)
+    if same is not None:
+        return _described_anew(database, plan, same, origin, records, clock())
     survey = Survey((plan.position.ra, plan.position.dec) if plan.position else None, plan.times)
     with begun(database, plan.table) as load:
         identifier = fill(database, load, plan, survey, report)
         columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
         with database.engine.begin() as connection:
-            replaced = flip(connection, Flip(plan, load.physical, load, survey, columns, plan.position is not None), records, clock())
-    notes = (*plan.notes, *_learned(plan, survey, identifier))
-    return Published(
-        plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, notes, replaced, plan.position is not None, plan.source.other_tables
-    )
+            change = Flip(plan, load.physical, load, survey.learned(identifier), columns, plan.position is not None, origin=origin)
+            replaced = flip(connection, change, records, clock())
+    return _published(plan, change.learned, replaced=replaced)
 
 
-def _learned(plan: Plan, survey: Survey, identifier: str | None) -> list[str]:
+def _described_anew(
+    database: Database, plan: Plan, same: Kept, origin: Mapping[str, Any], records: RecordRenderer, now: datetime
+) -> Published:
+    """The table with its rows as they are, and everything that is said of it as the plan has it."""
+    identifier = same.learned.identifier
+    columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
+    change = Flip(plan, same.load.physical, same.load, same.learned, columns, plan.position is not None, origin=origin)
+    with database.engine.begin() as connection:
+        flip(connection, change, records, now)
+    return replace(_published(plan, same.learned, replaced=True), loaded=False)
+
+
+def _published(plan: Plan, learned: Learned, *, replaced: bool) -> Published:
+    notes = (*plan.notes, *_remarks(plan, learned))
+    resource, positions = f"{plan.schema}/{plan.resource}", plan.position is not None
+    return Published(plan.full_name, resource, learned.rows, notes, replaced, positions, plan.source.other_tables)
+
+
+def _remarks(plan: Plan, learned: Learned) -> list[str]:
     notes = []
-    if survey.placeless:
-        notes.append(f"{survey.placeless:,} of {survey.rows:,} rows have no valid position; no search by position finds them")
+    identifier = learned.identifier
+    if learned.placeless:
+        notes.append(f"{learned.placeless:,} of {learned.rows:,} rows have no valid position; no search by position finds them")
     if identifier is not None and plan.id_column is None:
         notes.append(f"{identifier} is taken as what identifies a row: its values are all different")
     return notes

@@ -23,6 +23,20 @@ MJD_RANGE = (10_000.0, 120_000.0)
 JD_OF_MJD = 2_400_000.5
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is known of all rows: how many, how many of them without a valid position, where (an ASCII MOC), when (MJD), the position of
+    one of them, and the column that proved to identify a row.
+    """
+
+    rows: int
+    placeless: int = 0
+    spatial: str | None = None
+    temporal: tuple[float, float] | None = None
+    sample: tuple[float, float] | None = None
+    identifier: str | None = None
+
+
 @dataclass
 class Survey:
     """Sees every batch on its way into the database; `position` are the names of ra and dec (ICRS degrees), if there are any."""
@@ -47,6 +61,10 @@ class Survey:
         self._see_cells(ra, dec, cells)
         values = pyarrow.array(cells, pyarrow.int64(), mask=cells < 0)
         return pyarrow.RecordBatch.from_arrays([*batch.columns, values], schema=batch.schema.append(pyarrow.field(CELL, pyarrow.int64())))
+
+    def learned(self, identifier: str | None = None) -> Learned:
+        """What all rows that were seen have told."""
+        return Learned(self.rows, self.placeless, self.spatial, self.temporal, self.sample, identifier)
 
     def _see_cells(self, ra: NDArray[numpy.float64], dec: NDArray[numpy.float64], cells: NDArray[numpy.int64]) -> None:
         valid = cells >= 0
