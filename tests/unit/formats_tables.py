@@ -57,6 +57,9 @@ EVERYTHING: dict[Column, list[Any]] = {
     Column("flags", "boolean", "4"): [[True, False, True, False], [True] * 4, None, [False] * 4],
     Column("matrix", "float", "2x3"): [[1.0, 2.0, 3.0, 4.0, 5.0, 6.5], [0.1] * 6, None, [2.0] * 6],
     Column("bytes", "unsignedByte", "*"): [[1, 255], [0], None, [7]],
+    Column("cover", "char", "*", xtype="moc"): ["1/0-3 4", "29/1", None, "0/0-11"],
+    Column("mjd", "double", unit="d", ucd="time.epoch", description="MJD, TT"): [51544.5, 0.25, None, -1.0],
+    Column("l", "double", unit="deg", ucd="pos.galactic.lon"): [0.5, 359.0, None, 1.0],
     Column("point", "double", "2", xtype="point"): [[10.0, 20.0], [0.5, -90.0], None, [1.0, 2.0]],
 }
 """Every type with its extremes, and a row of nulls."""

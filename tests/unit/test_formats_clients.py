@@ -110,9 +110,11 @@ def test_stilts_reads_every_cell(format_: Format, filled: tuple[str, ...], tmp_p
 @stilts
 @VOTABLES
 def test_votlint_finds_nothing(format_: Format, tmp_path: Path) -> None:
-    # votlint counts the elements of an empty TD, which VOTable 1.5 §5.2 makes the null of any type: the array of booleans stays without
+    # votlint counts the elements of an empty TD, which VOTable 1.5 §5.2 makes the null of any type: the array of booleans stays without.
+    # It does not know the xtype moc of DALI 1.2 yet.
     sample = without_smallest(everything())
-    kept = [index for index, column in enumerate(sample.columns) if format_ is not TABLEDATA or column.name != "flags"]
+    left_out = ("cover", "flags") if format_ is TABLEDATA else ("cover",)
+    kept = [index for index, column in enumerate(sample.columns) if column.name not in left_out]
     file = tmp_path / "result.vot"
     part = Sample(tuple(sample.columns[index] for index in kept), tuple(tuple(row[index] for index in kept) for row in sample.rows))
     file.write_bytes(write(format_, part, ending=Ending.OVERFLOW))

@@ -51,7 +51,7 @@ def test_a_result_is_one_resource_with_one_table(format_: Format, version: str) 
     assert root.get("version") == version
     (results,) = root
     assert results.get("type") == "results"
-    assert tags(results) == ["INFO", "INFO", "INFO", "COOSYS", "TABLE"]
+    assert tags(results) == ["INFO", "INFO", "INFO", "COOSYS", "COOSYS", "TIMESYS", "TIMESYS", "TABLE"]
     infos = [(info.get("name"), info.get("value")) for info in results.iter(f"{NS}INFO")]
     assert infos == [("QUERY_STATUS", "OK"), ("QUERY", QUERY.replace("\x02", "?")), ("empty", "")]
     assert not document.count(b"<?cut")
@@ -112,7 +112,6 @@ def test_arraysize_fits_what_the_rows_hold(column: Column, tabledata: str | None
         (Column("ra", "double", ucd="POS_EQ_RA_MAIN"), True),
         (Column("p", "double", "2", xtype="point"), True),
         (Column("e", "double", ucd="stat.error;pos.eq.ra"), False),
-        (Column("l", "double", ucd="pos.galactic.lon"), False),
         (Column("x", "double"), False),
     ],
 )
@@ -121,6 +120,49 @@ def test_positions_refer_to_the_frame(column: Column, refers: bool) -> None:
     frames = [(frame.get("ID"), frame.get("system")) for frame in root.iter(f"{NS}COOSYS")]
     assert frames == ([("icrs", "ICRS")] if refers else [])
     assert [field.get("ref") for field in root.iter(f"{NS}FIELD")] == ["icrs" if refers else None, None]
+
+
+def systems(version: str, *columns: Column) -> tuple[list[dict[str, str]], list[str | None]]:
+    root = parse(write(TABLEDATA, Sample(columns, ()), version=version))
+    found = [dict(element.attrib) for tag in ("COOSYS", "TIMESYS") for element in root.iter(f"{NS}{tag}")]
+    return found, [field.get("ref") for field in root.iter(f"{NS}FIELD")]
+
+
+@pytest.mark.parametrize(("version", "word"), [("1.4", "galactic"), ("1.5", "GALACTIC")])
+def test_galactic_positions_have_the_word_of_the_version(version: str, word: str) -> None:
+    found, refs = systems(version, Column("l", "double", ucd="pos.galactic.lon"), Column("ra", "double", ucd="pos.eq.ra"))
+    assert found == [{"ID": "galactic", "system": word}, {"ID": "icrs", "system": "ICRS"}]
+    assert refs == ["galactic", "icrs"]
+
+
+MJD = {"unit": "d", "ucd": "time.epoch"}
+TIMES = [
+    (Column("t", "char", "*", xtype="timestamp"), {"timescale": "UTC", "refposition": "UNKNOWN"}),
+    (Column("t", "char", "*", xtype="timestamp", description="Time (TT)"), {"timescale": "TT", "refposition": "UNKNOWN"}),
+    (
+        Column("mjd", "double", **MJD, description="Time of the event, UTC"),
+        {"timeorigin": "MJD-origin", "timescale": "UTC", "refposition": "UNKNOWN"},
+    ),
+    (Column("start", "double", **MJD, description="From UTC to TT"), None),
+    (Column("start", "double", **MJD, description="MJD"), {"timeorigin": "MJD-origin", "timescale": "UNKNOWN", "refposition": "UNKNOWN"}),
+    (
+        Column("t_min", "double", unit="d", ucd="time.start;obs.exposure", utype="obscore:Char.TimeAxis.Coverage.Bounds.Limits.StartTime"),
+        {"timeorigin": "MJD-origin", "timescale": "UNKNOWN", "refposition": "UNKNOWN"},
+    ),
+    (
+        Column("bjd", "double", **MJD, description="In TDB"),
+        {"timeorigin": "JD-origin", "timescale": "TDB", "refposition": "BARYCENTER"},
+    ),
+    (Column("mjd", "double", unit="s", ucd="time.epoch"), None),
+    (Column("mjd_err", "double", unit="d", ucd="stat.error;time.epoch"), None),
+]
+
+
+@pytest.mark.parametrize(("column", "wanted"), TIMES)
+def test_times_say_their_scale_and_origin(column: Column, wanted: dict[str, str] | None) -> None:
+    found, refs = systems("1.4", column, Column("n", "int"))
+    assert [{name: value for name, value in system.items() if name != "ID"} for system in found] == ([wanted] if wanted else [])
+    assert refs == [found[0]["ID"] if wanted else None, None]
 
 
 DECLARED = [

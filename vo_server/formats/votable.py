@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from lxml import etree
 
+from vo_server.formats.systems import GALACTIC, ICRS, TIME_IDS, System, system_of
 from vo_server.formats.texts import legal_xml
 from vo_server.model.columns import TEXTS, Column
 from vo_server.model.result import Ending, Info, Outcome, TableHead
@@ -19,12 +20,6 @@ from vo_server.model.service import ServiceDescriptor, ServiceParam
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 """Of all versions from 1.3 to 1.5."""
 DEFAULT_VERSION = "1.4"
-
-FRAME = "icrs"
-"""ID of the COOSYS that position columns refer to."""
-POSITION_UCD = re.compile(r"pos\.eq([.;]|$)|pos_eq_", re.IGNORECASE)
-POSITION_XTYPES = ("point", "circle", "polygon")
-"""DALI 1.1 §3.3.5–7: always ICRS degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,10 @@ NULLS = {"short": -(2**15), "int": -(2**31), "long": -(2**63)}
 
 
 def head(table: TableHead, serialization: Serialization) -> bytes:
-    """The document up to the rows: QUERY_STATUS OK, the other INFOs, COOSYS if a column needs it, TABLE with its FIELDs (DALI 1.1 §4.4)."""
+    """The document up to the rows: QUERY_STATUS OK, the other INFOs, the systems of columns, TABLE with its FIELDs (DALI 1.1 §4.4)."""
     root, results = _document(table.votable_version)
     results.extend(_info(info) for info in (Info("QUERY_STATUS", Ending.COMPLETE.value), *table.infos))
-    if any(map(_is_position, table.columns)):
-        results.append(_element("COOSYS", ID=FRAME, system="ICRS"))
+    results.extend(_element(system.tag, **system.dressed(table.votable_version)) for system in _systems(table.columns))
     results.extend(_param(param, {}) for param in table.params)
     results.append(_table(serialization, table.name, table.description))
     before, between, _ = _pieces(root)
@@ -81,8 +75,7 @@ def metadata_document(table: TableHead) -> bytes:
     """
     root, results = _document(table.votable_version)
     results.extend(_info(info) for info in (Info("QUERY_STATUS", Ending.COMPLETE.value), *table.infos))
-    if any(map(_is_position, table.columns)):
-        results.append(_element("COOSYS", ID=FRAME, system="ICRS"))
+    results.extend(_element(system.tag, **system.dressed(table.votable_version)) for system in _systems(table.columns))
     results.extend(_param(param, {}) for param in table.params)
     if table.columns:
         shown = _element("TABLE", table.description, name=table.name)
@@ -171,7 +164,7 @@ def _field(column: Column, serialization: Serialization, field_id: str | None) -
         unit=column.unit,
         ucd=column.ucd,
         utype=column.utype,
-        ref=FRAME if _is_position(column) else None,
+        ref=system.id if (system := system_of(column)) else None,
     )
     null = null_of(column) if serialization.declares_nulls else None
     if null is not None:
@@ -183,11 +176,11 @@ def _field_ids(descriptors: tuple[ServiceDescriptor, ...]) -> FieldIds:
     """IDs for the columns that services take their parameters from: the column's name wherever that is an XML name, since astropy
     calls the column by its ID (PITFALLS P-60).
     """
-    taken = {FRAME, *(descriptor.id for descriptor in descriptors)}
+    taken = {ICRS.id, GALACTIC.id, *(descriptor.id for descriptor in descriptors)}
     ids: dict[str, str] = {}
     for name in sorted(set().union(*(descriptor.columns for descriptor in descriptors))):
         ids[name] = re.sub(r"^(?![A-Za-z_])|[^\w.-]", "_", name, flags=re.ASCII)
-        while ids[name] in taken:
+        while ids[name] in taken or ids[name].startswith(TIME_IDS):
             ids[name] += "_"
         taken.add(ids[name])
     return tuple(ids.items())
@@ -232,8 +225,10 @@ def _param(param: ServiceParam, ids: Mapping[str, str]) -> etree._Element:
     return element
 
 
-def _is_position(column: Column) -> bool:
-    return column.xtype in POSITION_XTYPES or POSITION_UCD.match(column.ucd or "") is not None
+def _systems(columns: Iterable[Column]) -> tuple[System, ...]:
+    """The coordinate systems, then the time systems (VOTable 1.5 §3.2) that `columns` refer to, each once."""
+    found = dict.fromkeys(system for column in columns if (system := system_of(column)))
+    return tuple(sorted(found, key=lambda system: system.tag))
 
 
 def _info(info: Info) -> etree._Element:
