@@ -89,7 +89,7 @@ def test_every_spelling_finds_every_pair_once(connection: psycopg.Connection, ra
     for spelling, text in SPELLINGS.items():
         for shape, query in {"join": INNER["join"], "where": INNER["where"]}.items():
             adql = query.format(test=text.format(A=A, B=B, r=repr(radius)))
-            assert "k1." in compile_adql(adql, catalogue(None, None)).sql
+            assert "k1" in compile_adql(adql, catalogue(None, None)).sql
             assert sorted(rows(connection, adql, catalogue(None, None))) == expected, (spelling, shape)
 
 
@@ -100,12 +100,12 @@ def test_every_query_finds_every_pair_once(connection: psycopg.Connection, sizes
     test = SPELLINGS["contains"].format(A=A, B=B, r=0.3)
     for name, query in INNER.items():
         adql = query.format(test=test)
-        assert "k1." in compile_adql(adql, catalogue(*sizes)).sql
+        assert "k1" in compile_adql(adql, catalogue(*sizes)).sql
         found = rows(connection, adql, catalogue(*sizes))
         assert sorted(found if name != "inside" else [row[::-1] for row in found]) == expected, name
     for name, query in LEFT.items():
         adql = query.format(test=test)
-        assert "k1." in compile_adql(adql, catalogue(*sizes)).sql
+        assert "k1" in compile_adql(adql, catalogue(*sizes)).sql
         found = rows(connection, adql, catalogue(*sizes))
         assert sorted(row for row in found if row[1] is not None) == expected, name
         assert sorted(row[0] for row in found if row[1] is None) == sorted(unmatched), name
@@ -164,7 +164,7 @@ def test_a_radius_that_a_query_says_takes_no_longer_at_each_level() -> None:
         radius = f"(SELECT MIN(a{level}.radius) AS r FROM d.a AS a{level} JOIN d.b AS b{level} ON {near})"
     sql = compile_adql(f"SELECT id FROM d.a WHERE radius < {radius}", catalogue(None, None)).sql
     assert sql.count("SELECT min") == 12
-    assert sql.count("k1.") == 1
+    assert sql.count(" AS _hpx29_k1 ") == 1
 
 
 @pytest.fixture
@@ -215,5 +215,5 @@ def test_the_catalogue_says_how_many_rows_there_are() -> None:
     whole = catalogue(MANY, MANY)
     renamed = replace(whole, tables=tuple(replace(table, nrows=1000 * MANY if table.name == "b" else MANY) for table in whole.tables))
     adql = INNER["join"].format(test=f"DISTANCE({A}, {B}) < 0.0005")
-    assert 't2."_hpx29" BETWEEN k1.key' in compile_adql(adql, renamed).sql
+    assert 't2."_hpx29" BETWEEN t1._hpx29_k1' in compile_adql(adql, renamed).sql
     assert 't2."_hpx29" >>' in compile_adql(adql, whole).sql

@@ -6,10 +6,11 @@ without need fails the condition. That is right wherever every repeated row meet
 in that of an outer join if the host is on the side that may be missing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from vo_server.adql import resolved
+from vo_server.model.columns import CELL
 from vo_server.sky.match import MatchOrders, match_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import Near, near
@@ -30,6 +31,8 @@ class Joins:
     """What matches add to a SELECT: row sources beside a table, and conditions to the ON of a join, or (None) to WHERE."""
 
     beside: Mapping[resolved.Source, list[str]]
+    within: Mapping[resolved.Source, str]
+    """Keys that a table brings along as one more column, which takes half the time of a row source beside it."""
     conditions: Mapping[resolved.JoinSource | None, list[str]]
     correlated: bool = False
     """Whether a table of an outer query takes part."""
@@ -50,15 +53,18 @@ class _Choice:
     host: resolved.Source
     keys: str
     condition: str
+    own: str | None = None
+    """The array of keys, if it is made of the host's own row."""
 
 
-def joins_of(renderer: Renderer, select: resolved.Select, most: int | None) -> Joins:
-    """The matches of a SELECT of which at most `most` rows are wanted."""
+def joins_of(renderer: Renderer, select: resolved.Select, most: int | None, busy: Container[resolved.Source] = ()) -> Joins:
+    """The matches of a SELECT of which at most `most` rows are wanted. Tables that are `busy` have other row sources beside them."""
     pairs = list(_pairs(renderer, select))
     if not pairs:
         return NONE
     chooser = _chooser(select, most)
     beside: dict[resolved.Source, list[str]] = {}
+    within: dict[resolved.Source, str] = {}
     conditions: dict[resolved.JoinSource | None, list[str]] = {}
     met: set[frozenset[resolved.Source]] = set()
     for found in pairs:
@@ -68,12 +74,18 @@ def joins_of(renderer: Renderer, select: resolved.Select, most: int | None) -> J
             continue
         met.add(sources)
         alias = f"k{len(met)}"
-        beside.setdefault(choice.host, []).append(choice.keys.format(alias=alias))
-        conditions.setdefault(found.join, []).append(choice.condition.format(alias=alias))
-    return Joins(beside, conditions, any(not sources <= chooser.local for sources in met))
+        # a third table might be joined to the host first, which a query around it would not allow
+        if choice.own is not None and len(chooser.local) == 2 and isinstance(choice.host, resolved.TableSource) and choice.host not in busy:
+            within[choice.host] = f"unnest({choice.own}) AS {CELL}_{alias}"
+            key = f"{choice.host.alias}.{CELL}_{alias}"
+        else:
+            beside.setdefault(choice.host, []).append(choice.keys.format(alias=alias))
+            key = f"{alias}.key"
+        conditions.setdefault(found.join, []).append(choice.condition.format(alias=alias, key=key))
+    return Joins(beside, within, conditions, any(not sources <= chooser.local for sources in met))
 
 
-NONE = Joins({}, {})
+NONE = Joins({}, {}, {})
 """No match."""
 
 
@@ -165,9 +177,10 @@ def _keyed(host: resolved.Source, small: Point, large: Point, orders: MatchOrder
     """The keys of `small` beside `host`, met by the cells of `large`."""
     if orders is None or small.cell is None or large.cell is None:
         return None
-    key = "{alias}.key"
+    key = "{key}"
     met = key_range(large.cell, key, orders) if by_index else f"{own_key(large.cell, orders)} = {key}"
-    return _Choice(host, f"unnest({row_keys(small.cell, orders)}) AS {{alias}} (key)", met)
+    keys = row_keys(small.cell, orders)
+    return _Choice(host, f"unnest({keys}) AS {{alias}} (key)", met, keys if host is small.source else None)
 
 
 def _orders(pair: Near, large: Point) -> MatchOrders | None:

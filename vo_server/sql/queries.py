@@ -123,6 +123,7 @@ class _Spatial:
     """What the sky index adds to a SELECT: row sources beside tables, conditions of matches (see Joins), conditions in other words."""
 
     beside: Mapping[resolved.Source, Sequence[str]]
+    within: Mapping[resolved.Source, str]
     matches: Mapping[resolved.JoinSource | None, Sequence[str]]
     texts: Mapping[int, str]
 
@@ -138,17 +139,21 @@ class _Spatial:
 
 
 def _spatial(select: resolved.Select, most: int | None) -> _Spatial:
-    joins, regions = joins_of(RENDERER, select, most), regions_of(RENDERER, select)
+    regions = regions_of(RENDERER, select)
+    joins = joins_of(RENDERER, select, most, regions.beside)
     beside = {
         source: (*joins.beside.get(source, ()), *regions.beside.get(source, ()))
         for source in (*joins.beside, *(source for source in regions.beside if source not in joins.beside))
     }
-    return _Spatial(beside, joins.conditions, regions.texts)
+    return _Spatial(beside, joins.within, joins.conditions, regions.texts)
 
 
 def _table(table: resolved.From, spatial: _Spatial) -> str:
     if isinstance(table, resolved.JoinSource):
         return _join(table, spatial)
+    keys = spatial.within.get(table)
+    if keys is not None:
+        return f"(SELECT {table.alias}.*, {keys} FROM {_source(table)}) AS {table.alias}"  # noqa: S608 - made of quoted names and integers
     beside = spatial.beside.get(table)
     if beside is None:
         return _source(table)
