@@ -17,7 +17,7 @@ from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
-from vo_server.observations import eventtables, images
+from vo_server.observations import eventtables, images, skymaps
 from vo_server.observations.collections import Collection, PublishedCollection, Work, missing
 from vo_server.observations.descriptor import read_collection
 from vo_server.observations.reading import Watcher
@@ -65,6 +65,27 @@ def publish_images(
     asked = replace_texts(described(directory, collection, said), title, description)
     done, base_url = run(images.publish_images, asked, "images", config, data_dir, no_previews=no_previews, processes=processes)
     tell(done, "images", f"{base_url}/sia2/query?COLLECTION={quote(done.collection)}")
+
+
+def publish_skymaps(
+    directory: Source,
+    collection: Name = None,
+    title: Title = None,
+    description: Description = None,
+    values: Values = None,
+    time: Time = None,
+    release_date: ReleaseDate = None,
+    no_previews: NoPreviews = False,
+    processes: Processes = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publish HEALPix sky maps, of one resolution or of many, with the areas that hold 50 and 90 % of the probability in
+    ivoa.skymap_areas. The same name again replaces.
+    """
+    asked = replace_texts(described(directory, collection, flags(values, None, time, release_date)), title, description)
+    done, base_url = run(skymaps.publish_skymaps, asked, "sky maps", config, data_dir, no_previews=no_previews, processes=processes)
+    tell(done, "sky maps", f"{base_url}/tap   SELECT * FROM ivoa.skymap_areas")  # noqa: S608 — for people to read
 
 
 def publish_events(

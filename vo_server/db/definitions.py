@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from vo_server.db import queue, regtap, schema
 from vo_server.db.catalogue import bump_version, column_row
-from vo_server.model import obscore, obscore_hea, tap_schema
+from vo_server.model import obscore, obscore_hea, skymap_areas, tap_schema
 from vo_server.model import regtap as regtap_model
 from vo_server.model.catalogue import Footprint, Key, Position, Schema, Table
 from vo_server.model.names import adql_name, adql_table_name
@@ -55,12 +55,25 @@ OBSCORE_HEA = Table(
     index=2,
 )
 
+SKYMAP_AREAS = Table(
+    schema=obscore.SCHEMA,
+    name=skymap_areas.TABLE,
+    physical=f"{obscore.SCHEMA}.{skymap_areas.TABLE}",
+    columns=skymap_areas.COLUMNS,
+    kind="view",
+    title="Areas of sky maps",
+    description=skymap_areas.DESCRIPTION,
+    index=3,
+    footprint=Footprint("moc", None, "vo_data.skymap_cells", skymap_areas.KEY_COLUMN),
+)
+
 PREVIEWED = replace(OBSCORE, schema="vo_data", name="obscore_previewed", physical="vo_data.obscore_previewed")
 """The rows of ivoa.obscore, and again those that have a preview, with that as their file. No query of a user's sees it."""
 
 TABLES = (
     OBSCORE,
     OBSCORE_HEA,
+    SKYMAP_AREAS,
     *(
         Table(
             schema=tap_schema.SCHEMA,
@@ -76,7 +89,7 @@ TABLES = (
     *regtap.tables(),
 )
 
-KEYS = (*tap_schema.KEYS, obscore_hea.KEY, *regtap.keys())
+KEYS = (*tap_schema.KEYS, obscore_hea.KEY, skymap_areas.KEY, *regtap.keys())
 
 
 def are_defined(connection: Connection) -> bool:

@@ -316,7 +316,7 @@ skymap_areas = Table(
     Column("moc", Text, nullable=False, comment="in ASCII"),
     UniqueConstraint("obs_key", "probability"),
     schema="vo_data",
-    comment="credible areas of sky maps; users see the view ivoa.skymap_areas as skymaps.areas",
+    comment="credible areas of sky maps; users see the view ivoa.skymap_areas",
 )
 
 skymap_cells = Table(

@@ -100,7 +100,7 @@ def _create_skymaps() -> None:
         sa.PrimaryKeyConstraint("area_key", name="skymap_areas_pkey"),
         sa.UniqueConstraint("obs_key", "probability", name="skymap_areas_obs_key_probability_key"),
         schema="vo_data",
-        comment="credible areas of sky maps; users see the view ivoa.skymap_areas as skymaps.areas",
+        comment="credible areas of sky maps; users see the view ivoa.skymap_areas",
     )
     op.create_table(
         "skymap_cells",
