@@ -14,7 +14,7 @@ from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, r
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, sweep
+from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, rehearse, sweep
 
 Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
 SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]
@@ -35,6 +35,8 @@ InPlace = Annotated[
 Index = Annotated[bool, typer.Option("--index", help="With --in-place: create the index for searches by position.")]
 Grant = Annotated[bool, typer.Option("--grant", help="With --in-place: give users' queries the right to read the table.")]
 Reload = Annotated[bool, typer.Option("--reload", help="Load the rows again, even if the file has not changed since they were loaded.")]
+Append = Annotated[bool, typer.Option("--append", help="Add the rows to those of the table that is there, which has the same columns.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be published, and read all rows; change nothing.")]
 AllTables = Annotated[bool, typer.Option("--all", help="Publish the file's other tables too, as <table>_<name>.")]
 
 
@@ -54,6 +56,8 @@ def publish(
     index: Index = False,
     grant: Grant = False,
     reload: Reload = False,
+    append: Append = False,
+    dry_run: DryRun = False,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -64,6 +68,8 @@ def publish(
         raise UsageError("--all and --part exclude each other.")
     if (index or grant) and not in_place:
         raise UsageError("--index and --grant belong to --in-place.")
+    if append and (reload or in_place):
+        raise UsageError("--append goes neither with --reload nor with --in-place.")
     settings = settings_from(config, data_dir=data_dir)
     options = PublishOptions(
         schema=schema,
@@ -76,7 +82,12 @@ def publish(
         nulls=tuple(nulls or ()),
         position=not no_position,
         reload=reload,
+        append=append,
     )
+    if dry_run:
+        for file in files:
+            _rehearse(file, options)
+        return
     with ready_database(settings) as database:
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
@@ -86,6 +97,18 @@ def publish(
                 continue
             _publish_one(database, file, options, records, settings.base_url, all_tables=all_tables)
         sweep(database)
+
+
+def _rehearse(file: Path, options: PublishOptions) -> None:
+    """All that can be said without a database: the plan, and the first fault among the rows, if there is one."""
+    with _progress(file.name) as report:
+        rehearsal = rehearse(file, options, report)
+    for note in rehearsal.notes:
+        say(f"  {note}")
+    print(f"{rehearsal.table}: {rehearsal.rows:,} rows would be published, with these columns:")
+    for column in rehearsal.columns:
+        said = ", ".join(filter(None, (column.unit, column.ucd, column.description)))
+        print(f"  {column.name}  {column.sql_type}" + (f"  {said}" if said else ""))
 
 
 def _publish_one(

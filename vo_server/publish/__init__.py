@@ -2,7 +2,7 @@
 
 from vo_server.publish.in_place import Consent, publish_in_place
 from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer
-from vo_server.publish.publisher import publish_file
+from vo_server.publish.publisher import publish_file, rehearse
 from vo_server.publish.sweep import sweep
 
-__all__ = ["Consent", "Progress", "PublishOptions", "Published", "RecordRenderer", "publish_file", "publish_in_place", "sweep"]
+__all__ = ["Consent", "Progress", "PublishOptions", "Published", "RecordRenderer", "publish_file", "publish_in_place", "rehearse", "sweep"]

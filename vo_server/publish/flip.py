@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from mocpy import MOC
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -21,7 +20,7 @@ from vo_server.publish.load import Load
 from vo_server.publish.options import RecordRenderer
 from vo_server.publish.origin import LEARNED_JSON
 from vo_server.publish.plan import Plan
-from vo_server.publish.survey import Learned, compact
+from vo_server.publish.survey import Learned, joined, spanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +203,7 @@ def _examples(plan: Plan) -> tuple[Example, ...]:
 
 def _coverage(learned: Learned, others: Coverage, waveband: tuple[str, ...]) -> Coverage:
     """Where and when the rows lie, together with what is known of the resource's other tables."""
-    mocs = [text for text in (learned.spatial, others.spatial) if text]
-    spatial = compact(MOC.from_string(mocs[0]).union(MOC.from_string(mocs[1]))) if len(mocs) > 1 else next(iter(mocs), None)
-    spans = [span for span in (learned.temporal, others.temporal) if span]
-    temporal = (min(low for low, _ in spans), max(high for _, high in spans)) if spans else None
+    spatial, temporal = joined(learned.spatial, others.spatial), spanned(learned.temporal, others.temporal)
     return Coverage(spatial, temporal, others.spectral, waveband)
 
 

@@ -87,8 +87,9 @@ def discard(database: Database, load: Load) -> None:
         connection.execute(update(schema.loads).where(schema.loads.c.load_id == load.load_id).values(state="failed"))
 
 
-def fill(database: Database, load: Load, plan: Plan, survey: Survey, progress: Progress) -> str | None:
-    """Create, fill, index and analyse the table of `load`; returns the column that proved to identify a row.
+def fill(database: Database, load: Load, plan: Plan, survey: Survey, progress: Progress, before: Load | None = None) -> str | None:
+    """Create, fill, index and analyse the table of `load`; returns the column that proved to identify a row. `before`: a load of the same
+    columns whose rows come in too.
 
     Raises DataError naming row and column of what does not fit, UnavailableError if the database goes away.
     """
@@ -97,7 +98,7 @@ def fill(database: Database, load: Load, plan: Plan, survey: Survey, progress: P
         with database.publish_engine.begin() as connection:
             _create(connection, load.name, plan.columns, indexed=indexed)
         batches = _counted(map(survey.see, plan.batches()), plan.source.nrows, progress)
-        _copy(database, load, plan, batches, progress)
+        _copy(database, load, plan, batches, progress, before)
         progress("Indexing", survey.rows, survey.rows)
         return _finish(database, load, plan, indexed=indexed)
 
@@ -122,22 +123,28 @@ def _counted(batches: Iterator[pyarrow.RecordBatch], total: int | None, progress
         progress("Loading", done, total)
 
 
-def _copy(database: Database, load: Load, plan: Plan, batches: Iterator[pyarrow.RecordBatch], progress: Progress) -> None:
+def _copy(
+    database: Database, load: Load, plan: Plan, batches: Iterator[pyarrow.RecordBatch], progress: Progress, before: Load | None
+) -> None:
     """All rows into the table, in the order of their cells where they have positions."""
     if plan.position is None:
+        if before is not None:
+            with database.publish_engine.begin() as connection:
+                _execute(connection, f"INSERT INTO {load.physical} SELECT * FROM {before.physical}")  # noqa: S608 — quoted
         _ingest(database, load.name, batches)
         return
     held, rest = _gathered(batches, SORT_BYTES)
-    if rest is None:
+    if rest is None and before is None:
         _ingest(database, load.name, _sorted(held))
         return
     with database.publish_engine.begin() as connection:
         _create(connection, load.staging, plan.columns, indexed=True, unlogged=True)
-    _ingest(database, load.staging, chain(held, rest))
+    _ingest(database, load.staging, chain(held, rest or ()))
     progress("Sorting", plan.source.nrows or 0, plan.source.nrows)
     staging = f"{DATA_SCHEMA}.{quote_identifier(load.staging)}"
     with database.publish_engine.begin() as connection:
-        _execute(connection, f"INSERT INTO {load.physical} SELECT * FROM {staging} ORDER BY {quote_identifier(CELL)}")  # noqa: S608 — quoted
+        rows = f"SELECT * FROM {staging}" if before is None else f"SELECT * FROM {before.physical} UNION ALL SELECT * FROM {staging}"  # noqa: S608
+        _execute(connection, f"INSERT INTO {load.physical} {rows} ORDER BY {quote_identifier(CELL)}")
         _execute(connection, f"DROP TABLE {staging}")
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from vo_server.model.columns import Column
+
 
 class RecordRenderer(Protocol):
     """What publishing calls inside its transaction, so that the registry's records say what is published then."""
@@ -26,7 +28,7 @@ class PublishOptions:
 
     ``part`` names one of several tables in the file; ``resource`` the resource that the table joins (default: one of its own, of the
     table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like;
-    ``reload``: load the rows even if the file is the one that they came from.
+    ``reload``: load the rows even if the file is the one that they came from; ``append``: beside those that are there.
     """
 
     schema: str | None = None
@@ -40,6 +42,17 @@ class PublishOptions:
     nulls: tuple[str, ...] = ()
     position: bool = True
     reload: bool = False
+    append: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a file would be published as."""
+
+    table: str
+    rows: int
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from vo_server.db.database import Database
 from vo_server.formats.readers.infer import with_id
 from vo_server.publish.flip import Flip, check_free, flip
 from vo_server.publish.load import begun, fill
-from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer
-from vo_server.publish.origin import Kept, kept, origin_of
+from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer, Rehearsal
+from vo_server.publish.origin import Kept, added_to, kept, origin_of
 from vo_server.publish.plan import Plan, make_plan
-from vo_server.publish.survey import Learned, Survey
+from vo_server.publish.survey import Learned, Survey, together
 
 
 def utc_now() -> datetime:
@@ -42,16 +42,32 @@ def publish_file(
     with database.engine.connect() as connection:
         check_free(connection, plan)
         same = None if options.reload else kept(connection, plan, origin)
-    if same is not None:
+        before, plan = added_to(connection, plan) if options.append else (None, plan)
+    if same is not None and not options.append:
         return _described_anew(database, plan, same, origin, records, clock())
     survey = Survey((plan.position.ra, plan.position.dec) if plan.position else None, plan.times)
     with begun(database, plan.table) as load:
-        identifier = fill(database, load, plan, survey, report)
+        identifier = fill(database, load, plan, survey, report, before.load if before else None)
+        learned = survey.learned(identifier)
+        if before is not None:
+            learned, origin = together(before.learned, learned), {"appended": origin}  # no file alone holds the rows any more
         columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
         with database.engine.begin() as connection:
-            change = Flip(plan, load.physical, load, survey.learned(identifier), columns, plan.position is not None, origin=origin)
+            change = Flip(plan, load.physical, load, learned, columns, plan.position is not None, origin=origin)
             replaced = flip(connection, change, records, clock())
     return _published(plan, change.learned, replaced=replaced)
+
+
+def rehearse(path: Path, options: PublishOptions, progress: Progress | None = None) -> Rehearsal:
+    """Plan it and read all rows, as `publish_file` would, without a database. DataError names what is wrong with the file."""
+    report = progress or _silent
+    report("Reading", 0, None)
+    plan = make_plan(path, options)
+    survey = Survey((plan.position.ra, plan.position.dec) if plan.position else None, plan.times)
+    for batch in plan.batches():
+        survey.see(batch)
+        report("Reading", survey.rows, plan.source.nrows)
+    return Rehearsal(plan.full_name, survey.rows, plan.columns, (*plan.notes, *_remarks(plan, survey.learned())))
 
 
 def _described_anew(

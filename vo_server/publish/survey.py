@@ -37,6 +37,32 @@ class Learned:
     identifier: str | None = None
 
 
+def together(one: Learned, other: Learned) -> Learned:
+    """What is known of the rows of both; `other` has seen what identifies all of them."""
+    return Learned(
+        one.rows + other.rows,
+        one.placeless + other.placeless,
+        joined(one.spatial, other.spatial),
+        spanned(one.temporal, other.temporal),
+        one.sample or other.sample,
+        other.identifier,
+    )
+
+
+def joined(one: str | None, other: str | None) -> str | None:
+    """The union of two MOCs in ASCII, either of which may be missing."""
+    if one is None or other is None:
+        return one or other
+    return compact(MOC.from_string(one).union(MOC.from_string(other)))
+
+
+def spanned(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The shortest interval around two, either of which may be missing."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
 @dataclass
 class Survey:
     """Sees every batch on its way into the database; `position` are the names of ra and dec (ICRS degrees), if there are any."""
