@@ -26,6 +26,7 @@ from vo_server.db.catalogue import (
 from vo_server.db.definitions import read_digest
 from vo_server.db.records import Changes as RecordChanges
 from vo_server.db.records import lock_records, sync_records
+from vo_server.http.compress import Compressed
 from vo_server.http.middleware import AnyOrigin, BoundedBody, OneSpelling
 from vo_server.http.observe import Observed
 from vo_server.jobs.worker import Perform, Runner, Worker
@@ -64,6 +65,7 @@ def create_app(services: Services) -> Starlette:
         middleware=[
             Middleware(AnyOrigin),
             Middleware(OneSpelling),
+            Middleware(Compressed),
             Middleware(Observed, log_requests=services.settings.log_requests, trusted_proxies=services.settings.trusted_proxies),
             Middleware(BoundedBody, most=services.settings.body_bytes),
         ],

@@ -104,7 +104,9 @@ def test_a_job_runs_and_gives_what_sync_gives(client: TestClient, work: Callable
     assert job.findtext(f"{UWS}jobInfo/rows") == "7"
     result = job.find(f"{UWS}results/{UWS}result")
     assert (result.get("id"), result.get(HREF)) == ("result", f"{url}/results/result")
-    reply = client.get(result.get(HREF))
+    packed = client.get(result.get(HREF), headers={"Accept-Encoding": "gzip"})
+    reply = client.get(result.get(HREF), headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], packed.content) == ("gzip", reply.content)
     sync = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY})
     assert reply.headers["content-type"] == sync.headers["content-type"] == result.get("mime-type")
     assert len(reply.content) == int(result.get("size")) == int(reply.headers["content-length"])
@@ -255,6 +257,14 @@ def test_a_job_ends_with_its_time(client: TestClient, work: Callable[[], int], s
     assert site.results.job_ids() != set()
     assert destroy_due(site.jobs, site.results) == 1
     assert site.results.job_ids() == set()
+
+
+def test_job_documents_are_compressed_only_for_those_who_ask(client: TestClient) -> None:
+    url = make(client, query=f"{QUERY}{' ' * 2000}")
+    plain, packed = (client.get(url, headers={"Accept-Encoding": asked}) for asked in ("identity", "gzip"))
+    assert "content-encoding" not in plain.headers
+    assert (packed.headers["content-encoding"], packed.content) == ("gzip", plain.content)
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
 
 
 def test_words_are_plain_text(client: TestClient) -> None:

@@ -30,7 +30,8 @@ class Pieces(io.RawIOBase):
 
     def take(self) -> bytes:
         """What was written since the last call."""
-        self.sink.flush()
+        if not self.sink.closed:
+            self.sink.flush()
         taken = b"".join(self._held)
         self._held.clear()
         return taken
