@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vo_server.cli import app
-from vo_server.cli.translate import verdicts
+from vo_server.cli.translate import judge_alone, verdicts
 from vo_server.errors import QuerySyntaxError, UsageError
 from vo_server.sql import parse_adql
 
@@ -61,3 +61,19 @@ def test_one_text_is_judged() -> None:
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
     assert isinstance(CliRunner().invoke(app, ["adql", *arguments]).exception, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("SELECT CAST(a AS VARCHAR(3)) * 3 FROM t", "not a number"),
+        ("SELECT b FROM t WHERE 'x' || CAST(a AS REAL) = 'x1'", "not a text"),
+        ("SELECT a FROM t WHERE b IN (SELECT 1 + CAST(c AS CHAR) FROM u)", "not a number"),
+        ("SELECT a FROM t ORDER BY -2", "orders nothing"),
+        ("SELECT CAST(a AS REAL) * 3, CAST(a AS VARCHAR) || 'b', nofunction(q.x) FROM t ORDER BY -a", None),
+    ],
+)
+def test_what_no_tables_could_mean_is_refused_without_them(query: str, word: str | None) -> None:
+    (verdict,) = verdicts([json.dumps({"id": 1, "adql": query}).encode()], judge_alone)
+    assert verdict["ok"] is (word is None)
+    assert word is None or word in verdict["error"]

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
+from vo_server.adql.sense import check_sense
 from vo_server.cli.common import ConfigFile, DataDir, ready_database, refuse_nothing, say, settings_from
 from vo_server.db.catalogue import load_catalogue
 from vo_server.errors import UsageError, VoError
@@ -26,7 +27,7 @@ def translate(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print PostgreSQL's plan, too.")] = False,
     syntax_only: Annotated[
-        bool, typer.Option("--syntax-only", help="Judge the grammar alone, without tables and without a database.")
+        bool, typer.Option("--syntax-only", help="Judge the grammar, and what makes no sense whatever the tables are, without a database.")
     ] = False,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help='Read lines {"id": …, "adql": …}; print for each {"id": …, "ok": true or false, "error": …}.')
@@ -46,7 +47,7 @@ def translate(
             refuse_nothing(settings)
             database = stack.enter_context(ready_database(settings))
             connection = stack.enter_context(database.engine.connect())
-        judge: Judge = parse_adql if connection is None else partial(compile_adql, catalogue=load_catalogue(connection))
+        judge: Judge = judge_alone if connection is None else partial(compile_adql, catalogue=load_catalogue(connection))
         if jsonl:
             judge_lines(query or "-", judge)
         elif connection is None:
@@ -54,6 +55,11 @@ def translate(
             print("ok")
         else:
             show(connection, query or "", explain=explain)
+
+
+def judge_alone(text: str) -> None:
+    """Judge what needs no tables: the grammar, and what no tables could give a meaning."""
+    check_sense(parse_adql(text))
 
 
 def show(connection: Connection, query: str, *, explain: bool) -> None:
