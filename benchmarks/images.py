@@ -81,11 +81,14 @@ def fill(database: Database, url: str, count: int) -> None:
                     shape = square(number)
                     one = replace(sample, obs_id=str(number), path=f"{number}.fits", shape=shape, s_ra=shape[0], s_dec=shape[1], s_fov=0.3)
                     copy.write_row(list(obscore_row(one, COLLECTION, "benchmark").values()))
+            (index,) = cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'obscore_cells_span'").fetchone()
+            cursor.execute("DROP INDEX vo_data.obscore_cells_span")
             keys = [key for (key,) in cursor.execute("SELECT obs_key FROM vo_data.obscore ORDER BY obs_id::int")]
             with multiprocessing.Pool() as pool, cursor.copy("COPY vo_data.obscore_cells (obs_key, lo, hi) FROM STDIN") as copy:
                 for key, ranges in zip(keys, pool.imap(cells, range(count), 1000), strict=True):
                     for low, high in ranges:
                         copy.write_row((key, low, high))
+            cursor.execute(index)
         print(f"{count:,} footprints stored in {time.perf_counter() - begin:.0f} s", flush=True)
         connection.commit()
         build_peer(connection)
