@@ -17,7 +17,8 @@ from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
-from vo_server.observations import eventtables, images, skymaps
+from vo_server.formats.readers.infer import fold
+from vo_server.observations import eventtables, images, skymaps, spectra
 from vo_server.observations.collections import Collection, PublishedCollection, Work, missing
 from vo_server.observations.descriptor import read_collection
 from vo_server.observations.reading import Watcher
@@ -107,6 +108,31 @@ def publish_events(
     asked = eventtables.with_own_schema(asked)
     done, base_url = run(eventtables.publish_events, asked, "events", config, data_dir, no_previews=no_previews, processes=processes)
     tell(done, "observations", f"{base_url}/tap   SELECT TOP 10 * FROM {asked.schema_name}.events")  # noqa: S608 — for people to read
+
+
+def publish_spectra(
+    catalogue: Annotated[Path, typer.Argument(help="Catalogue of Fermi-LAT sources (4FGL) as FITS.", metavar="FILE", exists=True)],
+    collection: Annotated[str, typer.Option("--collection", help="Name of the collection, which becomes just these spectra.")],
+    title: Title = None,
+    description: Description = None,
+    values: Values = None,
+    release_date: ReleaseDate = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publish the spectral energy distribution of each source of a catalogue with fluxes in bands: found by SSAP and ObsTAP.
+    The files are written below the data directory. The same name again replaces.
+    """
+    found = spectra.read_lat_catalogue(catalogue)
+    directory = settings_from(config, data_dir=data_dir).data_dir.resolve() / "datasets" / fold(collection)
+    asked = Collection(name=collection, directory=directory, said=Said(flags(values, None, None, release_date)))
+    asked = replace_texts(asked, title, description)
+
+    def publish(database: Database, collection: Collection, work: Work) -> PublishedCollection:
+        return spectra.publish_spectra(database, collection, work, found)
+
+    done, base_url = run(publish, asked, "spectra", config, data_dir)
+    tell(done, "spectra", f"{base_url}/ssa?REQUEST=queryData&POS=…&SIZE=…")
 
 
 def flags(values: Sequence[str] | None, band: str | None, time: str | None, release_date: str | None) -> dict[str, Any]:
