@@ -12,6 +12,7 @@ from typer.main import get_command
 from vo_server.cli import app
 from vo_server.formats import FORMATS
 from vo_server.observations.descriptor import collection_schema
+from vo_server.publish.descriptor import descriptor_schema
 from vo_server.settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -177,6 +178,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/commands.md": commands_page,
     "schemas/settings.schema.json": settings_schema,
+    "schemas/resource.schema.json": descriptor_schema,
     "deploy/vo.toml": production_settings,
     "schemas/collection.schema.json": collection_schema,
 }

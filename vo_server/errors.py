@@ -10,6 +10,7 @@ A message says what was wrong, where, and what to do; it is written for the pers
     │   └── DataError         a file to publish is wrong, at a row and column
     ├── NotFoundError         no such table, job, dataset, record
     ├── ForbiddenError        it exists, and this caller may not have it
+    ├── EmbargoError          not to be published yet
     ├── TooLargeError         more than the declared limits allow
     ├── TimeLimitError        the query ran longer than allowed
     ├── UnavailableError      not now: overload, database down; try again
@@ -103,6 +104,10 @@ class NotFoundError(VoError):
 
 class ForbiddenError(VoError):
     """It exists, and this caller may not have it."""
+
+
+class EmbargoError(VoError):
+    """Not to be published before a day that has not come yet."""
 
 
 class TooLargeError(VoError):

@@ -106,7 +106,7 @@ def test_descriptor_over_file_and_flags_over_descriptor(tmp_path: Path) -> None:
         ('[table]\nsource = "d.csv"\nnam = "x"\n', r"table\.nam \(line 3\)"),
         ('[table]\nsource = "d.csv"\n[columns.n]\nunti = "x"\n', r"columns\.n\.unti \(line 4\)"),
         ('[resource]\ndoi = "none"\n[table]\nsource = "d.csv"\n', r"resource\.doi \(line 2\)"),
-        ("[resource]\n", r"table: field required"),
+        ("[resource]\n", r"one \[table\], or several"),
         ("not toml", "not TOML"),
         ('[table]\nsource = "d.csv"\n[columns.zzz]\nunit = "deg"\n', r"\[columns\.zzz\].*name, x, y, n"),
         ('[table]\nsource = "no.csv"\n', "no such file"),

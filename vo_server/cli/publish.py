@@ -12,9 +12,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
-from vo_server.errors import DataError, UsageError
+from vo_server.errors import DataError, EmbargoError, UsageError
 from vo_server.formats.readers.infer import fold
 from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, rehearse, sweep
+from vo_server.publish.descriptor import entries, read_descriptor
 
 Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
 SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]
@@ -85,18 +86,29 @@ def publish(
         append=append,
     )
     if dry_run:
-        for file in files:
-            _rehearse(file, options)
+        for file, mine in _each(files, options):
+            _rehearse(file, mine)
         return
     with ready_database(settings) as database:
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
-        for file in files:
-            if in_place:
-                _tell(publish_in_place(database, str(file), options, Consent(index, grant), records=records), settings.base_url)
-                continue
-            _publish_one(database, file, options, records, settings.base_url, all_tables=all_tables)
+        for file, mine in _each(files, options):
+            try:
+                if in_place:
+                    _tell(publish_in_place(database, str(file), mine, Consent(index, grant), records=records), settings.base_url)
+                else:
+                    _publish_one(database, file, mine, records, settings.base_url, all_tables=all_tables)
+            except EmbargoError as error:
+                say(f"  {error.message} It was not published.")
         sweep(database)
+
+
+def _each(files: list[Path], options: PublishOptions) -> Iterator[tuple[Path, PublishOptions]]:
+    """The tables to publish: each of a descriptor's, and the first of a data file."""
+    for file in files:
+        described = entries(read_descriptor(file)) if file.suffix.lower() == ".toml" else (None,)
+        for entry in range(len(described)):
+            yield file, replace(options, entry=entry)
 
 
 def _rehearse(file: Path, options: PublishOptions) -> None:

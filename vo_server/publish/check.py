@@ -13,7 +13,7 @@ from vo_server.formats.readers.infer import given_position, safe_names
 from vo_server.formats.readers.ucds import is_controlled, nearest_ucd
 from vo_server.formats.readers.ucds import ucd as checked_ucd
 from vo_server.formats.readers.units import nearest_unit, vounit
-from vo_server.publish.descriptor import Descriptor, explain, line_of
+from vo_server.publish.descriptor import Descriptor, Entry, TableSection, entries, explain, line_of
 from vo_server.publish.plan import RESERVED_SCHEMAS
 
 ADVISED = {
@@ -54,55 +54,78 @@ def check(path: Path) -> list[Finding]:
 
 
 def _findings(path: Path, text: str, descriptor: Descriptor) -> Iterator[Finding]:
-    def at(*keys: str) -> int:
-        return line_of(text, list(keys)) or 0
-
+    place = line_of(text, ["resource"]) or 0
     if descriptor.resource.schema_name in RESERVED_SCHEMAS:
-        yield Finding(at("resource", "schema"), "resource.schema", f"{descriptor.resource.schema_name!r} is reserved; choose another one")
+        line = line_of(text, ["resource", "schema"]) or 0
+        yield Finding(line, "resource.schema", f"{descriptor.resource.schema_name!r} is reserved; choose another one")
     for key, why in ADVISED.items():
         if not getattr(descriptor.resource, key):
-            yield Finding(at("resource"), f"resource.{key}", f"missing: {why}", is_fault=False)
-    for name, section in descriptor.columns.items():
-        yield from _unit(section.unit, at("columns", name, "unit"), f"columns.{name}.unit")
-        yield from _ucd(section.ucd, at("columns", name, "ucd"), f"columns.{name}.ucd")
-    table = descriptor.table
+            yield Finding(place, f"resource.{key}", f"missing: {why}", is_fault=False)
+    for number, entry in enumerate(entries(descriptor)):
+        where = () if descriptor.table is not None else ("tables", str(number))
+        yield from _table(path, entry, Places(text, where))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the keys of one table stand: `prefix` is empty for ``[table]``, else ``tables`` and the number."""
+
+    text: str
+    prefix: tuple[str, ...]
+
+    def at(self, *keys: str) -> tuple[int, str]:
+        """The line and the spelling of a key."""
+        path = [*self.prefix, *keys] if self.prefix else [*(() if keys[0] in ("columns", "keys") else ("table",)), *keys]
+        return line_of(self.text, path) or 0, ".".join(path)
+
+
+def _table(path: Path, entry: Entry, places: Places) -> Iterator[Finding]:
+    for name, section in entry.columns.items():
+        yield from _unit(section.unit, *places.at("columns", name, "unit"))
+        yield from _ucd(section.ucd, *places.at("columns", name, "ucd"))
     try:
-        source = open_table(path.parent / table.source, table.part, tuple(table.nulls))
+        source = open_table(path.parent / entry.table.source, entry.table.part, tuple(entry.table.nulls))
     except DataError as error:
-        yield Finding(at("table", "source"), "table.source", str(error))
+        yield Finding(*places.at("source"), str(error))
         return
-    yield from _columns(source, text, descriptor)
+    yield from _columns(source, entry, places)
 
 
-def _columns(source: Source, text: str, descriptor: Descriptor) -> Iterator[Finding]:
+def _columns(source: Source, entry: Entry, places: Places) -> Iterator[Finding]:
     """What the descriptor says of columns against the file's own."""
     known = {column.name for column in source.columns}
-    for name in descriptor.columns:
+    for name in entry.columns:
         if name not in known:
             others = ", ".join(column.name for column in source.columns)
-            where = f"columns.{name}"
-            yield Finding(line_of(text, ["columns", name]) or 0, where, f"there is no such column in the file; there are {others}")
-    renamed = [replaced.name or name for name, replaced in descriptor.columns.items() if name in known]
-    names = [name for name in (column.name for column in source.columns) if name not in descriptor.columns] + renamed
+            yield Finding(*places.at("columns", name), f"there is no such column in the file; there are {others}")
+    renamed = [replaced.name or name for name, replaced in entry.columns.items() if name in known]
+    names = [name for name in (column.name for column in source.columns) if name not in entry.columns] + renamed
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield Finding(line_of(text, ["columns"]) or 0, "columns", f"two columns would be called {name!r}")
-    table = descriptor.table
+        yield Finding(*places.at("columns"), f"two columns would be called {name!r}")
+    for number, key in enumerate(entry.keys):
+        for name in key.columns:
+            if name not in names:
+                yield Finding(*places.at("keys", str(number), "columns"), f"a key names {name!r}, which is no column of the table")
+    yield from _position(source, entry.table, places)
+    undescribed = [
+        column.name
+        for column in source.columns
+        if not column.description and not (column.name in entry.columns and entry.columns[column.name].description)
+    ]
+    if undescribed:
+        listed = ", ".join(undescribed[:8]) + (" …" if len(undescribed) > 8 else "")
+        yield Finding(*places.at("columns"), f"{len(undescribed)} have no description: {listed}", is_fault=False)
+
+
+def _position(source: Source, table: TableSection, places: Places) -> Iterator[Finding]:
     if (table.ra is None) != (table.dec is None):
-        yield Finding(line_of(text, ["table"]) or 0, "table", "ra and dec go together")
+        yield Finding(*places.at("ra" if table.ra else "dec"), "ra and dec go together")
     elif table.ra is not None and table.dec is not None and table.position:
         columns, _ = safe_names(source.columns)
         try:
             given_position(columns, table.ra, table.dec, "")
         except DataError as error:
-            yield Finding(line_of(text, ["table", "ra"]) or 0, "table.ra", str(error))
-    undescribed = [
-        column.name
-        for column in source.columns
-        if not column.description and not (column.name in descriptor.columns and descriptor.columns[column.name].description)
-    ]
-    if undescribed:
-        listed = ", ".join(undescribed[:8]) + (" …" if len(undescribed) > 8 else "")
-        yield Finding(0, "columns", f"{len(undescribed)} have no description: {listed}", is_fault=False)
+            yield Finding(*places.at("ra"), str(error))
 
 
 def _unit(unit: str | None, line: int, where: str) -> Iterator[Finding]:

@@ -3,10 +3,14 @@
 import json
 import re
 import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vo_server.adql import parse
 from vo_server.errors import DataError, QuerySyntaxError
@@ -83,6 +87,7 @@ class TableSection(_Section):
     dec: str | None = Field(None, description="Column of declinations, ICRS degrees.")
     position: bool = Field(True, description="False: it has no positions, whatever it looks like.")
     nulls: Texts = Field(default_factory=list, description="Spellings of missing values in CSV and TSV, besides the empty one.")
+    embargo: date | None = Field(None, description="It is not published before this day (UTC).")
 
 
 class ColumnSection(_Section):
@@ -93,6 +98,33 @@ class ColumnSection(_Section):
     ucd: str | None = None
     utype: str | None = None
     description: str | None = None
+
+
+class KeySection(_Section):
+    """A foreign key: rows of this table belong to rows of another published one."""
+
+    columns: Texts = Field(description="Columns of this table.", min_length=1)
+    target: str = Field(description="The other table, as schema.table.", pattern=r"^\w+\.\w+$")
+    target_columns: Texts = Field(default_factory=list, description="Columns of the other table; default: of the same names.")
+    description: str | None = None
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if self.target_columns and len(self.target_columns) != len(self.columns):
+            raise ValueError("columns and target_columns are not equally many")
+        return self
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """(column, target column) each."""
+        return tuple(zip(self.columns, self.target_columns or self.columns, strict=True))
+
+
+class OneOfTables(TableSection):
+    """One of several tables of a resource, each with columns and keys of its own."""
+
+    columns: dict[str, ColumnSection] = Field(default_factory=dict, description="By the column's name in the file.")
+    keys: list[KeySection] = Field(default_factory=list, description="Foreign keys.")
 
 
 class ExampleSection(_Section):
@@ -107,9 +139,47 @@ class Descriptor(_Section):
     """A descriptor file."""
 
     resource: ResourceSection = Field(default_factory=lambda: ResourceSection.model_validate({}))
-    table: TableSection
+    table: TableSection | None = Field(None, description="Its only table; several stand in [[tables]].")
+    tables: list[OneOfTables] = Field(default_factory=list, description="Its tables, if there are several: published one after the other.")
+    keys: list[KeySection] = Field(default_factory=list, description="Foreign keys of [table].")
     columns: dict[str, ColumnSection] = Field(default_factory=dict, description="By the column's name in the file.")
     examples: list[ExampleSection] = Field(default_factory=list, description="Queries to begin with, shown at /tap/examples.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.table is None) == (not self.tables):
+            raise ValueError("there must be one [table], or several [[tables]]")
+        if self.tables and (self.columns or self.keys):
+            raise ValueError("with [[tables]] columns and keys stand in each of them: [tables.columns.x], [[tables.keys]]")
+        if self.tables and self.resource.name is None:
+            raise ValueError("with [[tables]] the resource needs a name")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a descriptor says of one of its tables. ``examples`` stand with the first."""
+
+    resource: ResourceSection
+    table: TableSection
+    columns: Mapping[str, ColumnSection]
+    keys: Sequence[KeySection]
+    examples: Sequence[ExampleSection]
+
+
+def entries(descriptor: Descriptor) -> tuple[Entry, ...]:
+    """The tables of a descriptor, one or several, in their order. Those of one file have their resource's name from the first."""
+    if descriptor.table is not None:
+        return (Entry(descriptor.resource, descriptor.table, descriptor.columns, descriptor.keys, descriptor.examples),)
+    return tuple(
+        Entry(descriptor.resource, one, one.columns, one.keys, () if place else descriptor.examples)
+        for place, one in enumerate(descriptor.tables)
+    )
+
+
+def read_entry(path: Path, place: int = 0) -> Entry:
+    """What the descriptor in a TOML file says of the table at `place` (from 0). DataError as `read_descriptor`."""
+    return entries(read_descriptor(path))[place]
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -136,19 +206,44 @@ def explain(text: str, error: ValidationError) -> list[tuple[int, str, str]]:
     return found
 
 
-def line_of(text: str, keys: list[str]) -> int | None:
-    """The line (from 1) on which the key, or else its section, stands."""
-    section, found = "", None
+def line_of(text: str, keys: Sequence[str]) -> int | None:
+    """The line (from 1) on which a key, or else its section, stands. `keys` is its path; elements of arrays are numbers."""
+    wanted, found = list(keys), None
+    section: list[str] = []
+    counts: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
-        head = re.match(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?$", line)
-        if head:
-            section = head[1].replace('"', "")
-            found = number if section == ".".join(keys[: len(section.split("."))]) else found
-        path = section.split(".") if section else []
-        rest = [key for key in keys[len(path) :] if not key.isdigit()]
-        if keys[: len(path)] == path and rest and re.match(rf'\s*"?{re.escape(rest[0])}"?\s*[=.]', line):
-            return number
+        if head := HEADER.match(line):
+            section = _path(head[2], counts, is_element=head[1] == "[[")
+            if section and section == wanted[: len(section)]:
+                found = number
+        elif key := KEY.match(line):
+            path = [*section, *_split(key[1])]
+            if path == wanted[: len(path)]:
+                return number
     return found
+
+
+HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
+KEY = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:\"[^\"]*\"|'[^']*'|[\w-]+))*)\s*=")
+PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
+
+
+def _split(dotted: str) -> list[str]:
+    """The parts of a dotted key of TOML."""
+    return [quoted or literal or bare for quoted, literal, bare in PART.findall(dotted)]
+
+
+def _path(dotted: str, counts: Counter[str], *, is_element: bool) -> list[str]:
+    """The path of a section: below an array of tables it belongs to the last of its elements so far."""
+    parts, path = _split(dotted), []
+    for place, part in enumerate(parts, 1):
+        path.append(part)
+        name = ".".join(parts[:place])
+        if is_element and place == len(parts):
+            counts[name] += 1
+        if counts[name]:
+            path.append(str(counts[name] - 1))
+    return path
 
 
 def descriptor_schema() -> str:

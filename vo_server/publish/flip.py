@@ -16,6 +16,7 @@ from vo_server.model.columns import Column
 from vo_server.model.example import Example
 from vo_server.model.names import adql_name, adql_table_name
 from vo_server.model.resource import Coverage, Resource
+from vo_server.publish.descriptor import KeySection
 from vo_server.publish.load import Load
 from vo_server.publish.options import RecordRenderer
 from vo_server.publish.origin import LEARNED_JSON
@@ -69,6 +70,8 @@ def flip(connection: Connection, change: Flip, records: RecordRenderer, now: dat
     resource_id, before = _resource_row(connection, plan, now)
     table_id = _store_table(connection, change, resource_id, row, now)
     described_anew = _store_columns(connection, table_id, change.columns)
+    if plan.descriptor is not None:
+        _store_keys(connection, table_id, plan)
     _store_resource(connection, change, resource_id, before, changed=described_anew, now=now)
     if change.load is not None and (row is None or row.load_id != change.load.load_id):
         _set_live(connection, change.load, row.load_id if row else None, now)
@@ -141,6 +144,41 @@ def _store_columns(connection: Connection, table_id: int, columns: Sequence[Colu
     return True
 
 
+def _store_keys(connection: Connection, table_id: int, plan: Plan) -> None:
+    """Replace the foreign keys of the plan's table (TAP 1.1 §4.4); DataError if one names what there is not."""
+    connection.execute(delete(schema.keys).where(schema.keys.c.from_table == table_id))
+    for number, key in enumerate(plan.descriptor.keys if plan.descriptor else (), 1):
+        target_id = _target(connection, plan, key)
+        key_id = f"{plan.full_name}.{number}"
+        row = {"key_id": key_id, "from_table": table_id, "target_table": target_id, "description": key.description}
+        connection.execute(insert(schema.keys).values(row))
+        pairs = [
+            {"key_id": key_id, "key_index": place, "from_column": own, "target_column": other}
+            for place, (own, other) in enumerate(key.pairs, 1)
+        ]
+        connection.execute(insert(schema.key_columns), pairs)
+
+
+def _target(connection: Connection, plan: Plan, key: KeySection) -> int:
+    """The id of the table that a foreign key leads to."""
+    tables, source = schema.tables.c, plan.source.path.name
+    schema_name, _, table = key.target.lower().partition(".")
+    wanted = (func.lower(tables.schema_name) == schema_name, func.lower(tables.table_name) == table)
+    found = connection.execute(select(tables.table_id).where(*wanted)).scalar()
+    if found is None:
+        raise DataError(f"a key leads to {key.target}, and there is no such table.", source=source, hint="Publish that table first.")
+    there = connection.execute(select(schema.columns.c.column_name).where(schema.columns.c.table_id == found)).scalars().all()
+    for names, known, where in (
+        ([own for own, _ in key.pairs], [column.name for column in plan.columns], plan.full_name),
+        ([other for _, other in key.pairs], list(there), key.target),
+    ):
+        if missing := [name for name in names if name not in known]:
+            raise DataError(
+                f"a key names {missing[0]}, which is no column of {where}.", source=source, hint=f"There are: {', '.join(known)}."
+            )
+    return int(found)
+
+
 def _store_resource(
     connection: Connection, change: Flip, resource_id: int, before: Resource | None, *, changed: bool, now: datetime
 ) -> None:
@@ -154,7 +192,7 @@ def _store_resource(
         after = before
     values: dict[str, Any] = {"body": RESOURCE_JSON.dump_python(after, mode="json"), "retracted": False}
     if plan.descriptor is not None:
-        values["descriptor"] = plan.descriptor.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        values["descriptor"] = plan.descriptor.resource.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     connection.execute(update(schema.resources).where(schema.resources.c.resource_id == resource_id).values(values))
 
 
@@ -181,7 +219,7 @@ def _described(change: Flip, before: Resource | None, now: datetime) -> Resource
         instruments=tuple(said.instrument),
         content_level=tuple(said.content_level),
         type=tuple(said.type),
-        examples=_examples(plan),
+        examples=_examples(plan) or (base.examples if shared else ()),
     )  # fmt: skip
     waveband = tuple(said.waveband) if said else base.coverage.waveband
     return replace(

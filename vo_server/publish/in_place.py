@@ -20,7 +20,7 @@ from vo_server.errors import DataError
 from vo_server.formats.readers import Source
 from vo_server.formats.readers.infer import with_id
 from vo_server.model.columns import Column
-from vo_server.publish.descriptor import read_descriptor
+from vo_server.publish.descriptor import read_entry
 from vo_server.publish.flip import Flip, check_free, flip
 from vo_server.publish.options import Published, PublishOptions, RecordRenderer
 from vo_server.publish.plan import RESERVED_SCHEMAS, Plan, plan_of
@@ -109,7 +109,7 @@ def publish_in_place(
 
     Statements that were not run for lack of consent are in the notes. DataError where users' queries could not read it.
     """
-    descriptor = read_descriptor(Path(name)) if name.lower().endswith(".toml") else None
+    descriptor = read_entry(Path(name), options.entry) if name.lower().endswith(".toml") else None
     target = descriptor.table.source if descriptor else name
     with database.publish_engine.connect() as connection:
         relation = _relation(connection, target)

@@ -28,7 +28,8 @@ class PublishOptions:
 
     ``part`` names one of several tables in the file; ``resource`` the resource that the table joins (default: one of its own, of the
     table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like;
-    ``reload``: load the rows even if the file is the one that they came from; ``append``: beside those that are there.
+    ``reload``: load the rows even if the file is the one that they came from; ``append``: beside those that are there;
+    ``entry``: which of a descriptor's tables, counted from 0.
     """
 
     schema: str | None = None
@@ -43,6 +44,7 @@ class PublishOptions:
     position: bool = True
     reload: bool = False
     append: bool = False
+    entry: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from vo_server.formats.readers.infer import (
 )
 from vo_server.formats.readers.source import annotated
 from vo_server.model.columns import Column
-from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Descriptor, read_descriptor
+from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Entry, read_entry
 from vo_server.publish.options import PublishOptions
 
 DEFAULT_SCHEMA = "data"
@@ -50,7 +50,7 @@ class Plan:
     id_column: str | None
     id_candidates: tuple[str, ...]
     times: tuple[Column, ...]
-    descriptor: Descriptor | None
+    descriptor: Entry | None
     notes: tuple[str, ...]
     nulls: tuple[str, ...] = ()
 
@@ -69,19 +69,19 @@ class Plan:
 def make_plan(path: Path, options: PublishOptions) -> Plan:
     """The plan for a data file or a descriptor. DataError says what does not fit."""
     refuse_stream(path)
-    descriptor = read_descriptor(path) if path.suffix.lower() == ".toml" else None
+    descriptor = read_entry(path, options.entry) if path.suffix.lower() == ".toml" else None
     data = path if descriptor is None else path.parent / descriptor.table.source
     said = _merged(options, descriptor)
     source = open_table(data, said.part, said.nulls)
     return _planned(source, descriptor, said, DEFAULT_SCHEMA, fold(_stem(data)), _stem(data))
 
 
-def plan_of(source: Source, descriptor: Descriptor | None, options: PublishOptions, *, schema: str | None, table: str) -> Plan:
+def plan_of(source: Source, descriptor: Entry | None, options: PublishOptions, *, schema: str | None, table: str) -> Plan:
     """The plan for a source that is no file; `schema` and `table` are its names unless options or descriptor give others."""
     return _planned(source, descriptor, _merged(options, descriptor), schema or DEFAULT_SCHEMA, fold(table), table)
 
 
-def _planned(source: Source, descriptor: Descriptor | None, said: PublishOptions, schema: str, table: str, stem: str) -> Plan:
+def _planned(source: Source, descriptor: Entry | None, said: PublishOptions, schema: str, table: str, stem: str) -> Plan:
     path = source.path
     schema = checked_name(said.schema or schema, "schema")
     if schema in RESERVED_SCHEMAS or schema.startswith("pg_"):
@@ -139,7 +139,7 @@ def _stem(path: Path) -> str:
     return name
 
 
-def _merged(options: PublishOptions, descriptor: Descriptor | None) -> PublishOptions:
+def _merged(options: PublishOptions, descriptor: Entry | None) -> PublishOptions:
     """The flags, and the descriptor where they are silent."""
     if descriptor is None:
         return options
@@ -158,7 +158,7 @@ def _merged(options: PublishOptions, descriptor: Descriptor | None) -> PublishOp
     return replace(options, **silent, nulls=options.nulls or tuple(table.nulls), position=options.position and table.position)
 
 
-def _described(columns: list[Column], descriptor: Descriptor | None, source: str) -> tuple[list[Column], list[str]]:
+def _described(columns: list[Column], descriptor: Entry | None, source: str) -> tuple[list[Column], list[str]]:
     """The columns with what the descriptor says of them; DataError names a column that does not exist."""
     if descriptor is None:
         return columns, []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vo_server.db.database import Database
+from vo_server.errors import EmbargoError
 from vo_server.formats.readers.infer import with_id
 from vo_server.publish.flip import Flip, check_free, flip
 from vo_server.publish.load import begun, fill
@@ -38,6 +39,7 @@ def publish_file(
     report = progress or _silent
     report("Reading", 0, None)
     plan = make_plan(path, options)
+    refuse_embargoed(plan, clock())
     origin = origin_of(plan)
     with database.engine.connect() as connection:
         check_free(connection, plan)
@@ -56,6 +58,13 @@ def publish_file(
             change = Flip(plan, load.physical, load, learned, columns, plan.position is not None, origin=origin)
             replaced = flip(connection, change, records, clock())
     return _published(plan, change.learned, replaced=replaced)
+
+
+def refuse_embargoed(plan: Plan, now: datetime) -> None:
+    """EmbargoError if the descriptor says that the table is not to be published yet: then not even a load may exist."""
+    until = plan.descriptor.table.embargo if plan.descriptor else None
+    if until is not None and now.astimezone(UTC).date() < until:
+        raise EmbargoError(f"{plan.full_name} is under embargo until {until}.", hint="Publish it again when the day has come.")
 
 
 def rehearse(path: Path, options: PublishOptions, progress: Progress | None = None) -> Rehearsal:
