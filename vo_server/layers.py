@@ -15,6 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.query", "vo_server.jobs", "vo_server.publish", "vo_server.cutout"),  # use cases, no HTTP
     ("vo_server.db",),  # the only door to PostgreSQL
     ("vo_registry.oai_pmh", "vo_registry.enrolment"),  # arguments → records → OAI-PMH documents | what others look at in them
+    ("vo_registry.subjects",),  # what resources are about: the thesaurus
     ("vo_registry.records",),  # the registry's records: model→XML too, made of documents' elements
     ("vo_server.sql", "vo_server.documents", "vo_server.formats"),  # tree→SQL | model→XML | batches→bytes, files→batches
     ("vo_server.adql", "vo_server.dali", "vo_server.sky"),  # text→tree | text→values | positions and regions→HEALPix ranges

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree, isoschematron
 
+from vo_registry.subjects import Terms, subject_fault
 from vo_server.documents.xml import NAMESPACES, Element, parse
 from vo_server.model.resource import Site
 
@@ -153,8 +154,11 @@ def _address_findings(base_url: str) -> Iterator[Finding]:
         yield Finding("public_url", f"{base_url} is not reachable from elsewhere.", remedy)
 
 
-def registry_findings(ask: Ask, seen: Callable[[bytes], None] = lambda _: None) -> Iterator[Finding]:
-    """Ask everything, walk both lists to their ends, and hold every answer against the rules; `seen` gets each document."""
+def registry_findings(ask: Ask, seen: Callable[[bytes], None] = lambda _: None, terms: Terms | None = None) -> Iterator[Finding]:
+    """Ask everything, walk both lists to their ends, and hold every answer against the rules; `seen` gets each document.
+
+    `terms` is the thesaurus of subjects; None: it is not at hand, and subjects are looked at only as words.
+    """
     for probe in PROBES:
         yield from _probe_findings(probe, ask, seen)
     listed: dict[str, set[str]] = {}
@@ -167,8 +171,16 @@ def registry_findings(ask: Ask, seen: Callable[[bytes], None] = lambda _: None) 
             listed[prefix] |= set(_texts(root, ".//oai:record/oai:header/oai:identifier"))
             for record in root.iterfind(".//oai:metadata/ri:Resource", dict(NAMESPACES)):
                 yield from document_findings(record, record.findtext("identifier") or "a record", ("record", "rofr"))
+                yield from _subject_findings(record, terms)
     if listed["ivo_vor"] != listed["oai_dc"]:
         yield Finding("ListRecords", "the two formats list different records.", "This is a fault of the server: please report it.")
+
+
+def _subject_findings(record: Element, terms: Terms | None) -> Iterator[Finding]:
+    for subject in record.iterfind("content/subject"):
+        fault = subject_fault(subject.text or "", terms)
+        if fault is not None:
+            yield Finding(record.findtext("identifier") or "a record", f"the subject {fault}", "Change it in the descriptor.")
 
 
 def pages(ask: Ask, verb: str, prefix: str) -> Iterator[bytes]:

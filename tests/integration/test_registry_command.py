@@ -1,5 +1,6 @@
 """vo registry and vo retract, on a database."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
+from vo_registry.records.entry import SERVICE_SUBJECTS
 from vo_server.app import fingerprint, keep_current, record_keeper, render_records
 from vo_server.cli import app
 from vo_server.db.catalogue import load_site
@@ -35,6 +37,8 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> R
     monkeypatch.setenv("VO_DATABASE_URL", database_url)
     monkeypatch.setenv("VO_PUBLIC_URL", "https://vo.observatory.fr")
     monkeypatch.chdir(tmp_path)
+    terms = {name: {} for name in ("catalogs", *SERVICE_SUBJECTS)}
+    Path("terms.json").write_text(json.dumps({"terms": terms}))
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
@@ -45,7 +49,9 @@ def alive(database: Database) -> set[str]:
 
 @pytest.mark.usefixtures("stars")
 def test_a_publisher_takes_the_place_of_the_example(database: Database, run: Run) -> None:
-    assert "authority: example.vo-server is an example" in run("registry", "check", "--schemata", "none").output
+    assert (
+        "authority: example.vo-server is an example" in run("registry", "check", "--schemata", "none", "--thesaurus", "terms.json").output
+    )
     before = alive(database)
     done = run("registry", "init", *REAL)
     assert done.exit_code == 0, done.output
@@ -58,7 +64,7 @@ def test_a_publisher_takes_the_place_of_the_example(database: Database, run: Run
         site = load_site(connection)
         assert (site.title, site.contact_name) == ("The Observatory data centre", "VO team")
         assert connection.execute(text("SELECT count(*) FROM rr.resource WHERE ivoid LIKE 'ivo://example%'")).scalar() == 0
-    checked = run("registry", "check", "--schemata", "none")
+    checked = run("registry", "check", "--schemata", "none", "--thesaurus", "terms.json")
     assert checked.exit_code == 0, checked.output
     assert "nothing is to be mended" in checked.output
     again = run("registry", "init", *REAL)

@@ -21,11 +21,12 @@ from vo_registry.enrolment import SCHEMA_FILES, SCHEMATA, Ask, Finding, identity
 from vo_registry.oai import DatabaseStore, repository
 from vo_registry.oai_pmh import Metadata, answer
 from vo_registry.records import Rendered
+from vo_registry.subjects import ADDRESS, find_terms
 from vo_server.app import record_keeper, render_records
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, refuse_nothing, say, settings_from
 from vo_server.db.catalogue import load_site, store_site
 from vo_server.db.database import Database
-from vo_server.db.records import all_identifiers, find_record
+from vo_server.db.records import all_identifiers, find_record, lock_records
 from vo_server.documents.xml import parse
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.model.resource import Site
@@ -46,6 +47,7 @@ SomeIdentifier = Annotated[str | None, typer.Argument(help="One record instead o
 Prefix = Annotated[str, typer.Option("--format", help="ivo_vor or oai_dc.")]
 Url = Annotated[str | None, typer.Option("--url", help="Ask the registry at this address, instead of this database.")]
 
+Thesaurus = Annotated[Path | None, typer.Option(help="The Unified Astronomy Thesaurus, in desise (JSON).", metavar="FILE")]
 Schemata = Annotated[Path, typer.Option(help="Directory of the registry's XML schemas.", metavar="DIR")]
 
 ASKED = (
@@ -98,6 +100,7 @@ def init(
         if faults:
             raise UsageError("; ".join(f"{fault.where}: {fault.what.rstrip('.')}" for fault in faults) + ".", hint="Nothing was changed.")
         with database.engine.begin() as connection:
+            lock_records(connection)  # before anything else is written, as publishing does: they wait for each other, not for ever
             store_site(connection, after)
             changes = record_keeper(settings)(connection)
     print(f"{after.organisation} publishes as ivo://{after.authority}")
@@ -125,17 +128,25 @@ def _own_words(site: Site) -> dict[str, str]:
 
 
 @app.command()
-def check(config: ConfigFile = None, data_dir: DataDir = None, url: Url = None, schemata: Schemata = SCHEMATA) -> None:
+def check(
+    config: ConfigFile = None, data_dir: DataDir = None, url: Url = None, schemata: Schemata = SCHEMATA, thesaurus: Thesaurus = None
+) -> None:
     """Look at everything that a full registry looks at before it takes this one; exit status 1 if there is something to mend."""
     settings = settings_from(config, data_dir=data_dir)
     documents: list[bytes] = []
+    terms = find_terms(thesaurus, settings.data_dir / "uat.json")
+    if terms is None:
+        say(f"Subjects were looked at only as words: the thesaurus could not be fetched from {ADDRESS} (--thesaurus names a file).")
     if url is not None:
-        findings = list(registry_findings(_web(url), documents.append))
+        findings = list(registry_findings(_web(url), documents.append, terms))
     else:
         refuse_nothing(settings)
         with _opened(settings) as (settings, _, connection):
             site = load_site(connection)
-            findings = [*site_findings(site, settings.base_url), *registry_findings(_stored(settings, site, connection), documents.append)]
+            findings = [
+                *site_findings(site, settings.base_url),
+                *registry_findings(_stored(settings, site, connection), documents.append, terms),
+            ]
     lists = [document for document in documents if any(mark in document for mark in LISTS)]
     findings += _schema_findings(lists, schemata)
     for finding in findings:
