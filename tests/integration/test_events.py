@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from mocpy import TimeMOC
 from sqlalchemy import Connection, select, text
 
@@ -13,6 +14,7 @@ from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue, load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
+from vo_server.observations.catalogues import publish_event_catalogue
 from vo_server.observations.collections import Collection, PublishedCollection, Work
 from vo_server.observations.eventtables import publish_events, with_own_schema
 
@@ -171,3 +173,22 @@ def test_files_without_events_are_named(database: Database, tmp_path: Path) -> N
     assert "no list of events" in done.skipped[1][1]
     with pytest.raises(DataError, match="No list of events"):
         publish(database, tmp_path / "nothing" if (tmp_path / "nothing").mkdir() is None else tmp_path, "others")
+
+
+def test_a_catalogue_of_neutrinos_is_a_dataset(database: Database, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    lines = ["ra,dec,mjd,log10_energy_gev", *(f"{ra:.3f},{dec:.3f},{55000 + number},{3 + number / 100}" for number, (ra, dec) in
+             enumerate(zip(rng.uniform(0, 360, 200), rng.uniform(-89, 89, 200), strict=True)))]  # fmt: skip
+    (tmp_path / "nu.csv").write_text("\n".join(lines) + "\n")
+    table = Table.read(tmp_path / "nu.csv")
+    table["log10_energy_gev"].meta["ucd"] = "em.energy"
+    table.write(tmp_path / "nu.ecsv")
+    (tmp_path / "secret.txt").write_text("not to be served")
+    collection = with_own_schema(Collection(name="neutrinos", directory=tmp_path / "datasets" / "neutrinos"))
+    publish_event_catalogue(database, collection, tmp_path / "nu.ecsv", "neutrino", Work(records=keep_nothing))
+    (row,) = rows(database, "SELECT o.*, h.* FROM ivoa.obscore AS o JOIN ivoa.obscore_hea AS h USING (obs_publisher_did)")
+    assert (row.ev_xel, row.messenger_name, row.em_min, row.em_max) == (200, "neutrino", None, None)
+    assert (row.energy_min, row.energy_max) == (pytest.approx(1e12), pytest.approx(10 ** (3 + 1.99) * 1e9))
+    assert (row.t_min, row.t_max) == (55000, 55199)
+    assert rows(database, f"SELECT count(*) FROM {physical(database, 'neutrinos.events')}") == [(200,)]
+    assert [path.name for path in collection.directory.iterdir()] == ["nu.ecsv"]

@@ -18,7 +18,7 @@ from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, r
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.observations import eventtables, images, skymaps, spectra
+from vo_server.observations import catalogues, eventtables, images, skymaps, spectra
 from vo_server.observations.collections import Collection, PublishedCollection, Work, missing
 from vo_server.observations.descriptor import read_collection
 from vo_server.observations.reading import Watcher
@@ -39,6 +39,9 @@ Band = Annotated[str | None, typer.Option("--band", help='Energies, frequencies 
 Time = Annotated[str | None, typer.Option("--time", help="First and last day: 2008-08-04..2015-08-02.")]
 ReleaseDate = Annotated[
     str | None, typer.Option("--release-date", help="Until this day everybody sees what there is, and nobody gets the files.")
+]
+Messenger = Annotated[
+    str | None, typer.Option("--messenger", help="What a catalogue of events holds: photon, neutrino, cosmic-ray, muon, proton.")
 ]
 NoPreviews = Annotated[bool, typer.Option("--no-previews", help="Draw no pictures.")]
 Processes = Annotated[int | None, typer.Option("--processes", help="Processes that read files; default: one a core.", min=1)]
@@ -98,12 +101,28 @@ def publish_events(
     release_date: ReleaseDate = None,
     no_previews: NoPreviews = False,
     processes: Processes = None,
+    messenger: Messenger = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
     """Publish event lists (DL3, GADF): an ObsCore row and links to its response functions for each observation, tables of all events
-    and of the observations. The same name again replaces.
+    and of the observations. A single file of another format is a catalogue of events, and one dataset. The same name again replaces.
     """
+    if directory.is_file() and directory.suffix.lower() != ".toml":
+        if collection is None:
+            raise UsageError("--collection names what the file becomes, and is missing.")
+        place = settings_from(config, data_dir=data_dir).data_dir.resolve() / "datasets" / fold(collection)
+        alone = Collection(name=collection, directory=place, said=Said(flags(values, None, None, release_date)))
+        alone = eventtables.with_own_schema(replace_texts(alone, title, description))
+
+        def publish(database: Database, asked: Collection, work: Work) -> PublishedCollection:
+            return catalogues.publish_event_catalogue(database, asked, directory, messenger or "photon", work)
+
+        done, base_url = run(publish, alone, "events", config, data_dir, no_previews=True)
+        tell(done, "event lists", f"{base_url}/tap   SELECT TOP 10 * FROM {alone.schema_name}.events")  # noqa: S608 — for people to read
+        return
+    if messenger is not None:
+        raise UsageError("--messenger is for catalogues of events: files in GADF hold photons.")
     asked = replace_texts(described(directory, collection, flags(values, None, None, release_date)), title, description)
     asked = eventtables.with_own_schema(asked)
     done, base_url = run(eventtables.publish_events, asked, "events", config, data_dir, no_previews=no_previews, processes=processes)
