@@ -108,6 +108,11 @@ class Settings(BaseModel):
     )
     upload_seconds: int = Field(60, description="Longest time to fetch a table from the address that UPLOAD names.", ge=1)
     max_query_length: int = Field(200_000, description="Longest ADQL text, in characters.", ge=1000)
+    newer_features: bool = Field(
+        False,
+        description="Declare COALESCE and MOC as what they are in ADQL 2.1 and for pyvo.registry.Spatial; validators that are older warn "
+        "of that. Otherwise they are declared as user-defined functions.",
+    )
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
     processes: int = Field(
         1,

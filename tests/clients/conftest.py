@@ -56,11 +56,19 @@ def address(listener: socket.socket) -> str:
 
 
 @pytest.fixture(scope="module")
-def live(database: Database, listener: socket.socket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def configured() -> dict[str, Any]:
+    """What the module's server is set to beside the defaults; a module may have its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def live(
+    database: Database, listener: socket.socket, configured: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The base URL of a running server with the table ``sky.sources``, that gives thirty rows unless asked for more."""
     url = address(listener)
     tmp_path = tmp_path_factory.mktemp("live")
-    settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=30)
+    settings = Settings(public_url=url, data_dir=tmp_path, default_maxrec=30, **configured)
     file = tmp_path / "sources.csv"
     file.write_text(SOURCES)
     publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)

@@ -3,6 +3,7 @@
 import gc
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import pyvo
@@ -16,6 +17,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 
 SOURCES = "ivo://example.vo-server/sky/sources"
 TAP = "ivo://example.vo-server/tap"
+
+
+@pytest.fixture(scope="module")
+def configured() -> dict[str, Any]:
+    """pyvo.registry.Spatial looks for the feature MOC."""
+    return {"newer_features": True}
 
 
 @pytest.fixture

@@ -170,10 +170,15 @@ def test_built_trees_are_as_good_as_parsed_ones() -> None:
     assert (one.limit, one.sql.endswith("LIMIT 5")) == (7, True)
 
 
-def test_features_declare_each_form_once() -> None:
-    forms = [(feature.type, form) for feature in features() for form, _ in feature.forms]
+@pytest.mark.parametrize("newer", [False, True])
+def test_features_declare_each_form_once(newer: bool) -> None:
+    forms = [(feature.type.rpartition("#")[2], form) for feature in features(newer=newer) for form, _ in feature.forms]
     assert len(forms) == len(set(forms))
-    assert ("ivo://ivoa.net/std/TAPRegExt#features-adqlgeo", "DISTANCE") in forms
+    assert ("features-adqlgeo", "DISTANCE") in forms
+    assert (("features-adql-conditional", "COALESCE") in forms) is newer
+    assert (("extra-adql-keywords", "MOC") in forms) is newer
+    for name in ("COALESCE(", "MOC("):
+        assert any(kind == "features-udf" and form.startswith(name) for kind, form in forms) is (name == "MOC(" or not newer)
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,6 @@ CONDITIONAL = "adql-conditional"
 UNIT = "adql-unit"
 FEATURES = "ivo://ivoa.net/std/TAPRegExt#features-"
 """Identifiers of features in mixed case, which is what clients compare (TAPRegExt 1.0 §2.3)."""
-_SPELLINGS = {CONDITIONAL: FEATURES.lower() + CONDITIONAL}
-"""Features written as ADQL 2.1 §4.1 has it: identifiers are the same in any case, but taplint of STILTS 3.4 knows the features of a
-draft: in mixed case it calls this one an error, so spelled a custom feature (a warning)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,16 +311,24 @@ _SYNTAX = (
 """Features that are syntax and no function (ADQL 2.1 §4)."""
 
 _EXTRA_WORDS = "ivo://org.gavo.dc/std/exts#extra-adql-keywords"
-"""Where pyvo's search by position looks for the form MOC."""
+"""Where pyvo's search of a registry by position looks for the form MOC."""
+
+_AS_FUNCTIONS = {"COALESCE": "COALESCE(value ANY, replacement ANY) -> ANY"}
+"""Forms of features that older validators refuse, as signatures of user-defined functions."""
 
 
-def features() -> tuple[LanguageFeature, ...]:
-    """What /capabilities declares: every form of the table, by feature (TAPRegExt 1.0 §2.3)."""
+def features(*, newer: bool) -> tuple[LanguageFeature, ...]:
+    """What /capabilities declares: every form of the table, by feature (TAPRegExt 1.0 §2.3).
+
+    Without `newer`, features that validators of before ADQL 2.1 do not know are declared among the user-defined functions.
+    """
     forms: dict[str, list[tuple[str, str | None]]] = {}
     for function in ALL:
         if function.feature is not None:
-            forms.setdefault(function.feature, []).extend((form, function.description) for form in function.forms)
+            unknown = function.feature == CONDITIONAL and not newer
+            declared = forms.setdefault(UDF if unknown else function.feature, [])
+            declared += [(_AS_FUNCTIONS[form] if unknown else form, function.description) for form in function.forms]
     for feature, form in _SYNTAX:
         forms.setdefault(feature, []).append((form, None))
-    listed = tuple(LanguageFeature(_SPELLINGS.get(feature, FEATURES + feature), tuple(listed)) for feature, listed in forms.items())
-    return (*listed, LanguageFeature(_EXTRA_WORDS, (("MOC", None),)))
+    listed = tuple(LanguageFeature(FEATURES + feature, tuple(listed)) for feature, listed in forms.items())
+    return (*listed, LanguageFeature(_EXTRA_WORDS, (("MOC", None),))) if newer else listed

@@ -181,7 +181,7 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
         interfaces=(Interface(url, version="1.1"),),
         description="ADQL queries over all published tables, and over tables that come with the query: up to "
         f"{settings.upload_rows} rows each, {settings.upload_bytes} bytes together; VOTable, FITS, Parquet, CSV or TSV.",
-        languages=(_language(),),
+        languages=(_language(settings),),
         output_formats=tuple(OutputFormat(format_.media_type, format_.aliases, format_.ivoid) for format_ in FORMATS),
         data_models=(("ObsCore-1.1", OBSCORE_ID),) if has_obscore else (),
         retention_s=Limits(settings.retention_hours * 3600, settings.hard_retention_hours * 3600, "s"),
@@ -194,9 +194,9 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
     return ServiceCapabilities(PATH, (access, *vosi_capabilities(url), tables, examples.capability(url)))
 
 
-def _language() -> Language:
+def _language(settings: Settings) -> Language:
     versions = (("2.0", "ivo://ivoa.net/std/ADQL#v2.0"), ("2.1", "ivo://ivoa.net/std/ADQL#v2.1"))
-    return Language("ADQL", versions, "ADQL 2.1; texts written for 2.0 are understood too.", adql.features())
+    return Language("ADQL", versions, "ADQL 2.1; texts written for 2.0 are understood too.", adql.features(newer=settings.newer_features))
 
 
 def _one_of(params: Params, name: str, allowed: Sequence[str], *, required: bool) -> None:
