@@ -31,6 +31,7 @@ from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.query.descriptors import descriptors_for
 from vo_server.query.fetch import Sources
 from vo_server.query.run import Answer
+from vo_server.query.uploads import UploadReader
 from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")
@@ -100,7 +101,8 @@ class Services:
         self.secret = self._keep_secret()
         """Signs what browsers keep for us; the same for all servers of this database."""
         self.results = ResultStore(settings.results_url)
-        self.upload_sources = Sources(settings.upload_networks, settings.upload_seconds)
+        sources = Sources(settings.upload_networks, settings.upload_seconds)
+        self.uploads = UploadReader(settings.upload_rows, settings.upload_bytes, sources)
         self.changes = Changes(database.app_uri)
         self._keeper = Keeper(self.jobs, self.results, settings.stalled_seconds)
 

@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 
 from vo_server.app import create_app
 from vo_server.query.fetch import Sources
+from vo_server.query.uploads import UploadReader
 from vo_server.services import Services
 
 INFO = "{http://www.ivoa.net/xml/VOTable/v1.3}INFO"
@@ -220,6 +221,7 @@ def test_a_large_upload_is_looked_up_in(client: TestClient) -> None:
 def limited(site: Services, **settings: int) -> TestClient:
     """The same site with other limits."""
     site.settings = site.settings.model_copy(update=settings)
+    site.uploads = UploadReader(site.settings.upload_rows, site.settings.upload_bytes, Sources())
     return TestClient(create_app(site))
 
 
@@ -272,8 +274,8 @@ def test_a_table_elsewhere_is_fetched_if_that_is_allowed(site: Services, client:
         url = f"http://127.0.0.1:{server.server_port}/mine.vot"
         asked = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM x", "RESPONSEFORMAT": "csv", "UPLOAD": f"x,{url}"}
         assert "is not at a public address" in refusal(client.get("/tap/sync", params=asked))
-        site.upload_sources = Sources((ip_network("127.0.0.0/8"),), 5)
+        site.uploads = UploadReader(10, 10_000, Sources((ip_network("127.0.0.0/8"),), 5))
         assert client.get("/tap/sync", params=asked).text.splitlines() == ["n", "3"]
-        site.settings = site.settings.model_copy(update={"upload_bytes": 100})
+        site.uploads = UploadReader(10, 100, Sources((ip_network("127.0.0.0/8"),), 5))
         assert "more than 100 bytes" in refusal(client.get("/tap/sync", params=asked), 413)
         server.shutdown()

@@ -8,6 +8,9 @@ from vo_server.errors import UsageError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 LONGEST_NAME = 63
+MOST = 100
+"""Tables of one query."""
+
 PARAM = "param:"
 """What the address of inline content begins with; the name of the part of the form follows."""
 
@@ -34,6 +37,8 @@ def parse_uploads(values: Iterable[str]) -> tuple[Upload, ...]:
     Raises UsageError for what is no pair, for a name that cannot stand in a query, and for two that differ in case only.
     """
     pairs = [pair for value in values for pair in NEXT.split(value) if pair.strip(" ;")]
+    if len(pairs) > MOST:
+        raise UsageError(f"UPLOAD: there are {len(pairs)} tables; at most {MOST} are taken.", parameter="UPLOAD")
     uploads = tuple(_parse_pair(pair) for pair in pairs)
     names = [upload.name.lower() for upload in uploads]
     for upload in uploads:

@@ -38,7 +38,7 @@ from vo_server.protocols import cones, constraints, outputs, vosi
 from vo_server.protocols.cones import UCD1_PLUS
 from vo_server.protocols.outputs import Output
 from vo_server.query.run import Answer
-from vo_server.query.uploads import Parts, UploadedTable, read_uploads
+from vo_server.query.uploads import Parts, UploadedTable
 from vo_server.services import Services
 from vo_server.settings import Settings
 from vo_server.sql import translate
@@ -190,8 +190,7 @@ def statement_of(services: Services, asked: Request, shown: Sequence[Output], pa
     """The SQL of a search, with the uploaded cones if that is how its places are given."""
     catalogue, rows = services.catalogue(), asked.maxrec + 1
     if isinstance(asked.centre, Upload):
-        settings = services.settings
-        (uploaded,) = read_uploads((asked.centre,), parts, services.upload_sources, settings.upload_rows, settings.upload_bytes)
+        (uploaded,) = services.uploads.read((asked.centre,), parts)
         query = in_cones(asked, shown, uploaded)
         statement = translate(adql.resolve(query, catalogue.with_tables((uploaded.table,))), max_rows=rows)
         return replace(statement, tables=(uploaded.stored,))

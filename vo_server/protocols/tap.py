@@ -25,7 +25,7 @@ from vo_server.model.job import Job
 from vo_server.model.result import Info, Statement
 from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
-from vo_server.query.uploads import Parts, UploadedTable, missing_part, read_uploads
+from vo_server.query.uploads import Parts, UploadedTable, missing_part
 from vo_server.services import Services
 from vo_server.settings import Settings
 from vo_server.sql import compile_adql
@@ -122,12 +122,11 @@ def performer(services: Services) -> Perform:
 
 def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool | None = None) -> Answer:
     """The answer to `asked`, not yet started; `parts` are those of the form; `pool`: connections with other limits than those of sync."""
-    settings = services.settings
 
     def content(upload: Upload) -> Iterator[bytes] | None:
         return parts(upload) if upload.part is not None else own_result(services, upload.uri)
 
-    uploaded = read_uploads(asked.uploads, content, services.upload_sources, settings.upload_rows, settings.upload_bytes)
+    uploaded = services.uploads.read(asked.uploads, content)
     statement, limit = limited(services, asked, uploaded)
     infos = (Info("query", asked.query),)
     return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos, pool=pool)

@@ -103,7 +103,7 @@ def _connected(parts: SplitResult, sources: Sources, deadline: float) -> Iterato
     host, port = parts.hostname or "", parts.port or SCHEMES[parts.scheme]
     connected = socket.create_connection((str(_address(parts.geturl(), host, port, sources)), port), _left(deadline))
     with closing(connected):
-        watch = threading.Timer(_left(deadline), _shut, (connected,))
+        watch = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, (connected,))
         watch.start()
         try:
             if parts.scheme == "https":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import BoundedSemaphore
 from types import MappingProxyType
 
 import numpy
@@ -27,6 +28,12 @@ SCHEMA = "TAP_UPLOAD"
 GROWTH = 4
 """So many times the bytes of an upload its values may take in memory: "1," is a double of eight bytes."""
 
+AT_A_TIME = 4
+"""So many tables are decoded at a time."""
+
+SHELF_BYTES = 4 << 20
+"""Larger tables wait for their query in a file."""
+
 BLOCK_BYTES = 1 << 18
 GZIP = b"\x1f\x8b"
 
@@ -42,19 +49,47 @@ class UploadedTable:
     stored: TemporaryTable
 
 
-def read_uploads(uploads: Sequence[Upload], parts: Parts, sources: Sources, rows: int, size: int) -> tuple[UploadedTable, ...]:
-    """The tables of `uploads`: each of at most `rows` rows, all together of at most `size` bytes.
+@dataclass
+class Budget:
+    """Bytes that may still come."""
 
-    Raises TooLargeError that names the limit, and DataError that names table, row and column.
+    size: int
+    used: int = 0
+
+    def spend(self, name: str, size: int) -> None:
+        """TooLargeError if `size` more bytes are too many."""
+        self.used += size
+        if self.used > self.size:
+            raise TooLargeError(f"{name}: the uploads have more than {self.size} bytes, the limit.", hint=SMALLER)
+
+
+class UploadReader:
+    """Reads uploads within the limits: each of at most `rows` rows, those of one query of at most `size` bytes together.
+
+    So that the memory is bounded for any number of queries, few tables are decoded at a time, and a large one that waits for its
+    query lies in a file (``_shelved``).
     """
-    tables = []
-    budget = Budget(size)
-    for number, upload in enumerate(uploads, 1):
+
+    def __init__(self, rows: int, size: int, sources: Sources) -> None:
+        self._bounds = Bounds(rows, GROWTH * size)
+        self._size = size
+        self._sources = sources
+        self._turns = BoundedSemaphore(AT_A_TIME)
+
+    def read(self, uploads: Sequence[Upload], parts: Parts) -> tuple[UploadedTable, ...]:
+        """The tables of `uploads`, blocks while others are decoded.
+
+        Raises TooLargeError that names the limit, and DataError that names table, row and column.
+        """
+        budget = Budget(self._size)
+        return tuple(self._read(number, upload, parts, budget) for number, upload in enumerate(uploads, 1))
+
+    def _read(self, number: int, upload: Upload, parts: Parts, budget: Budget) -> UploadedTable:
         with TemporaryDirectory(prefix="vo-upload-") as directory:
             path = Path(directory) / f"{SCHEMA}.{upload.name}"
-            save(path, _content(upload, parts, sources), budget)
-            tables.append(_read(upload.name, path, number, Bounds(rows, GROWTH * size)))
-    return tuple(tables)
+            save(path, _content(upload, parts, self._sources), budget)
+            with self._turns:
+                return _decoded(upload.name, path, number, self._bounds)
 
 
 def _content(upload: Upload, parts: Parts, sources: Sources) -> Iterator[bytes]:
@@ -74,20 +109,6 @@ def missing_part(upload: Upload) -> UsageError:
         hint="Send it as a file of a multipart/form-data body, under this name.",
         parameter="UPLOAD",
     )
-
-
-@dataclass
-class Budget:
-    """Bytes that may still come."""
-
-    size: int
-    used: int = 0
-
-    def spend(self, name: str, size: int) -> None:
-        """TooLargeError if `size` more bytes are too many."""
-        self.used += size
-        if self.used > self.size:
-            raise TooLargeError(f"{name}: the uploads have more than {self.size} bytes, the limit.", hint=SMALLER)
 
 
 def save(path: Path, blocks: Iterable[bytes], budget: Budget) -> None:
@@ -118,9 +139,9 @@ def _spent(name: str, blocks: Iterable[bytes], budget: Budget) -> Iterator[bytes
         yield block
 
 
-def _read(name: str, path: Path, number: int, bounds: Bounds) -> UploadedTable:
+def _decoded(name: str, path: Path, number: int, bounds: Bounds) -> UploadedTable:
     source = open_table(path, bounds=bounds)
-    rows = _gathered(source, bounds)
+    rows = _shelved(_gathered(source, bounds), path.parent)
     columns = [_as_shape(column) for column in source.columns]
     position, columns = _placed(columns, rows)
     stored = {column.name: f"c{place}" for place, column in enumerate(columns, 1)}
@@ -155,6 +176,16 @@ def _gathered(source: Source, bounds: Bounds) -> pyarrow.Table:
     except pyarrow.ArrowException as error:
         raise DataError(f"the rows cannot be read ({error}).", source=source.path.name) from None
     return pyarrow.Table.from_batches(batches, source.schema)
+
+
+def _shelved(rows: pyarrow.Table, directory: Path) -> pyarrow.Table:
+    """The same rows; if they are many, in a file that is gone from `directory`, and from the disk with the last who reads it."""
+    if rows.nbytes < SHELF_BYTES:
+        return rows
+    path = directory / "rows.arrow"
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_file(file, rows.schema) as writer:
+        writer.write_table(rows)
+    return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
 
 
 def _placed(columns: list[Column], rows: pyarrow.Table) -> tuple[Position | None, list[Column]]:
