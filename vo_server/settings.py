@@ -114,6 +114,9 @@ class Settings(BaseModel):
         "of that. Otherwise they are declared as user-defined functions.",
     )
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
+    partition_rows: int = Field(
+        50_000_000, description="`vo publish` divides a table with positions and more rows than this into partitions by position.", ge=1000
+    )
     processes: int = Field(
         1,
         description="Server processes on the same port. With two or more SIGHUP replaces them one by one, and no request is lost.",

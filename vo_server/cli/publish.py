@@ -84,6 +84,7 @@ def publish(
         position=not no_position,
         reload=reload,
         append=append,
+        partition_rows=settings.partition_rows,
     )
     if dry_run:
         for file, mine in _each(files, options):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import adbc_driver_manager
@@ -27,8 +27,14 @@ DATA_SCHEMA = "vo_data"
 LOCK_SPACE = 0x766F6C64
 """First key of the advisory lock that a loader holds on its load (``vold``)."""
 
-SORT_BYTES = 1 << 30
+SORT_BYTES = 1 << 28
 """Up to this size rows are sorted in memory, beyond it by PostgreSQL."""
+
+SORT_MEMORY = "256MB"
+"""What PostgreSQL may take for it."""
+
+SAMPLE = 100_000
+"""Rows that are looked at to find the borders of partitions."""
 
 SLICE_ROWS = 65_536
 LOST = ("08", "57P")
@@ -103,11 +109,13 @@ def fill(database: Database, load: Load, plan: Plan, survey: Survey, progress: P
         return _finish(database, load, plan, indexed=indexed)
 
 
-def _create(connection: Connection, name: str, columns: tuple[Column, ...], *, indexed: bool, unlogged: bool = False) -> None:
+def _create(
+    connection: Connection, name: str, columns: tuple[Column, ...], *, indexed: bool, unlogged: bool = False, division: str = ""
+) -> None:
     fields = [f"{quote_identifier(column.name)} {column.sql_type}" for column in columns]
     fields += [f"{quote_identifier(CELL)} bigint"] if indexed else []
     kind = "UNLOGGED TABLE" if unlogged else "TABLE"
-    _execute(connection, f"CREATE {kind} {DATA_SCHEMA}.{quote_identifier(name)} ({', '.join(fields)})")
+    _execute(connection, f"CREATE {kind} {DATA_SCHEMA}.{quote_identifier(name)} ({', '.join(fields)}){division}")
 
 
 def _execute(connection: Connection, statement: str) -> CursorResult[Any]:
@@ -142,10 +150,36 @@ def _copy(
     _ingest(database, load.staging, chain(held, rest or ()))
     progress("Sorting", plan.source.nrows or 0, plan.source.nrows)
     staging = f"{DATA_SCHEMA}.{quote_identifier(load.staging)}"
+    rows = f"SELECT * FROM {staging}" if before is None else f"SELECT * FROM {before.physical} UNION ALL SELECT * FROM {staging}"  # noqa: S608
     with database.publish_engine.begin() as connection:
-        rows = f"SELECT * FROM {staging}" if before is None else f"SELECT * FROM {before.physical} UNION ALL SELECT * FROM {staging}"  # noqa: S608
+        _execute(connection, f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+        _divide(connection, load, plan, rows)
         _execute(connection, f"INSERT INTO {load.physical} {rows} ORDER BY {quote_identifier(CELL)}")
         _execute(connection, f"DROP TABLE {staging}")
+
+
+def _divide(connection: Connection, load: Load, plan: Plan, rows: str) -> None:
+    """If there are too many rows for one table, make it anew in partitions by cell, of about equally many rows each; what has no position
+    has one of its own. Regions of the sky then concern few of them, and each can be maintained, or moved to another server, alone.
+    """
+    if plan.partition_rows is None:
+        return
+    total = int(_execute(connection, f"SELECT count(*) FROM ({rows}) AS r").scalar_one())  # noqa: S608 — quoted
+    if total <= plan.partition_rows:
+        return
+    cell, parts = quote_identifier(CELL), -(-total // plan.partition_rows)
+    share = min(1.0, SAMPLE / total)
+    shares = ", ".join(str(place / parts) for place in range(1, parts))
+    sampled = f"SELECT percentile_disc(ARRAY[{shares}]) WITHIN GROUP (ORDER BY {cell}) FROM ({rows}) AS r WHERE random() < {share}"  # noqa: S608
+    borders = sorted(set(_execute(connection, sampled).scalar_one()) - {None})
+    _execute(connection, f"DROP TABLE {load.physical}")
+    _create(connection, load.name, plan.columns, indexed=True, division=f" PARTITION BY RANGE ({cell})")
+    bounds = ["MINVALUE", *map(str, borders), "MAXVALUE"]
+    for number, (low, high) in enumerate(pairwise(bounds), 1):
+        name = f"{DATA_SCHEMA}.{quote_identifier(f'{load.name}_p{number}')}"
+        _execute(connection, f"CREATE TABLE {name} PARTITION OF {load.physical} FOR VALUES FROM ({low}) TO ({high})")
+    placeless = f"{DATA_SCHEMA}.{quote_identifier(f'{load.name}_p0')}"
+    _execute(connection, f"CREATE TABLE {placeless} PARTITION OF {load.physical} DEFAULT")
 
 
 def _gathered(batches: Iterator[pyarrow.RecordBatch], limit: int) -> tuple[list[pyarrow.RecordBatch], Iterator[pyarrow.RecordBatch] | None]:

@@ -29,7 +29,7 @@ class PublishOptions:
     ``part`` names one of several tables in the file; ``resource`` the resource that the table joins (default: one of its own, of the
     table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like;
     ``reload``: load the rows even if the file is the one that they came from; ``append``: beside those that are there;
-    ``entry``: which of a descriptor's tables, counted from 0.
+    ``entry``: which of a descriptor's tables, counted from 0; ``partition_rows``: a table of more rows is divided by position.
     """
 
     schema: str | None = None
@@ -45,6 +45,7 @@ class PublishOptions:
     reload: bool = False
     append: bool = False
     entry: int = 0
+    partition_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

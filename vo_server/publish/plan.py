@@ -53,6 +53,7 @@ class Plan:
     descriptor: Entry | None
     notes: tuple[str, ...]
     nulls: tuple[str, ...] = ()
+    partition_rows: int | None = None
 
     @property
     def full_name(self) -> str:
@@ -118,6 +119,7 @@ def _planned(source: Source, descriptor: Entry | None, said: PublishOptions, sch
         descriptor,
         (*source.notes, *notes, *renamed, *why),
         said.nulls,
+        said.partition_rows,
     )
 
 

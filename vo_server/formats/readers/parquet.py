@@ -89,7 +89,7 @@ _NONE: dict[str, str | None] = {"unit": None, "ucd": None, "utype": None, "descr
 
 def _opened(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, pre_buffer=False)  # which keeps all that was read until the file is closed
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(
             f"this is not a readable Parquet file ({error}).", source=path.name, hint="It is probably truncated: fetch it again."

@@ -1,0 +1,107 @@
+"""Loading against a bare COPY of the same rows: ``python benchmarks/load.py FILE``, or ``--rows N`` synthetic ones.
+
+An embedded PostgreSQL in a temporary directory. The peer is psql with ``COPY … FROM STDIN (FORMAT binary)`` of the very same rows, and the
+b-tree on their cells; ours is everything between a file and a published table. Prints seconds, the ratio, and our most memory.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vo_server.app import record_keeper
+from vo_server.db.cluster import wheel_programs
+from vo_server.db.database import open_database
+from vo_server.db.setup import prepare
+from vo_server.publish import PublishOptions, publish_file
+from vo_server.settings import Settings
+
+CHUNK = 1_000_000
+
+
+def synthetic(path: Path, rows: int) -> None:
+    """Positions evenly over the sky, magnitudes, times, a name."""
+    random = np.random.default_rng(1)
+    writer = None
+    for start in range(0, rows, CHUNK):
+        count = min(CHUNK, rows - start)
+        table = pa.table(
+            {
+                "source_id": np.arange(start, start + count),
+                "ra": random.uniform(0, 360, count),
+                "dec": np.degrees(np.arcsin(random.uniform(-1, 1, count))),
+                "mag": random.normal(15, 2, count).astype(np.float32),
+                "mjd": random.uniform(55000, 60000, count),
+                "flag": random.integers(0, 9, count, dtype=np.int16),
+            }
+        )
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    assert writer is not None
+    writer.close()
+
+
+@contextmanager
+def timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - began
+    print(f"{name:32} {seconds[name]:8.2f} s", flush=True)
+
+
+def psql(url: str, command: str, *, source: Path | None = None, target: Path | None = None) -> None:
+    with (
+        source.open("rb") if source else open("/dev/null", "rb") as given,
+        target.open("wb") if target else open("/dev/null", "wb") as taken,
+    ):
+        subprocess.run([wheel_programs() / "psql", "-X", "-q", "-d", url, "-c", command], stdin=given, stdout=taken, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    asked = parser.parse_args()
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        file = asked.file or Path(folder) / "stars.parquet"
+        if asked.file is None:
+            synthetic(file, asked.rows)
+        settings = Settings(data_dir=Path(folder) / "data")
+        with open_database(settings, print) as database:
+            prepare(database)
+            with timed("vo publish", seconds):
+                done = publish_file(database, file, PublishOptions(table="stars"), records=record_keeper(settings))
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            url = database.publish_uri
+            with psycopg.connect(url, autocommit=True) as connection:
+                row = connection.execute("SELECT physical FROM vo.tables WHERE table_name = 'stars'").fetchone()
+                assert row is not None
+                physical = row[0]
+                size = connection.execute("SELECT pg_total_relation_size(%s::regclass)", [physical]).fetchone()
+                rows_file = Path(folder) / "rows"
+                psql(url, f"COPY {physical} TO STDOUT (FORMAT binary)", target=rows_file)
+                connection.execute(f"CREATE TABLE vo_data.bare (LIKE {physical})")
+                with timed("COPY FROM", seconds):
+                    psql(url, "COPY vo_data.bare FROM STDIN (FORMAT binary)", source=rows_file)
+                with timed("CREATE INDEX", seconds):
+                    connection.execute("CREATE INDEX ON vo_data.bare (_hpx29)")
+    bare = seconds["COPY FROM"] + seconds["CREATE INDEX"]
+    print(f"{done.rows:,} rows, {size[0] / 1e6:,.0f} MB in the database" if size else "")
+    print(f"vo publish / (COPY + b-tree): {seconds['vo publish'] / bare:.2f}   (at most 3)")
+    print(f"most memory of our process: {memory:,.0f} MB   (at most 1000)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
