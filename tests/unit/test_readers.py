@@ -16,8 +16,8 @@ from astropy.table import MaskedColumn, Table
 from astropy.time import Time
 from astropy.units import UnitsWarning
 
-from vo_server.errors import DataError
-from vo_server.formats.readers import Source, open_table
+from vo_server.errors import DataError, TooLargeError
+from vo_server.formats.readers import Bounds, Source, open_table
 from vo_server.formats.readers.source import arrow_type
 from vo_server.formats.readers.ucds import ucd
 from vo_server.formats.readers.units import vounit
@@ -397,3 +397,15 @@ def test_names_stay_unless_they_are_twins(tmp_path: Path) -> None:
     source = open_table(write(tmp_path / "t.csv", "a,A,a,,b c\n1,2,3,4,5\n"))
     assert [column.name for column in source.columns] == ["a", "A", "a_2", "col4", "b c"]
     assert len(source.notes) == 2
+
+
+def test_a_small_parquet_file_that_stands_for_much_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    bounds = Bounds(rows=1_000_000, size=10_000_000)
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), ["x" * 100_000])
+    for column in (text, pa.array([[0.0] * 3_000_000]), pa.array([0.0] * 2_000_000)):
+        pq.write_table(pa.table({"a": column}), tmp_path / "t", compression="zstd")
+        assert (tmp_path / "t").stat().st_size < 1_000_000
+        with pytest.raises(TooLargeError, match=r"t: .* more than"):
+            open_table(tmp_path / "t", bounds=bounds)
+    pq.write_table(pa.table({"a": text[:50], "v": [[1.5, 2.5]] * 50}), tmp_path / "t")
+    assert open_table(tmp_path / "t", bounds=bounds).nrows == 50

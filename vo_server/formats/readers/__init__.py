@@ -20,12 +20,12 @@ DELIMITED = (".csv", ".tsv", ".tab")
 KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV and Parquet"
 ADVICE = "Convert it to one of these with TOPCAT or STILTS; columns separated by blanks: `stilts tcopy ifmt=ascii in=FILE out=table.vot`."
 
+PARQUET = b"PAR1"
 SIGNATURES = (
     (b"SIMPLE  =", open_fits),
-    (b"PAR1", open_parquet),
     (b"# %ECSV", open_ecsv),
 )
-"""How a file of each format begins."""
+"""How a file of the other formats begins."""
 
 
 def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = (), bounds: Bounds | None = None) -> Source:
@@ -42,6 +42,8 @@ def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = (), 
 
 def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds | None) -> Source:
     beginning = _beginning(path)
+    if beginning.startswith(PARQUET):
+        return _checked(open_parquet(path, table, bounds))
     for signature, opened in SIGNATURES:
         if beginning.startswith(signature):
             return _checked(opened(path, table))

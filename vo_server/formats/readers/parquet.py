@@ -16,7 +16,7 @@ from astropy.table.meta import get_header_from_yaml
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays
-from vo_server.formats.readers.source import BATCH_ROWS, Source, annotated, arrow_type, clean, distinct
+from vo_server.formats.readers.source import BATCH_ROWS, Bounds, Source, annotated, arrow_type, clean, distinct
 from vo_server.formats.readers.units import NOTHING, vounit
 from vo_server.model.columns import Column
 
@@ -55,13 +55,15 @@ class Plan:
     scan: bool = False
 
 
-def open_parquet(path: Path, table: str | None) -> Source:
+def open_parquet(path: Path, table: str | None, bounds: Bounds | None = None) -> Source:
     """The table of a Parquet file. DataError says why it cannot be read, naming row and column."""
     stem = path.name.split(".")[0]
     if table is not None and table != stem:
         raise DataError(f"there is no table {table!r}: a Parquet file holds one.", source=path.name)
     file = _opened(path)
     schema = file.schema_arrow
+    if bounds is not None:
+        _hold_against(bounds, path, file)
     names, notes = distinct(list(schema.names))
     plans = [_plan(path.name, name, field) for name, field in zip(names, schema, strict=True)]
     plans = _scanned(path, file, plans)
@@ -82,6 +84,44 @@ def open_parquet(path: Path, table: str | None) -> Source:
     return Source(
         path, stem, tuple(columns), batches, file.metadata.num_rows, _text((schema.metadata or {}).get(b"title")), description, tuple(notes)
     )
+
+
+def _hold_against(bounds: Bounds, path: Path, file: pq.ParquetFile) -> None:
+    """TooLargeError before anything is unpacked that a few bytes of a file may stand for: a value once stored, and repeated by number."""
+    metadata, schema = file.metadata, file.schema_arrow
+    bounds.check(path.name, metadata.num_rows, columns=len(schema.names))
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    bounds.check(path.name, size=sum(group.column(place).num_values * WIDEST for group in groups for place in range(group.num_columns)))
+    texts = [field.name for field in schema if _is_text(_plain(field.type))]
+    for field in schema:
+        if pyarrow.types.is_nested(field.type) and not _is_list_of_numbers(field.type):
+            raise DataError(f"values of the type {field.type} are not taken.", source=path.name, column=field.name, hint=ADVICE)
+    repeated = pq.ParquetFile(path, read_dictionary=texts)
+    size = 0
+    for name in texts:
+        for _, batch in _raw(path, repeated, [name]):
+            size += _unpacked_size(batch.column(0))
+            bounds.check(path.name, size=size)
+
+
+WIDEST = 8
+"""Bytes of the widest number."""
+
+
+def _plain(kind: pyarrow.DataType) -> pyarrow.DataType:
+    return kind.value_type if pyarrow.types.is_dictionary(kind) else kind
+
+
+def _is_list_of_numbers(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)) and kind.value_type in PRIMITIVES
+
+
+def _unpacked_size(texts: pyarrow.Array) -> int:
+    """Bytes of all texts if each were written out."""
+    if not pyarrow.types.is_dictionary(texts.type):
+        return int(texts.nbytes)
+    return int(pc.sum(pc.take(pc.binary_length(texts.dictionary), texts.indices)).as_py() or 0)
 
 
 _NONE: dict[str, str | None] = {"unit": None, "ucd": None, "utype": None, "description": None}
