@@ -422,7 +422,9 @@ def test_a_killed_backend_costs_an_attempt(services: Services, database: Databas
 
 
 def test_a_query_is_cancelled_before_its_first_row(services: Services, database: Database) -> None:
-    answer = tap.perform(services, tap.Request.from_params(Params([("LANG", "ADQL"), ("QUERY", ENDLESS)]), services.settings))
+    answer = tap.perform(
+        services, tap.Request.from_params(Params([("LANG", "ADQL"), ("QUERY", ENDLESS)]), services.settings), lambda _: None
+    )
     with ThreadPoolExecutor(1) as thread:
         starting = thread.submit(answer.start)
         until(lambda: len(backends(database)) == 1)

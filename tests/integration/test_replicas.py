@@ -72,7 +72,7 @@ def publish(database: Database, pool: ReplicatedPool, folder: Path, name: str) -
     """A published table with the numbers 1 and 2, and the query for them, as a server that hears of it makes it."""
     file = folder / f"{name}.csv"
     file.write_text("x\n1\n2\n")
-    publish_file(database, file, PublishOptions(), records=lambda _: None, progress=None)
+    publish_file(database, file, PublishOptions(), records=lambda *_: None, progress=None)
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
         require_present(connection, pool)

@@ -60,7 +60,7 @@ def test_a_request_is_one_event_of_the_log(site: Services, caplog: pytest.LogCap
     client = TestClient(Observed(create_app(site), log_requests=True, trusted_proxies=()))
     query = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "MAXREC": "3"}
     with caplog.at_level(logging.INFO, logger="vo_server.requests"):
-        answer = client.get("/tap/sync", params=query, headers={"User-Agent": "pyVO"})
+        answer = client.get("/tap/sync", params=query, headers={"User-Agent": "pyVO", "Accept-Encoding": "identity"})
     [event] = [vars(record) for record in caplog.records if record.name == "vo_server.requests"]
     assert (event["status"], event["rows"], event["whole"], event["agent"]) == (200, 3, True, "pyVO")
     assert event["bytes"] == len(answer.content)

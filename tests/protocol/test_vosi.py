@@ -47,7 +47,8 @@ def test_documents_are_not_sent_twice(client: TestClient, site: Services, tmp_pa
     first = client.get(address)
     assert first.status_code == 200
     assert first.headers["cache-control"] == "no-cache"
-    tag, date = first.headers["etag"], first.headers["last-modified"]
+    # weak where the body was compressed on its way: the same document, other bytes
+    tag, date = first.headers["etag"].removeprefix("W/"), first.headers["last-modified"]
     for headers in ({"If-None-Match": tag}, {"If-None-Match": f'"other", W/{tag}'}, {"If-None-Match": "*"}, {"If-Modified-Since": date}):
         again = client.get(address, headers=headers)
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
@@ -119,6 +120,7 @@ def test_a_descriptors_example_must_be_adql(site: Services, tmp_path: Path) -> N
 def test_accept_counts_where_no_format_is_asked_for(client: TestClient, accept: str, kind: str) -> None:
     query = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars"}
     reply = client.get("/tap/sync", params=query, headers={"Accept": accept})
-    assert (reply.headers["content-type"], reply.headers["vary"]) == (kind, "Accept")
+    assert reply.headers["content-type"] == kind
+    assert "Accept" in reply.headers["vary"].split(", ")
     asked = client.get("/tap/sync", params=query | {"RESPONSEFORMAT": "csv"}, headers={"Accept": accept})
     assert asked.text.startswith("name\r\n")

@@ -365,7 +365,8 @@ def test_snippets_are_what_they_say() -> None:
     shown = snippets.example(SNAPSHOT.catalogue, SNAPSHOT.resources)
     assert shown is not None
     assert shown.adql == (
-        'SELECT TOP 5 ra, dec, "Size of it" FROM icecube.alerts WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(77.43, 5.79, 0.5))'
+        'SELECT TOP 5 ra, dec, "Size of it" FROM icecube.alerts '
+        "WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', 77.43, 5.79, 0.5))"
     )
     script = snippets.pyvo("https://vo.example.org", shown)
     compile(script, "snippet", "exec")
