@@ -69,7 +69,7 @@ def create_app(services: Services) -> Starlette:
             Middleware(Observed, log_requests=services.settings.log_requests, trusted_proxies=services.settings.trusted_proxies),
             Middleware(BoundedBody, most=services.settings.body_bytes),
         ],
-        exception_handlers={HTTPException: web.tell_http_error},
+        exception_handlers={HTTPException: web.http_errors(services)},
     )
     app.router.redirect_slashes = False  # both spellings are answered in place, by OneSpelling
     return app

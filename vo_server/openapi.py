@@ -39,7 +39,7 @@ TAGS = {
 }
 """First part of an address → what lies below it."""
 
-PAGES = ("/", "/tap", "/tables/", "/resources/")
+PAGES = ("/", "/tap", "/tables/", "/resources/", "/query", "/jobs", "/search", "/dataset", "/plots/")
 WORDS: tuple[tuple[str, str], ...] = (
     (r".*/capabilities", "What this service can do (VOSI)"),
     (r".*/availability", "Whether this service is up (VOSI)"),
@@ -57,14 +57,17 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"/metrics", "Measurements for Prometheus"),
     (r"/openapi\.json", "This description"),
     (r"/static/.*|/robots\.txt", "What belongs to the pages"),
-    (r"/|/tap|/tables/.*|/resources/.*", "A page for people"),
+    (r"/query/check", "Whether a query can be run, and where it is wrong"),
+    (r"/query/.*\.json", "Names that an editor of queries completes"),
+    (r"/plots/.*", "A drawing"),
+    (r"/|/tap|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?", "A page for people"),
 )
 """Address → what is there; an address that is not listed is a search of the protocol it lies in."""
 
 XML_ADDRESSES = r".*/(capabilities|availability|tables)|/tap/tables/.*|/tap/async(/\{job_id\}(/parameters|/results|/error)?)?|/oai"
 TEXT_ADDRESSES = r"/tap/async/\{job_id\}/.*|/metrics|/robots\.txt"
-JSON_ADDRESSES = r"/health|/openapi\.json"
-PAGE_ADDRESSES = r"/|/tap|/tap/examples|/tables/.*|/resources/.*"
+JSON_ADDRESSES = r"/health|/openapi\.json|/query/.*"
+PAGE_ADDRESSES = r"/|/tap|/tap/examples|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?"
 ROW_TYPES = tuple(form.media_type for form in FORMATS)
 MEDIA_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"/tap/async/\{job_id\}/results/.*", ROW_TYPES),
@@ -72,6 +75,7 @@ MEDIA_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (XML_ADDRESSES, (vosi.XML,)),
     (TEXT_ADDRESSES, ("text/plain",)),
     (PAGE_ADDRESSES, ("text/html",)),
+    (r"/plots/.*", ("image/svg+xml",)),
     (r"/files/.*|/static/.*", ("application/octet-stream",)),
 )
 """Address → media types of an answer; all others send rows."""

@@ -47,6 +47,10 @@ def utc_now() -> datetime:
 ANSWER_S = 5.0
 """The database has this long to answer before the server calls itself unwell."""
 
+PAGE_CONNECTIONS = 2
+PAGE_S = 10
+"""Longest database time of a part of a page, in seconds."""
+
 LEFT_ALONE = "5s"
 """So soon a backend notices that the worker it computes for is dead."""
 
@@ -92,6 +96,8 @@ class Services:
         self.started = clock()
         self.pool = query_pool(database, settings.query_connections, {"statement_timeout": f"{settings.sync_seconds}s"})
         self.job_pool = query_pool(database, settings.worker_concurrency, {"client_connection_check_interval": LEFT_ALONE})
+        self.page_pool = query_pool(database, PAGE_CONNECTIONS, {"statement_timeout": f"{PAGE_S}s"})
+        """For what pages show of tables: it takes nothing from users' queries."""
         self.traffic = Traffic.of(settings)
         self._lock = threading.Lock()
         self._snapshot = self._load()
@@ -115,7 +121,7 @@ class Services:
         """Stop listening and close the pools; the database is closed by whoever opened it."""
         for part in (self._watch, self.changes, self._keeper):
             part.stop()
-        for pool in (self.pool, self.job_pool):
+        for pool in (self.pool, self.job_pool, self.page_pool):
             pool.close()
 
     def snapshot(self) -> Snapshot:

@@ -24,11 +24,11 @@ def remembered(request: Request, secret: bytes) -> tuple[str, ...]:
 
 
 def remember(request: Request, response: Response, job_id: str, secret: bytes, url: str) -> None:
-    """Have the browser remember `job_id` too, and send all of them to `url` and below."""
+    """Have the browser remember `job_id` too, and send all of them to `url` and below: to the services, and to the page that lists them."""
     text = ".".join((job_id, *remembered(request, secret))[:MOST])
     place = urlsplit(url)
     response.set_cookie(
-        NAME, f"{text}~{_signature(text, secret)}", path=place.path, secure=place.scheme == "https", httponly=True, samesite="lax"
+        NAME, f"{text}~{_signature(text, secret)}", path=place.path or "/", secure=place.scheme == "https", httponly=True, samesite="lax"
     )
 
 

@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+QUERY_KIND = "tap"
+"""What a job is called that runs an ADQL query."""
+
 
 class Phase(StrEnum):
     """Where a job is in its life. Ours never enter the last four, which clients may ask for."""

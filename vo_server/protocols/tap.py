@@ -21,7 +21,7 @@ from vo_server.http.reply import stream
 from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
-from vo_server.model.job import Job
+from vo_server.model.job import QUERY_KIND, Job
 from vo_server.model.result import Info, Statement
 from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
@@ -32,7 +32,7 @@ from vo_server.sql import compile_adql
 
 STANDARD_ID = "ivo://ivoa.net/std/TAP"
 PATH = "tap"
-JOB_KIND = "tap"
+JOB_KIND = QUERY_KIND
 """What a TAP job is called in ``vo.jobs``."""
 OBSCORE_ID = "ivo://ivoa.net/std/ObsCore#core-1.1"
 UPLOAD_METHODS = tuple(f"ivo://ivoa.net/std/TAPRegExt#upload-{method}" for method in ("inline", "http", "https"))

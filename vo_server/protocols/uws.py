@@ -125,7 +125,7 @@ class JobTree:
 
         job = await run_sync(make)
         response = self._see(job.job_id)
-        cookie.remember(request, response, job.job_id, self.services.secret, self.url)
+        cookie.remember(request, response, job.job_id, self.services.secret, self.services.settings.base_url)
         return response
 
     async def show_job(self, request: HttpRequest) -> Response:

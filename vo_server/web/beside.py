@@ -1,6 +1,7 @@
 """What machines ask of a site with pages: its health, what robots may read, its style sheet."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
@@ -12,7 +13,13 @@ from vo_server.http.errors import Dialect, guard
 from vo_server.services import Services
 from vo_server.web.addresses import prefix
 
-STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+SCRIPT = "text/javascript; charset=utf-8"
+SCRIPTS = ("page.js", "query.js", "adql.js", "results.js", "drawing.js", "samp.js", "table.js", "jobs.js")
+STATIC = {
+    "style.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    **dict.fromkeys(SCRIPTS, SCRIPT),
+}
 
 DISALLOWED = ("/tap/sync", "/tap/async", "/scs", "/sia", "/files", "/oai")
 """Addresses that cost the database something, or hold data rather than text: nothing for web crawlers."""
@@ -32,6 +39,7 @@ def read_static(name: str) -> bytes:
     return (files("vo_server.web") / "static" / name).read_bytes()
 
 
+@cache
 def digest(name: str) -> str:
     """A short text that changes when the file does: addresses that carry it may be cached for long."""
     return sha256(read_static(name)).hexdigest()[:12]
@@ -58,9 +66,12 @@ def _robots(services: Services) -> Callable[[Request], Awaitable[Response]]:
 
 def _static(name: str, media_type: str) -> Route:
     body, tag = read_static(name), f'"{digest(name)}"'
-    headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff", "ETag": tag}
+    shared = {"X-Content-Type-Options": "nosniff", "ETag": tag}
 
     async def static(request: Request) -> Response:
+        # scripts name one another without a digest: what could be old is asked for again
+        lifetime = "public, max-age=86400" if request.url.query == digest(name) else "no-cache"
+        headers = {**shared, "Cache-Control": lifetime}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(body, 200, headers, media_type)

@@ -1,74 +1,65 @@
-"""The pages: start, TAP, a table, a resource."""
+"""The pages of what is published: start, TAP, a resource, a table."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
-from anyio.to_thread import run_sync
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from vo_server.errors import NotFoundError
-from vo_server.http.errors import Dialect, Endpoint, guard
+from vo_server.errors import NotFoundError, VoError
 from vo_server.model.catalogue import Table
-from vo_server.model.columns import Column
-from vo_server.model.names import adql_table_name
 from vo_server.services import Services, Snapshot
-from vo_server.settings import Settings
-from vo_server.web import addresses, beside, metrics, snippets, words
-from vo_server.web.security import HEADERS
+from vo_server.web import addresses, beside, datasets, figures, jobs, metrics, queries, search, snippets
+from vo_server.web.citation import cite
+from vo_server.web.figures import can_be_drawn
+from vo_server.web.kit import Kit, find_table, table_views
+from vo_server.web.samples import Rows, Statistics
 
 OBSCORE = "ivoa.obscore"
 
-FORMS = (("CSV", "csv"), ("VOTable", "votable"), ("JSON", "json"))
-"""Formats offered on pages: what people call them, RESPONSEFORMAT."""
 
-Show = Callable[..., str]
-
-
-@dataclass(frozen=True, slots=True)
-class TableView:
-    """A table with what its pages need. ``sample``: where one of its resource's rows lies, None: not known."""
-
-    table: Table
-    sample: tuple[float, float] | None
-
-    @property
-    def adql_name(self) -> str:
-        """As it is written after FROM."""
-        return adql_table_name(self.table.schema, self.table.name)
-
-    @property
-    def size(self) -> str:
-        """Rows (where they are counted) and columns, in words."""
-        rows = [words.count(self.table.nrows, "row")] if self.table.nrows is not None else []
-        return ", ".join([*rows, words.count(len(self.table.columns), "column")])
+def routes(services: Services) -> list[Route]:
+    """Every page, and what stands beside them."""
+    kit = Kit(services)
+    pages = Pages(kit)
+    shown = {
+        "/": pages.home,
+        "/tap": pages.tap,
+        "/tables/{name:path}": pages.table,
+        "/resources/{schema}/{name:path}": pages.resource,
+    }
+    return [
+        *(Route(path, kit.endpoint(show), methods=["GET"]) for path, show in shown.items()),
+        *queries.routes(kit),
+        *jobs.routes(kit),
+        *search.routes(kit),
+        *datasets.routes(kit),
+        *figures.routes(services, kit.cache),
+        *beside.routes(services),
+        *metrics.routes(services),
+    ]
 
 
 class Pages:
-    """Snapshot → HTML. Each method is a page; the parameters behind the snapshot come from its address."""
+    """Each method is a page."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.environment = make_environment(settings.base_url, settings.title)
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        self.settings = kit.services.settings
 
-    def home(self, snapshot: Snapshot) -> str:
+    async def home(self, _: Request, snapshot: Snapshot) -> str:
         """What is here and how to use it."""
-        base, shown = self.settings.base_url, snippets.example(snapshot.catalogue, snapshot.resources)
-        return self._render(
+        return self.kit.render(
             "home.html",
             snapshot,
             resources=[(resource, table_views(snapshot, resource.tables)) for resource in snapshot.resources],
             others=table_views(snapshot, (table.full_name for table in snapshot.catalogue.tables if table.resource is None)),
-            example=shown,
-            snippets=snippets.write_all(base, shown) if shown else (),
-            has_images=snapshot.catalogue.table(OBSCORE) is not None,
+            **self._use(snapshot, snippets.example(snapshot.catalogue, snapshot.resources)),
         )
 
-    def tap(self, snapshot: Snapshot) -> str:
+    async def tap(self, _: Request, snapshot: Snapshot) -> str:
         """What a person sees at the address of the TAP service (TAP 1.1 §2)."""
-        return self._render(
+        return self.kit.render(
             "tap.html",
             snapshot,
             settings=self.settings,
@@ -76,98 +67,71 @@ class Pages:
             tables=table_views(snapshot, (table.full_name for table in snapshot.catalogue.tables)),
         )
 
-    def table(self, snapshot: Snapshot, name: str) -> str:
-        """A table: its columns, first rows, cone search. Raises NotFoundError."""
-        views = table_views(snapshot, [name]) or table_views(snapshot, [name.replace('"', "")])  # as in addresses, or as in ADQL
-        if not views:
-            raise NotFoundError(f"There is no table {name}.", hint="The start page lists all tables.")
-        resource = next((resource for resource in snapshot.resources if resource.id == views[0].table.resource), None)
-        return self._render("table.html", snapshot, view=views[0], table=views[0].table, resource=resource)
-
-    def resource(self, snapshot: Snapshot, schema: str, name: str) -> str:
+    async def resource(self, request: Request, snapshot: Snapshot) -> str:
         """A resource: who made it, how to cite it, its tables. Raises NotFoundError."""
+        schema, name = request.path_params["schema"], request.path_params["name"]
         resource = next((resource for resource in snapshot.resources if (resource.schema, resource.name) == (schema, name)), None)
         if resource is None:
             raise NotFoundError(f"There is no resource {schema}/{name}.", hint="The start page lists all resources.")
-        return self._render("resource.html", snapshot, resource=resource, tables=table_views(snapshot, resource.tables))
+        address = self.settings.base_url + addresses.resource_page(resource)
+        return self.kit.render(
+            "resource.html",
+            snapshot,
+            resource=resource,
+            tables=table_views(snapshot, resource.tables),
+            citation=cite(resource, snapshot.site, address),
+            **self._use(snapshot, snippets.example(snapshot.catalogue, [resource]) if resource.tables else None),
+        )
 
-    def _render(self, template: str, snapshot: Snapshot, **values: object) -> str:
-        return self.environment.get_template(template).render(site=snapshot.site, **values)
+    async def table(self, request: Request, snapshot: Snapshot) -> str:
+        """A table: what is in its columns, first rows, drawings, cone search, downloads. Raises NotFoundError."""
+        view = find_table(snapshot, request.path_params["name"])
+        table = view.table
+        drawable = [column for column in table.columns if can_be_drawn(column)]
+        first, statistics = await self._looks(table)
+        return self.kit.render(
+            "table.html",
+            snapshot,
+            view=view,
+            table=table,
+            resource=next((resource for resource in snapshot.resources if resource.id == table.resource), None),
+            first=first,
+            statistics=statistics,
+            drawable=drawable,
+            chosen=chosen_columns(request, table),
+            whole=f"SELECT * FROM {view.adql_name}",  # noqa: S608 ADQL in a link
+            limit=self.settings.hard_maxrec,
+        )
 
+    async def _looks(self, table: Table) -> tuple[Rows | None, Statistics | None]:
+        """A first look and statistics; None where the database does not give them in time, which the page says."""
+        sampler, state = self.kit.sampler, self.kit.sampler.state(table)
 
-def routes(services: Services) -> list[Route]:
-    """Every page, and what stands beside them."""
-    pages = Pages(services.settings)
-    shown: tuple[tuple[str, Show], ...] = (
-        ("/", pages.home),
-        ("/tap", pages.tap),
-        ("/tables/{name:path}", pages.table),
-        ("/resources/{schema}/{name:path}", pages.resource),
-    )
-    return [
-        *(Route(path, page(services, show), methods=["GET"]) for path, show in shown),
-        *beside.routes(services),
-        *metrics.routes(services),
-    ]
+        async def look(name: str, make: Callable[[], Rows | Statistics]) -> Rows | Statistics | None:
+            try:
+                return await self.kit.cache.get((name, state), make, lambda _: 2000 + 200 * len(table.columns))
+            except VoError:
+                return None
 
+        first = await look("first", partial(sampler.first, table))
+        statistics = await look("statistics", partial(sampler.statistics, table))
+        return first if isinstance(first, Rows) else None, statistics if isinstance(statistics, Statistics) else None
 
-def page(services: Services, show: Show) -> Endpoint:
-    """An endpoint that answers with what `show` makes of the snapshot; its errors are pages too, all under the same strict headers.
-
-    What the snapshot at hand does not hold is looked for once more in what was published this very moment.
-    """
-
-    async def find(request: Request) -> Response:
-        try:
-            return HTMLResponse(show(services.snapshot(), **request.path_params))
-        except NotFoundError:
-            if not await run_sync(services.refresh):
-                raise
-            return HTMLResponse(show(services.snapshot(), **request.path_params))
-
-    found = guard(find, Dialect.HTML)
-
-    async def secured(request: Request) -> Response:
-        reply = await found(request)
-        reply.headers.update(HEADERS)
-        return reply
-
-    return secured
-
-
-def table_views(snapshot: Snapshot, names: Iterable[str]) -> list[TableView]:
-    """The tables of these full names, as far as they are published."""
-    samples = {resource.id: resource.sample for resource in snapshot.resources}
-    tables = [table for name in names if (table := snapshot.catalogue.table(name))]
-    return [TableView(table, samples.get(table.resource or "")) for table in tables]
-
-
-def make_environment(base_url: str, title: str) -> Environment:
-    """The templates with the words they use. Everything is escaped; a name that a template misspells is an error."""
-    environment = Environment(
-        loader=PackageLoader("vo_server.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(
-        here=addresses.prefix(base_url),
-        base=base_url,
-        title=title,
-        at=addresses,
-        forms=FORMS,
-        style=f"/static/style.css?{beside.digest('style.css')}",
-    )
-    environment.filters.update(summary=words.summary, covered=words.covered, type_words=type_words, web_address=web_address)
-    return environment
+    def _use(self, snapshot: Snapshot, shown: snippets.Example | None) -> dict[str, object]:
+        """What ``use.html`` shows."""
+        return {
+            "example": shown,
+            "snippets": snippets.write_all(self.settings.base_url, shown) if shown else (),
+            "has_images": snapshot.catalogue.table(OBSCORE) is not None,
+        }
 
 
-def type_words(column: Column) -> str:
-    """The type of a column as one says it: ``double``, ``text``, ``timestamp``, ``float[16]``."""
-    if column.xtype:
-        return column.xtype.removeprefix("adql:").lower()
-    if column.is_text:
-        return "text"
-    return column.datatype + (f"[{column.arraysize}]" if column.arraysize else "")
-
-
-def web_address(text: str | None) -> str | None:
-    """`text` if a browser may be sent there, else None: what a descriptor says is not trusted with ``javascript:``."""
-    return text if text and text.startswith(("https://", "http://")) else None
+def chosen_columns(request: Request, table: Table) -> dict[str, str]:
+    """The columns to draw: those that the address names, else the first that can be drawn and is no position."""
+    found = {name: column.name for name in ("x", "y") if (column := table.column(request.query_params.get(name, "")))}
+    if "x" not in found:
+        places = (table.position.ra, table.position.dec) if table.position else ()
+        drawable = [column for column in table.columns if can_be_drawn(column) and column.name not in places]
+        principal = [column for column in drawable if column.principal] or drawable
+        found = {"x": principal[0].name} if principal else {}
+    return found
