@@ -148,7 +148,7 @@ def _run(database: Database, file: Path, options: PublishOptions, records: Recor
         with _progress(file.name) as report:
             published = publish_file(database, file, options, records=records, progress=report)
     except KeyboardInterrupt:
-        say(f"Interrupted. {file.name} was not published: nothing was changed.")
+        say(f"Interrupted. {file.name} was not published: nothing was changed. The same command goes on from there.")
         raise
     _tell(published, base_url)
     return published

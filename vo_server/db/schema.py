@@ -148,6 +148,8 @@ loads = Table(
     Column("started", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("retired", DateTime(timezone=True)),
     Column("owner_pid", Integer, comment="PostgreSQL backend of the loader: a load whose backend is gone was abandoned"),
+    Column("origin", JSONB, comment="publish.origin: what is being loaded"),
+    Column("rows_done", BigInteger, nullable=False, server_default="0", comment="rows committed to the staging table"),
     schema="vo",
     comment="physical tables, one a load",
 )

@@ -1,6 +1,6 @@
 """Rows into a new physical table: committed, but in no catalogue, so that nobody sees it before the flip."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -30,6 +30,9 @@ LOCK_SPACE = 0x766F6C64
 SORT_BYTES = 1 << 28
 """Up to this size rows are sorted in memory, beyond it by PostgreSQL."""
 
+PIECE_BYTES = 1 << 28
+"""So much is loaded in one transaction; what was committed is not loaded again after an interruption."""
+
 SORT_MEMORY = "256MB"
 """What PostgreSQL may take for it."""
 
@@ -43,10 +46,13 @@ CANCELLED = "57014"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A physical table being filled. ``name`` is bare, within DATA_SCHEMA."""
+    """A physical table being filled. ``name`` is bare, within DATA_SCHEMA; ``done``: rows that wait in its staging table already, from
+    an attempt that was interrupted.
+    """
 
     load_id: int
     name: str
+    done: int = 0
 
     @property
     def physical(self) -> str:
@@ -59,25 +65,63 @@ class Load:
         return f"{self.name}_staging"
 
 
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, UnavailableError)
+"""What is nobody's fault in the data: a load goes on from there."""
+
+
 @contextmanager
-def begun(database: Database, table: str) -> Iterator[Load]:
-    """A new load, held by an advisory lock as long as it lasts. Whatever goes wrong inside, Ctrl-C too, leaves no table behind."""
+def begun(database: Database, table: str, origin: Mapping[str, Any] | None = None) -> Iterator[Load]:
+    """A new load, held by an advisory lock as long as it lasts; or one of the same `origin` that was interrupted.
+
+    What goes wrong inside leaves no table behind, but for interruptions of a load with an origin that has come some way: it waits to be
+    gone on with, for as long as `sweep` lets it.
+    """
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
-        load = _register(owner, table)
+        load = (_adopted(owner, database, origin) if origin is not None else None) or _register(owner, table, origin)
         try:
             yield load
-        except BaseException:
+        except BaseException as error:
             with suppress(SQLAlchemyError):  # the server may be gone: then a sweep finds the load without its loader
-                discard(database, load)
+                if not (isinstance(error, INTERRUPTIONS) and _rows_done(owner, load)):
+                    discard(database, load)
             raise
         finally:
             with suppress(SQLAlchemyError):
                 owner.execute(select(func.pg_advisory_unlock(LOCK_SPACE, load.load_id)))
 
 
-def _register(owner: Connection, table: str) -> Load:
-    row = schema.loads.insert().values(physical="", state="loading", owner_pid=func.pg_backend_pid()).returning(schema.loads.c.load_id)
-    load_id = int(owner.execute(row).scalar_one())
+def _adopted(owner: Connection, database: Database, origin: Mapping[str, Any]) -> Load | None:
+    """A load of this origin whose loader is gone, with all rows that it says it has."""
+    loads = schema.loads.c
+    left = select(loads.load_id, loads.physical, loads.rows_done).where(
+        loads.state == "loading", loads.rows_done > 0, loads.origin == dict(origin)
+    )
+    for row in owner.execute(left.order_by(loads.rows_done.desc())).all():
+        if not owner.execute(select(func.pg_try_advisory_lock(LOCK_SPACE, row.load_id))).scalar_one():
+            continue
+        load = Load(row.load_id, row.physical.removeprefix(f"{DATA_SCHEMA}.").strip('"'), row.rows_done)
+        if _staged(database, load) == load.done:
+            return load
+        owner.execute(select(func.pg_advisory_unlock(LOCK_SPACE, row.load_id)))
+    return None
+
+
+def _staged(database: Database, load: Load) -> int | None:
+    """How many rows wait in the staging table; None without one."""
+    staging = f"{DATA_SCHEMA}.{quote_identifier(load.staging)}"
+    with database.publish_engine.connect() as connection:
+        if connection.execute(select(func.to_regclass(staging))).scalar_one() is None:
+            return None
+        return int(_execute(connection, f"SELECT count(*) FROM {staging}").scalar_one())  # noqa: S608 — quoted
+
+
+def _rows_done(owner: Connection, load: Load) -> int:
+    return int(owner.execute(select(schema.loads.c.rows_done).where(schema.loads.c.load_id == load.load_id)).scalar_one())
+
+
+def _register(owner: Connection, table: str, origin: Mapping[str, Any] | None) -> Load:
+    values = {"physical": "", "state": "loading", "owner_pid": func.pg_backend_pid(), "origin": origin}
+    load_id = int(owner.execute(schema.loads.insert().values(values).returning(schema.loads.c.load_id)).scalar_one())
     owner.execute(select(func.pg_advisory_lock(LOCK_SPACE, load_id)))
     load = Load(load_id, f"t_{table[:40]}_{load_id}")
     owner.execute(update(schema.loads).where(schema.loads.c.load_id == load_id).values(physical=load.physical))
@@ -101,8 +145,9 @@ def fill(database: Database, load: Load, plan: Plan, survey: Survey, progress: P
     """
     indexed = plan.position is not None
     with _explained(plan):
-        with database.publish_engine.begin() as connection:
-            _create(connection, load.name, plan.columns, indexed=indexed)
+        if not load.done:
+            with database.publish_engine.begin() as connection:
+                _create(connection, load.name, plan.columns, indexed=indexed)
         batches = _counted(map(survey.see, plan.batches()), plan.source.nrows, progress)
         _copy(database, load, plan, batches, progress, before)
         progress("Indexing", survey.rows, survey.rows)
@@ -141,13 +186,15 @@ def _copy(
                 _execute(connection, f"INSERT INTO {load.physical} SELECT * FROM {before.physical}")  # noqa: S608 — quoted
         _ingest(database, load.name, batches)
         return
-    held, rest = _gathered(batches, SORT_BYTES)
-    if rest is None and before is None:
-        _ingest(database, load.name, _sorted(held))
-        return
-    with database.publish_engine.begin() as connection:
-        _create(connection, load.staging, plan.columns, indexed=True, unlogged=True)
-    _ingest(database, load.staging, chain(held, rest or ()))
+    if not load.done:
+        held, rest = _gathered(batches, SORT_BYTES)
+        if rest is None and before is None:
+            _ingest(database, load.name, _sorted(held))
+            return
+        with database.publish_engine.begin() as connection:
+            _create(connection, load.staging, plan.columns, indexed=True, unlogged=True)
+        batches = chain(held, rest or ())
+    _ingest_in_pieces(database, load, _after(batches, load.done))
     progress("Sorting", plan.source.nrows or 0, plan.source.nrows)
     staging = f"{DATA_SCHEMA}.{quote_identifier(load.staging)}"
     rows = f"SELECT * FROM {staging}" if before is None else f"SELECT * FROM {before.physical} UNION ALL SELECT * FROM {staging}"  # noqa: S608
@@ -182,6 +229,26 @@ def _divide(connection: Connection, load: Load, plan: Plan, rows: str) -> None:
     _execute(connection, f"CREATE TABLE {placeless} PARTITION OF {load.physical} DEFAULT")
 
 
+def _after(batches: Iterator[pyarrow.RecordBatch], count: int) -> Iterator[pyarrow.RecordBatch]:
+    """The rows behind the first `count`."""
+    for batch in batches:
+        passed = min(count, batch.num_rows)
+        count -= passed
+        if passed < batch.num_rows:
+            yield batch.slice(passed)
+
+
+def _ingest_in_pieces(database: Database, load: Load, batches: Iterator[pyarrow.RecordBatch]) -> None:
+    """The rows into the staging table, a transaction each PIECE_BYTES, which also notes how many there are."""
+    done = load.done
+    while True:
+        piece, rest = _gathered(batches, PIECE_BYTES)
+        done += sum(batch.num_rows for batch in piece)
+        _ingest(database, load.staging, iter(piece), f"UPDATE vo.loads SET rows_done = {done} WHERE load_id = {load.load_id}")  # noqa: S608
+        if rest is None:
+            return
+
+
 def _gathered(batches: Iterator[pyarrow.RecordBatch], limit: int) -> tuple[list[pyarrow.RecordBatch], Iterator[pyarrow.RecordBatch] | None]:
     """(all batches, None), or as many as have `limit` bytes and the others still to come."""
     held: list[pyarrow.RecordBatch] = []
@@ -206,8 +273,10 @@ def _sorted(held: list[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
         yield from table.take(pyarrow.array(order[start : start + SLICE_ROWS])).combine_chunks().to_batches()
 
 
-def _ingest(database: Database, name: str, batches: Iterator[pyarrow.RecordBatch]) -> None:
-    """COPY the batches into an existing table, in one transaction. What `batches` raises comes out unchanged."""
+def _ingest(database: Database, name: str, batches: Iterator[pyarrow.RecordBatch], note: str | None = None) -> None:
+    """COPY the batches into an existing table, in one transaction, which the statement `note` belongs to. What `batches` raises comes out
+    unchanged.
+    """
     raised: list[BaseException] = []
 
     def watched() -> Iterator[pyarrow.RecordBatch]:
@@ -231,6 +300,8 @@ def _ingest(database: Database, name: str, batches: Iterator[pyarrow.RecordBatch
             raise
         if raised:
             raise raised[0]
+        if note is not None:
+            cursor.execute(note)
         connection.commit()
 
 

@@ -48,7 +48,7 @@ def publish_file(
     if same is not None and not options.append:
         return _described_anew(database, plan, same, origin, records, clock())
     survey = Survey((plan.position.ra, plan.position.dec) if plan.position else None, plan.times)
-    with begun(database, plan.table) as load:
+    with begun(database, plan.table, None if options.reload else {"append": options.append, **origin}) as load:
         identifier = fill(database, load, plan, survey, report, before.load if before else None)
         learned = survey.learned(identifier)
         if before is not None:

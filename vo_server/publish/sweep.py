@@ -15,6 +15,9 @@ LOCK_WAIT = "200ms"
 KEPT_SECONDS = 3600.0
 """So long a replaced table stays: longer than any query that may still read it."""
 
+RESUMABLE_SECONDS = 86_400.0
+"""So long an interrupted load waits to be gone on with."""
+
 STAGING = "_staging"
 
 
@@ -23,9 +26,9 @@ def sweep(database: Database, older_than: float = KEPT_SECONDS) -> int:
     with database.engine.connect() as connection:
         loads = schema.loads.c
         old = loads.retired < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, older_than)
-        rows = connection.execute(
-            select(loads.load_id, loads.physical, loads.state).where((loads.state == "loading") | ((loads.state == "retired") & old))
-        ).all()
+        hopeless = (loads.rows_done == 0) | (loads.started < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, RESUMABLE_SECONDS))
+        chosen = ((loads.state == "loading") & hopeless) | ((loads.state == "retired") & old)
+        rows = connection.execute(select(loads.load_id, loads.physical, loads.state).where(chosen)).all()
         connection.commit()
         return sum(_swept(database, connection, row.load_id, row.physical, row.state) for row in rows)
 
