@@ -39,7 +39,7 @@ TAGS = {
 }
 """First part of an address → what lies below it."""
 
-PAGES = ("/", "/tap", "/tables/", "/resources/", "/query", "/jobs", "/search", "/dataset", "/plots/")
+PAGES = ("/", "/tap", "/tables/", "/resources/", "/query", "/jobs", "/search", "/dataset", "/plots/", "/sky")
 WORDS: tuple[tuple[str, str], ...] = (
     (r".*/capabilities", "What this service can do (VOSI)"),
     (r".*/availability", "Whether this service is up (VOSI)"),
@@ -60,14 +60,15 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"/query/check", "Whether a query can be run, and where it is wrong"),
     (r"/query/.*\.json", "Names that an editor of queries completes"),
     (r"/plots/.*", "A drawing"),
-    (r"/|/tap|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?", "A page for people"),
+    (r"/sky/layers\.json", "What to show on images of the sky"),
+    (r"/|/tap|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?|/sky(/frame)?", "A page for people"),
 )
 """Address → what is there; an address that is not listed is a search of the protocol it lies in."""
 
 XML_ADDRESSES = r".*/(capabilities|availability|tables)|/tap/tables/.*|/tap/async(/\{job_id\}(/parameters|/results|/error)?)?|/oai"
 TEXT_ADDRESSES = r"/tap/async/\{job_id\}/.*|/metrics|/robots\.txt"
-JSON_ADDRESSES = r"/health|/openapi\.json|/query/.*"
-PAGE_ADDRESSES = r"/|/tap|/tap/examples|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?"
+JSON_ADDRESSES = r"/health|/openapi\.json|/query/.*|/sky/layers\.json"
+PAGE_ADDRESSES = r"/|/tap|/tap/examples|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?|/sky(/frame)?"
 ROW_TYPES = tuple(form.media_type for form in FORMATS)
 MEDIA_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"/tap/async/\{job_id\}/results/.*", ROW_TYPES),

@@ -128,6 +128,12 @@ class Settings(BaseModel):
         "text", description="What is logged to stderr: lines for people (text) or for machines (json).", pattern="^(text|json)$"
     )
     log_requests: bool = Field(False, description="Log each request: what, how long, how many rows and bytes, from whom.")
+    aladin_url: str = Field(
+        "https://aladin.cds.unistra.fr/AladinLite/api/v3/latest/aladin.js",
+        description="Where browsers load Aladin Lite from, for the page that shows rows and footprints over images of the sky. "
+        "Empty: no such page.",
+        pattern=r"^(https?://[^\s;,'\"]+)?$",
+    )
     title: str = Field("vo-server", description="Name of the site on its pages.")
 
     @field_validator("public_url")

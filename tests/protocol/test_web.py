@@ -96,6 +96,9 @@ class Engine:
     def execute(self, _: Any) -> "Engine":
         return self
 
+    def first(self) -> None:
+        return None
+
     def scalar(self) -> int:
         return 7
 
@@ -152,6 +155,7 @@ STRANGERS += (
     "/plots/sky.svg",
     "/plots/columns.svg",
     "/datasets",
+    "/sky",
     "/sia2/query",
     "/oai",
     *(link for service in SERVICES for _, link in service.links if "?" not in link),

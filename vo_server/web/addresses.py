@@ -115,3 +115,8 @@ def query_page(adql: str) -> str:
 def datasets_page(resource: Resource | None = None) -> str:
     """The images and other datasets, of one resource or all."""
     return "/datasets" + (f"?{urlencode({'resource': resource.id})}" if resource else "")
+
+
+def sky_page(**what: str) -> str:
+    """A table, a resource or a dataset over images of the sky."""
+    return f"/sky?{urlencode(what)}"

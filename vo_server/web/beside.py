@@ -14,9 +14,10 @@ from vo_server.services import Services
 from vo_server.web.addresses import prefix
 
 SCRIPT = "text/javascript; charset=utf-8"
-SCRIPTS = ("page.js", "query.js", "adql.js", "results.js", "drawing.js", "samp.js", "table.js", "jobs.js")
+SCRIPTS = ("page.js", "query.js", "adql.js", "results.js", "drawing.js", "samp.js", "table.js", "jobs.js", "mend.js", "sky.js")
 STATIC = {
     "style.css": "text/css; charset=utf-8",
+    "sky.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(SCRIPTS, SCRIPT),
 }

@@ -16,7 +16,7 @@ from vo_server.http.errors import Dialect, guard
 from vo_server.model.dataset import StoredDataset
 from vo_server.query.datasets import file_url, find_datasets, is_kept_back
 from vo_server.query.descriptors import is_cuttable
-from vo_server.services import Snapshot
+from vo_server.services import Services, Snapshot
 from vo_server.web import figures, skymap, svg
 from vo_server.web.kit import Kit
 
@@ -75,9 +75,7 @@ class DatasetPages:
         """All datasets, or those of a ``resource``, so many to a page; ``after`` is the last one's key of the page before."""
         asked = request.query_params.get("resource", "")
         after = request.query_params.get("after", "0")
-        views, last, total = await run_sync(
-            self._found, asked, int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0
-        )
+        views, last, total = await run_sync(self.found, asked, int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0)
         more = {"after": str(last), **({"resource": asked} if asked else {})}
         resource = next((one for one in snapshot.resources if one.id == asked), None)
         return self.kit.render(
@@ -92,7 +90,7 @@ class DatasetPages:
 
     async def show(self, request: Request, snapshot: Snapshot) -> str:
         """One dataset, by its ``ID`` (obs_publisher_did)."""
-        view = await run_sync(self._view, request.query_params.get("ID", ""))
+        view = await run_sync(self.view, request.query_params.get("ID", ""))
         resource = next((one for one in snapshot.resources if one.id == view.dataset.resource), None)
         base = self.services.settings.base_url
         links = [
@@ -113,13 +111,14 @@ class DatasetPages:
 
     async def footprint(self, request: Request) -> Response:
         """The sky, and on it the outline of a dataset."""
-        view = await run_sync(self._view, request.query_params.get("ID", ""))
+        view = await run_sync(self.view, request.query_params.get("ID", ""))
         if view.dataset.shape is None and view.dataset.circle is None:
             raise NotFoundError("It is not known where this dataset lies.")
         drawn = skymap.footprint_map(outline(view.dataset), f"Footprint of {view.name}")
         return Response(drawn, headers=figures.HEADERS, media_type=svg.MEDIA_TYPE)
 
-    def _found(self, resource: str, after: int) -> tuple[list[DatasetView], int | None, int]:
+    def found(self, resource: str, after: int) -> tuple[list[DatasetView], int | None, int]:
+        """A page of datasets behind the key `after`, the key of the last of them if there are more, and how many there are in all."""
         row = schema.obscore.c
         with self.services.database.engine.connect() as connection:
             chosen = _of(select(row.obs_key, row.obs_publisher_did), resource).where(row.obs_key > after)
@@ -129,7 +128,8 @@ class DatasetPages:
         views = [self._seen(found[one.obs_publisher_did]) for one in rows[:ON_A_PAGE] if one.obs_publisher_did in found]
         return views, rows[ON_A_PAGE - 1].obs_key if len(rows) > ON_A_PAGE else None, total
 
-    def _view(self, identifier: str) -> DatasetView:
+    def view(self, identifier: str) -> DatasetView:
+        """The dataset of an identifier; NotFoundError."""
         with self.services.database.engine.connect() as connection:
             found = find_datasets(connection, [identifier], self.services.settings.base_url)
         if identifier not in found:
@@ -141,6 +141,12 @@ class DatasetPages:
         pictures = (link.place for link in dataset.links if link.semantics == "#preview" and link.place)
         place = None if kept_back else next(pictures, None)
         return DatasetView(dataset, kept_back, file_url(place, "") if place else None)
+
+
+def has_datasets(services: Services, resource: str) -> bool:
+    """Whether a resource has any datasets."""
+    with services.database.engine.connect() as connection:
+        return connection.execute(_of(select(schema.obscore.c.obs_key), resource).limit(1)).first() is not None
 
 
 def outline(dataset: StoredDataset) -> list[tuple[float, float]]:

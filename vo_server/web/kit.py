@@ -15,6 +15,7 @@ from vo_server.model.catalogue import Table
 from vo_server.model.columns import Column
 from vo_server.model.names import adql_table_name
 from vo_server.services import Services, Snapshot
+from vo_server.settings import Settings
 from vo_server.web import addresses, beside, cells, words
 from vo_server.web.cache import Cache
 from vo_server.web.samples import Sampler
@@ -74,7 +75,7 @@ class Kit:
     @cached_property
     def environment(self) -> Environment:
         """The templates."""
-        return make_environment(self.services.settings.base_url, self.services.settings.title)
+        return make_environment(self.services.settings)
 
     def render(self, template: str, snapshot: Snapshot, **values: object) -> str:
         """A template filled in."""
@@ -135,15 +136,16 @@ def find_table(snapshot: Snapshot, name: str) -> TableView:
     return views[0]
 
 
-def make_environment(base_url: str, title: str) -> Environment:
+def make_environment(settings: Settings) -> Environment:
     """The templates with the words they use. Everything is escaped; a name that a template misspells is an error."""
     environment = Environment(
         loader=PackageLoader("vo_server.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(
-        here=addresses.prefix(base_url),
-        base=base_url,
-        title=title,
+        here=addresses.prefix(settings.base_url),
+        base=settings.base_url,
+        title=settings.title,
+        has_sky_view=bool(settings.aladin_url),
         at=addresses,
         forms=FORMS,
         all_forms=ALL_FORMS,

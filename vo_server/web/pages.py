@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from functools import partial
 
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.routing import Route
 
 from vo_server.errors import NotFoundError, VoError
 from vo_server.model.catalogue import Table
 from vo_server.services import Services, Snapshot
-from vo_server.web import addresses, beside, datasets, figures, jobs, metrics, queries, search, snippets
+from vo_server.web import addresses, beside, datasets, figures, jobs, metrics, queries, search, skyview, snippets
 from vo_server.web.citation import cite
+from vo_server.web.datasets import has_datasets
 from vo_server.web.figures import can_be_drawn
 from vo_server.web.kit import Kit, find_table, table_views
 from vo_server.web.samples import Rows, Statistics
@@ -34,6 +36,7 @@ def routes(services: Services) -> list[Route]:
         *jobs.routes(kit),
         *search.routes(kit),
         *datasets.routes(kit),
+        *skyview.routes(kit),
         *figures.routes(services, kit.cache),
         *beside.routes(services),
         *metrics.routes(services),
@@ -80,6 +83,7 @@ class Pages:
             resource=resource,
             tables=table_views(snapshot, resource.tables),
             citation=cite(resource, snapshot.site, address),
+            has_datasets=await run_sync(has_datasets, self.kit.services, resource.id),
             **self._use(snapshot, snippets.example(snapshot.catalogue, [resource]) if resource.tables else None),
         )
 

@@ -229,3 +229,4 @@ paint();
 showHistory();
 loadWords();
 if (location.hash === "#run") run();
+else if (fault.childElementCount) check();
