@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from starlette.requests import Request
 
 from vo_server.errors import TooManyError, UnavailableError
@@ -158,3 +159,19 @@ def test_the_address_that_counts(peer: str | None, forwarded: str | None, expect
     headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
     scope = {"type": "http", "headers": headers, "client": (peer, 1) if peer else None}
     assert caller(Request(scope), PROXIES) == expected
+
+
+@in_loop
+async def test_who_runs_and_who_waits_is_counted() -> None:
+    def counted() -> tuple[float, float]:
+        running = REGISTRY.get_sample_value("vo_queries_running", {"kind": "long"}) or 0.0
+        return running, REGISTRY.get_sample_value("vo_queries_waiting") or 0.0
+
+    before = counted()
+    door = Door(each=1)
+    place = await door.enter("a")
+    waiting = await door.wait("a")
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1]
+    place.leave()
+    (await waiting).leave()
+    assert counted() == before

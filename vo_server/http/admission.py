@@ -6,10 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
+from prometheus_client import Gauge
+
 from vo_server.errors import TooManyError, UnavailableError
 
 SHARE = 4
 """Nobody takes more than this part of the waiting room."""
+
+
+RUNNING = Gauge("vo_queries_running", "Synchronous queries that are running.", ("kind",), multiprocess_mode="livesum")
+WAITING = Gauge("vo_queries_waiting", "Synchronous queries that wait for their turn.", multiprocess_mode="livesum")
 
 
 class Kind(Enum):
@@ -81,6 +87,7 @@ class Admission:
 
     async def _wait(self, one: Waiting, leaving: "asyncio.Task[None]") -> Place:
         self._room.append(one)
+        WAITING.inc()
         try:
             await asyncio.wait({one.turn, leaving}, timeout=self.bounds.patience, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -88,6 +95,7 @@ class Admission:
                 Place(self, one.user, one.kind).leave()
             raise
         finally:
+            WAITING.dec()
             with suppress(ValueError):
                 self._room.remove(one)
         if not one.turn.done():
@@ -102,10 +110,12 @@ class Admission:
     def _take(self, user: str, kind: Kind) -> Place:
         self._users[user, kind] += 1
         self._kinds[kind] += 1
+        RUNNING.labels(kind.name.lower()).inc()
         return Place(self, user, kind)
 
     def _leave(self, place: Place) -> None:
         self._kinds[place.kind] -= 1
+        RUNNING.labels(place.kind.name.lower()).dec()
         self._users[place.user, place.kind] -= 1
         if not self._users[place.user, place.kind]:
             del self._users[place.user, place.kind]
