@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def main() -> None:
         Path(folder).chmod(0o755)
         file = asked.file or Path(folder) / "stars.parquet"
         if asked.file is None:
-            synthetic(file, asked.rows)
+            with ProcessPoolExecutor(1) as other:  # whose memory is not ours
+                other.submit(synthetic, file, asked.rows).result()
         settings = Settings(data_dir=Path(folder) / "data")
         with open_database(settings, print) as database:
             prepare(database)

@@ -27,14 +27,14 @@ DATA_SCHEMA = "vo_data"
 LOCK_SPACE = 0x766F6C64
 """First key of the advisory lock that a loader holds on its load (``vold``)."""
 
-SORT_BYTES = 1 << 28
+SORT_BYTES = 1 << 27
 """Up to this size rows are sorted in memory, beyond it by PostgreSQL."""
 
-PIECE_BYTES = 1 << 28
+PIECE_BYTES = 1 << 27
 """So much is loaded in one transaction; what was committed is not loaded again after an interruption."""
 
 SORT_MEMORY = "256MB"
-"""What PostgreSQL may take for it."""
+"""What PostgreSQL may take for that, and for building an index."""
 
 SAMPLE = 100_000
 """Rows that are looked at to find the borders of partitions."""
@@ -193,7 +193,7 @@ def _copy(
             return
         with database.publish_engine.begin() as connection:
             _create(connection, load.staging, plan.columns, indexed=True, unlogged=True)
-        batches = chain(held, rest or ())
+        batches = chain(_drained(held), rest or ())
     _ingest_in_pieces(database, load, _after(batches, load.done))
     progress("Sorting", plan.source.nrows or 0, plan.source.nrows)
     staging = f"{DATA_SCHEMA}.{quote_identifier(load.staging)}"
@@ -229,6 +229,13 @@ def _divide(connection: Connection, load: Load, plan: Plan, rows: str) -> None:
     _execute(connection, f"CREATE TABLE {placeless} PARTITION OF {load.physical} DEFAULT")
 
 
+def _drained(held: list[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """The batches of a list, which lets go of each as it is taken."""
+    held.reverse()
+    while held:
+        yield held.pop()
+
+
 def _after(batches: Iterator[pyarrow.RecordBatch], count: int) -> Iterator[pyarrow.RecordBatch]:
     """The rows behind the first `count`."""
     for batch in batches:
@@ -244,7 +251,7 @@ def _ingest_in_pieces(database: Database, load: Load, batches: Iterator[pyarrow.
     while True:
         piece, rest = _gathered(batches, PIECE_BYTES)
         done += sum(batch.num_rows for batch in piece)
-        _ingest(database, load.staging, iter(piece), f"UPDATE vo.loads SET rows_done = {done} WHERE load_id = {load.load_id}")  # noqa: S608
+        _ingest(database, load.staging, _drained(piece), f"UPDATE vo.loads SET rows_done = {done} WHERE load_id = {load.load_id}")  # noqa: S608
         if rest is None:
             return
 
@@ -309,6 +316,7 @@ def _finish(database: Database, load: Load, plan: Plan, *, indexed: bool) -> str
     """Indexes, rights, statistics; returns the column that identifies a row."""
     engine = database.publish_engine
     with engine.begin() as connection:
+        _execute(connection, f"SET LOCAL maintenance_work_mem = '{SORT_MEMORY}'")
         _execute(connection, f"GRANT SELECT ON {load.physical} TO {quote_identifier(database.query_role)}")
         if indexed:
             _execute(connection, f"CREATE INDEX ON {load.physical} ({quote_identifier(CELL)})")
