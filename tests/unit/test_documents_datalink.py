@@ -54,10 +54,15 @@ def remove(path: str) -> Callable[[Element], None]:
     return edit
 
 
+def binary(root: Element) -> None:
+    root.find(f".//{V}TABLEDATA").tag = f"{V}BINARY2"
+
+
 BROKEN: tuple[tuple[str, Callable[[Element], None]], ...] = (
     ("one-table", attribute(".//RESOURCE", "type", "meta")),
     ("standard", attribute(".//INFO[@name='standardID']", "value", "ivo://ivoa.net/std/DataLink#links-1.0")),
     ("status", remove(".//INFO[@name='QUERY_STATUS']")),
+    ("tabledata", binary),
     ("columns", remove(".//FIELD[@name='description']")),
     ("length", attribute(".//FIELD[@name='content_length']", "unit", "kbyte")),
     ("authorized", attribute(".//FIELD[@name='link_authorized']", "datatype", "char")),
