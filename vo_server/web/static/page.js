@@ -1,4 +1,4 @@
-// On every page: buttons that copy what is to be copied.
+// On every page: buttons that copy what is to be copied, and buttons whose answers are saved rather than shown.
 
 for (const block of document.querySelectorAll(".copied")) {
     const button = document.createElement("button");
@@ -12,3 +12,15 @@ for (const block of document.querySelectorAll(".copied")) {
     });
     if (navigator.clipboard) block.append(button);
 }
+
+document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button?.hasAttribute("data-download")) return;
+    event.preventDefault();
+    const form = event.target;
+    const address = button.getAttribute("formaction") ?? form.getAttribute("action");
+    const link = document.createElement("a");
+    link.href = `${address}?${new URLSearchParams(new FormData(form))}`;
+    link.download = "";
+    link.click();
+});

@@ -99,7 +99,6 @@ function complete() {
     offered = word.length > 1 || word.endsWith(".") ? choices(word, columns, words) : [];
     chosen = 0;
     list.hidden = !offered.length;
-    text.setAttribute("aria-expanded", String(!list.hidden));
     if (list.hidden) { text.removeAttribute("aria-activedescendant"); return; }
     list.replaceChildren(...offered.map((one, n) => {
         const item = make("li", { role: "option", id: `choice-${n}` }, one.text, make("small", {}, one.unit ? `${one.unit} ` : "", one.title ?? ""));
@@ -134,7 +133,6 @@ function take() {
 function close() {
     offered = [];
     list.hidden = true;
-    text.setAttribute("aria-expanded", "false");
     text.removeAttribute("aria-activedescendant");
 }
 
@@ -219,10 +217,9 @@ share.addEventListener("click", async () => {
     setTimeout(() => { share.textContent = "Copy a link to it"; }, 1500);
 });
 
-text.setAttribute("role", "combobox");
+text.setAttribute("aria-haspopup", "listbox");
 text.setAttribute("aria-autocomplete", "list");
 text.setAttribute("aria-controls", "choices");
-text.setAttribute("aria-expanded", "false");
 editor.classList.add("live");
 new ResizeObserver(() => { back.style.height = `${text.offsetHeight}px`; }).observe(text);
 paint();
