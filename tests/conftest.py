@@ -99,6 +99,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def datalink_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vocabulary of DataLink's semantics, which pyvo would fetch from its home; none of its words has narrower ones here."""
+    words = ("this", "calibration", "auxiliary", "preview", "cutout")
+    monkeypatch.setattr("pyvo.utils.vocabularies.get_vocabulary", lambda _: {"terms": {word: {"narrower": []} for word in words}})
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Callable[[str], Server]]:
     """The server of a name (`programs`), started at its first use, gone at the end of the session."""

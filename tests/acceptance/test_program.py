@@ -102,7 +102,7 @@ def test_the_readme_tells_what_happens(demo: Program, tmp_path: Path) -> None:
     assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in printed.splitlines()]
 
 
-def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path) -> None:
+def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path, datalink_vocabulary: None) -> None:
     cone = pyvo.dal.SCSService(f"{demo.url}/scs/hipparcos.stars?").search(pos=(77.43, 5.79), radius=1.0)
     assert len(cone) > 0
     assert cone[0].pos is not None

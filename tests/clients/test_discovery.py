@@ -71,7 +71,7 @@ def write_image(path: Path) -> None:
 
 
 @pytest.fixture
-def sky(live: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def sky(live: str, database: Database, tmp_path: Path, datalink_vocabulary: None) -> Iterator[str]:
     """The base URL of the live server, with an image, its preview and a spectrum."""
     write_image(tmp_path / IMAGE.path)
     (tmp_path / PREVIEW).write_bytes(b"\x89PNG")
@@ -82,8 +82,6 @@ def sky(live: str, database: Database, tmp_path: Path, monkeypatch: pytest.Monke
         link = {"obs_key": key, "semantics": "#preview", "collection": "Blazars", "path": PREVIEW, "content_type": "image/png"}
         connection.execute(insert(schema.links).values(**link, content_length=4))
         bump_version(connection)
-    # pyvo would fetch the vocabulary from its home
-    monkeypatch.setattr("pyvo.utils.vocabularies.get_vocabulary", lambda _: {"terms": {"this": {"narrower": []}}})
     yield live
     gc.collect()  # pyvo leaves connections open, which are not to be noticed in another test
 
