@@ -62,6 +62,7 @@ def write_run(path: Path) -> None:
     events.header.update({"HDUCLASS": "GADF", "HDUVERS": "0.2", "HDUCLAS1": "EVENTS", "OBS_ID": 7, "OBJECT": "Crab", "TELESCOP": "EYE"})
     events.header.update({"RA_PNT": RA, "DEC_PNT": DEC + 0.5, "RA_OBJ": RA, "DEC_OBJ": DEC, "EQUINOX": 2000.0, "RADECSYS": "ICRS"})
     events.header.update({"TSTART": 0.0, "TSTOP": 1500.0, "ONTIME": 1500.0, "LIVETIME": 1400.0, "DEADC": 0.93, **REFERENCE})
+    events.header.update({"GEOLON": 16.5, "GEOLAT": -23.3, "ALTITUDE": 1835.0})
     good = fits.BinTableHDU.from_columns(
         [fits.Column("START", "D", "s", array=[0.0]), fits.Column("STOP", "D", "s", array=[1500.0])], name="GTI"
     )

@@ -15,7 +15,7 @@ from vo_server.db.catalogue import load_catalogue, load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.observations.catalogues import publish_event_catalogue
-from vo_server.observations.collections import Collection, PublishedCollection, Work
+from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection
 from vo_server.observations.eventtables import publish_events, with_own_schema
 
 REFERENCE = {"MJDREFI": 51910, "MJDREFF": 0.000742870370370241, "TIMESYS": "TT", "TIMEUNIT": "s"}
@@ -192,3 +192,29 @@ def test_a_catalogue_of_neutrinos_is_a_dataset(database: Database, tmp_path: Pat
     assert (row.t_min, row.t_max) == (55000, 55199)
     assert rows(database, f"SELECT count(*) FROM {physical(database, 'neutrinos.events')}") == [(200,)]
     assert [path.name for path in collection.directory.iterdir()] == ["nu.ecsv"]
+
+
+def test_unchanged_events_are_not_loaded_again(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "data" / "run1.fits", 101)
+    publish(database, tmp_path / "data")
+    table = physical(database, "runs.events")
+    assert "runs.events: unchanged" in publish(database, tmp_path / "data").notes
+    assert physical(database, "runs.events") == table
+    assert rows(database, "SELECT obs_id FROM vo_data.obscore") == [("101",)]
+    (tmp_path / "data" / "run1.fits").unlink()
+    write_run(tmp_path / "data" / "run1.fits", 101, ra=84.0)
+    publish(database, tmp_path / "data")
+    assert physical(database, "runs.events") != table
+
+
+def test_a_retracted_collection_takes_its_tables_along(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "run1.fits", 101)
+    publish(database, tmp_path)
+    with database.engine.begin() as connection:
+        assert retract_collection(connection, "runs", keep_nothing) == ["runs.events", "runs.observations"]
+    with database.engine.connect() as connection:
+        assert load_catalogue(connection).table("runs.events") is None
+        assert load_resources(connection) == ()
+    assert rows(database, "SELECT * FROM vo_data.obscore") == rows(database, "SELECT * FROM ivoa.obscore_hea") == []
+    publish(database, tmp_path)
+    assert rows(database, f"SELECT count(*) FROM {physical(database, 'runs.events')}") == [(3,)]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.observations.collections import Collection, Work
-from vo_server.observations.spectra import publish_spectra, read_lat_catalogue
+from vo_server.observations.spectra import file_names, publish_spectra, read_lat_catalogue
 
 ERG_IN_MEV = 624150.9074
 
@@ -67,3 +67,8 @@ def test_catalogues_without_bands_are_refused(tmp_path: Path) -> None:
     write_catalogue(tmp_path / "odd.fits", bands=1)
     with pytest.raises(DataError, match="EnergyBounds has 2 bands"):
         read_lat_catalogue(tmp_path / "odd.fits")
+
+
+def test_sources_that_differ_by_a_sign_have_files_of_their_own() -> None:
+    names = file_names(["4FGL J0534.5+2200", "4FGL J0534.5-2200", "a/b", "A b", "../x"])
+    assert names == ["4FGL_J0534.5+2200.vot", "4FGL_J0534.5-2200.vot", "a_b.vot", "A_b~2.vot", "_x.vot"]

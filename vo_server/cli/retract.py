@@ -6,7 +6,7 @@ import typer
 
 from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, refuse_nothing, settings_from
-from vo_server.observations.collections import retract_collection
+from vo_server.observations.collections import is_collection, retract_collection
 from vo_server.publish.retract import retract_table
 
 Names = Annotated[list[str], typer.Argument(help="Tables (schema.table) or collections of datasets.", metavar="NAME…")]
@@ -20,9 +20,9 @@ def retract(names: Names, config: ConfigFile = None, data_dir: DataDir = None) -
         records = record_keeper(at_its_address(settings, database))
         for name in names:
             with database.engine.begin() as connection:
-                if "." not in name:
-                    retract_collection(connection, name, records)
-                    print(f"{name}: the collection is retracted, its files stay")
+                if "." not in name or is_collection(connection, name):
+                    tables = ", ".join(retract_collection(connection, name, records))
+                    print(f"{name}: the collection is retracted{tables and f' with {tables}'}, its files stay")
                     continue
                 done = retract_table(connection, name, records)
             print(f"{done.table}: retracted" + (f", and with it the record {done.resource}" if done.resource else ""))

@@ -24,6 +24,7 @@ from vo_server.publish.descriptor import ResourceSection
 from vo_server.publish.options import RecordRenderer
 from vo_server.publish.plan import DEFAULT_SCHEMA
 from vo_server.publish.publisher import utc_now
+from vo_server.publish.retract import take_away
 
 PREVIEWS = ".previews"
 """What the name of a collection's previews has behind the collection's own."""
@@ -130,6 +131,12 @@ def known_readings(connection: Connection, collection: Collection) -> Known:
         .where(files.collection == collection.name, same)
     )
     return {row.path: (FileState(row.size, row.modified, row.reader), READING_JSON.validate_python(row.reading)) for row in rows}
+
+
+def is_unchanged(connection: Connection, collection: Collection, readings: Mapping[str, tuple[FileState, Reading]]) -> bool:
+    """Whether the collection was published from just these files as they are now."""
+    known = known_readings(connection, collection)
+    return {path: state for path, (state, _) in known.items()} == {path: state for path, (state, _) in readings.items()}
 
 
 def gathered(readings: Mapping[str, tuple[FileState, Reading]]) -> tuple[list[Dataset], list[tuple[str, str]]]:
@@ -283,14 +290,24 @@ def missing(datasets: Sequence[Dataset]) -> list[tuple[str, str, int]]:
     return [(word, text, count) for word, text, count in counts if count]
 
 
-def retract_collection(connection: Connection, name: str, records: RecordRenderer) -> None:
-    """Take a collection away: datasets, links and files are no longer served, its record becomes a tombstone. The files themselves stay."""
+def is_collection(connection: Connection, name: str) -> bool:
+    """Whether a collection of datasets has this name."""
+    return connection.execute(select(schema.collections).where(schema.collections.c.collection == name)).first() is not None
+
+
+def retract_collection(connection: Connection, name: str, records: RecordRenderer) -> list[str]:
+    """Take a collection away: datasets, links and files are no longer served, its tables are gone, its record becomes a tombstone.
+    The files themselves stay. The names of the tables; UsageError if there is no such collection.
+    """
     lock_records(connection)
     row = connection.execute(select(schema.collections).where(schema.collections.c.collection == name)).first()
     if row is None:
         raise UsageError(f"There is no collection {name!r}.")
     connection.execute(delete(schema.collections).where(schema.collections.c.collection.in_([name, f"{name}{PREVIEWS}"])))
+    tables: list[str] = []
     if row.resource_id is not None:
+        tables = take_away(connection, schema.tables.c.resource_id == row.resource_id)
         connection.execute(update(schema.resources).where(schema.resources.c.resource_id == row.resource_id).values(retracted=True))
     bump_version(connection)
     records(connection)
+    return sorted(tables)

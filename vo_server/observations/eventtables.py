@@ -15,7 +15,7 @@ from astropy.table import Table
 from sqlalchemy import Connection, delete, insert, select
 
 from vo_server.db import schema
-from vo_server.db.catalogue import load_site
+from vo_server.db.catalogue import load_catalogue, load_site
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.formats.readers import Source, open_table
@@ -25,7 +25,16 @@ from vo_server.formats.readers.source import arrow_type
 from vo_server.model.columns import NUMBERS, Column
 from vo_server.model.media import media_type
 from vo_server.observations import gadf
-from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, gathered, read_directory, store
+from vo_server.observations.collections import (
+    Collection,
+    PublishedCollection,
+    Work,
+    completed,
+    gathered,
+    is_unchanged,
+    read_directory,
+    store,
+)
 from vo_server.observations.events import calibration, read_events
 from vo_server.observations.headers import number
 from vo_server.publish.datasets import Dataset, Link, publisher_did
@@ -61,24 +70,38 @@ def publish_events(database: Database, collection: Collection, work: Work) -> Pu
     documents = documentation(collection.directory)
     datasets = [replace(one, links=_joined(one.links, index.links.get(one.obs_id, ()), documents)) for one in datasets]
     datasets = completed(datasets, collection, work)
+    plans = _plans(database, collection, datasets, index)
+    with database.engine.connect() as connection:
+        kept = is_unchanged(connection, collection, readings) and _is_there(connection, plans[0])
     with ExitStack() as held:
-        loads = [_loaded(held, database, plan) for plan in _plans(database, collection, datasets, index)]
+        loads = [_loaded(held, database, plan) for plan in (plans[1:] if kept else plans)]
         with database.engine.begin() as connection:
 
             def tables(connection: Connection, _datasets: Sequence[Dataset], _resource: int) -> tuple[str, ...]:
                 for change in loads:
                     flip(connection, change, lambda *_: None, work.clock())
-                names = tuple(change.plan.full_name for change in loads)
+                names = tuple(plan.full_name for plan in plans)
                 _store_keys(connection, *names)
                 return names
 
             store(connection, collection, datasets, readings, work, tables)
     absent = sorted(index.rows.keys() - {"", *(one.obs_id for one in datasets)})
-    notes = [f"{change.plan.full_name}: {change.learned.rows:,} rows" for change in loads]
+    notes = [f"{plans[0].full_name}: unchanged"] if kept else []
+    notes += [f"{change.plan.full_name}: {change.learned.rows:,} rows" for change in loads]
     if absent:
         named = ", ".join(absent[:5]) + (" …" if absent[5:] else "")
         notes.append(f"{len(absent)} observations of the index have no events here and were left out: {named}")
     return PublishedCollection(collection.name, len(datasets), tuple(skipped), len(readings), tuple(notes))
+
+
+def _is_there(connection: Connection, plan: Plan) -> bool:
+    """Whether the table of a plan is published already, with the same title and columns."""
+    table = load_catalogue(connection).table(plan.full_name)
+    return table is not None and table.title == (plan.table_title or plan.title) and _looks(table.columns) == _looks(plan.columns)
+
+
+def _looks(columns: Sequence[Column]) -> list[tuple[str | None, ...]]:
+    return [(one.name, one.datatype, one.arraysize, one.unit, one.description) for one in columns]
 
 
 def _joined(*groups: tuple[Link, ...]) -> tuple[Link, ...]:

@@ -1,6 +1,8 @@
 """Catalogues with fluxes in bands → the spectral energy distribution of each source: VOTables in the words of the Spectrum DM 1.1."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,17 +15,18 @@ from astropy.io import fits
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.formats import choose
-from vo_server.formats.readers.infer import fold
 from vo_server.model.columns import Column
 from vo_server.model.media import VOTABLE
 from vo_server.model.result import Ending, Info, Outcome, TableHead
 from vo_server.model.service import ServiceParam
-from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store
+from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store, unique_ids
 from vo_server.observations.energies import band
 from vo_server.observations.headers import read_times
 from vo_server.publish.datasets import Dataset
 
 SED_UNIT = u.Unit("MeV cm-2 s-1")
+UNSAFE = re.compile(r"[^A-Za-z0-9.+-]")
+"""What of a source's name is not in its file's; signs are, since declinations have them."""
 RADIUS_DEG = 1.0 / 3600
 """A point source is found by positions as near as this."""
 
@@ -98,8 +101,8 @@ def publish_spectra(database: Database, collection: Collection, work: Work, foun
     """Make the spectra of the sources the whole of the collection; their files are written below its directory."""
     collection.directory.mkdir(parents=True, exist_ok=True)
     datasets = []
-    for done, source in enumerate(found.sources, 1):
-        path = f"{fold(source.name)}.vot"
+    paths = file_names([source.name for source in found.sources])
+    for done, (source, path) in enumerate(zip(found.sources, paths, strict=True), 1):
         content = votable(source)
         file = collection.directory / path
         if not file.exists() or file.read_bytes() != content:
@@ -108,10 +111,22 @@ def publish_spectra(database: Database, collection: Collection, work: Work, foun
             beside.replace(file)
         datasets.append(_dataset(source, path, len(content), found))
         work.watch(done, len(found.sources))
-    datasets = completed(datasets, collection, work)
+    datasets = completed(unique_ids(datasets), collection, work)
     with database.engine.begin() as connection:
         store(connection, collection, datasets, {}, replace(work, previews=None))
     return PublishedCollection(collection.name, len(datasets), (), len(datasets))
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """A name for the file of each source, no two the same on any file system."""
+    uses: Counter[str] = Counter()
+    found = []
+    for name in names:
+        plain = UNSAFE.sub("_", name).lstrip(".")
+        uses[plain.lower()] += 1
+        count = uses[plain.lower()]
+        found.append(f"{plain}.vot" if count == 1 else f"{plain}~{count}.vot")
+    return found
 
 
 def _dataset(source: Distribution, path: str, length: int, found: Distributions) -> Dataset:

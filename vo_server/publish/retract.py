@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from vo_server.db import schema
 from vo_server.db.catalogue import RESOURCE_JSON, bump_version
@@ -35,14 +35,21 @@ def retract_table(connection: Connection, name: str, records: RecordRenderer) ->
     if row.resource_id is None:
         raise UsageError(f"{name} belongs to the server itself.")
     full_name = f"{row.schema_name}.{row.table_name}"
-    connection.execute(delete(schema.tables).where(tables.table_id == row.table_id))
-    if row.load_id is not None:
-        retired = {"state": "retired", "retired": func.now()}
-        connection.execute(update(schema.loads).where(schema.loads.c.load_id == row.load_id).values(retired))
+    take_away(connection, tables.table_id == row.table_id)
     resource, is_gone = _without(connection, row.resource_id, full_name)
     records(connection, resource)
     bump_version(connection)
     return Retracted(full_name, resource if is_gone else None)
+
+
+def take_away(connection: Connection, which: ColumnElement[bool]) -> list[str]:
+    """Take tables out of the catalogue, those of ``vo.tables`` for which `which` holds, and retire their rows; the tables' names."""
+    tables = schema.tables.c
+    gone = connection.execute(delete(schema.tables).where(which).returning(tables.schema_name, tables.table_name, tables.load_id)).all()
+    loads = [row.load_id for row in gone if row.load_id is not None]
+    retired = {"state": "retired", "retired": func.now()}
+    connection.execute(update(schema.loads).where(schema.loads.c.load_id.in_(loads)).values(retired))
+    return [f"{row.schema_name}.{row.table_name}" for row in gone]
 
 
 def _without(connection: Connection, resource_id: int, table: str) -> tuple[str, bool]:
