@@ -101,9 +101,9 @@ class Sampler:
         return Statistics(spreads, rows, whole=rows < COUNTED or table.nrows == rows)
 
     def first(self, table: Table) -> Rows:
-        """A first look: the principal columns if there are more than fit."""
-        principal = [column for column in table.columns if column.principal]
-        shown = (table.columns if len(table.columns) <= MOST_SHOWN else principal or table.columns)[:MOST_SHOWN]
+        """A first look: the principal columns, and others as far as they fit."""
+        chosen = set(sorted(table.columns, key=lambda column: not column.principal)[:MOST_SHOWN])
+        shown = [column for column in table.columns if column in chosen]
         names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in shown)
         adql = f"SELECT TOP {FIRST_ROWS} {names} FROM {adql_table_name(table.schema, table.name)}"  # noqa: S608 ADQL
         return read_rows(self.services.page_pool, compile_adql(adql, self.services.catalogue()), FIRST_ROWS)

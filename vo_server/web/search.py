@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -20,6 +21,8 @@ from vo_server.web.samples import Rows, read_rows
 
 MOST_TABLES = 40
 """Tables that are searched, in the order of the catalogue."""
+SECONDS = 15.0
+"""Tables whose turn has not come by then are named instead."""
 MOST_ROWS = 10
 MOST_SHOWN = 8
 LARGE = 2_000_000
@@ -50,11 +53,14 @@ def routes(kit: Kit) -> list[Route]:
     async def search(request: Request, snapshot: Snapshot) -> str:
         asked = request.query_params.get("q", "").strip()
         place = position(asked)
-        hits, skipped = [], []
+        hits, skipped, deadline = [], [], monotonic() + SECONDS
         if asked:
             for table in snapshot.catalogue.tables[:MOST_TABLES]:
                 adql = around(table, place) if place else named(table, asked)
                 if adql is None:
+                    continue
+                if monotonic() > deadline:
+                    skipped.append(table)
                     continue
                 try:
                     key = ("search", kit.sampler.state(table), adql)

@@ -96,7 +96,7 @@ text.addEventListener("scroll", () => { back.scrollTop = text.scrollTop; });
 
 function complete() {
     const word = text.selectionStart === text.selectionEnd ? wordBefore(text.value, text.selectionStart) : "";
-    offered = word.length > 1 || word.endsWith(".") ? choices(word, columns, words) : [];
+    offered = (word.length > 1 || word.endsWith(".")) && !words.reserved.has(word.toUpperCase()) ? choices(word, columns, words) : [];
     chosen = 0;
     list.hidden = !offered.length;
     if (list.hidden) { text.removeAttribute("aria-activedescendant"); return; }
