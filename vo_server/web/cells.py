@@ -26,7 +26,7 @@ def cell(value: Any, column: Column) -> str:
     """A value that is there, as text or as a link."""
     if column.is_text and web_address(value):
         return Markup('<a href="{}" rel="noreferrer">{}</a>').format(value, _short(value.rpartition("/")[2] or value))
-    return escape(_short(spelled(value)))
+    return escape(_short(f"{value:.7g}" if column.datatype == "float" and isinstance(value, float) else spelled(value)))
 
 
 def spelled(value: Any) -> str:

@@ -75,9 +75,11 @@ class DatasetPages:
         """All datasets, or those of a ``resource``, so many to a page; ``after`` is the last one's key of the page before."""
         asked = request.query_params.get("resource", "")
         after = request.query_params.get("after", "0")
+        resource = next((one for one in snapshot.resources if one.id == asked), None)
+        if asked and resource is None:
+            raise NotFoundError(f"There is no resource {asked}.", hint="The start page lists all resources.")
         views, last, total = await run_sync(self.found, asked, int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0)
         more = {"after": str(last), **({"resource": asked} if asked else {})}
-        resource = next((one for one in snapshot.resources if one.id == asked), None)
         return self.kit.render(
             "datasets.html",
             snapshot,

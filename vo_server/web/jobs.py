@@ -78,7 +78,10 @@ class Jobs:
         raise UsageError(f"ACTION={action} is neither ABORT nor DELETE.", parameter="ACTION")
 
     async def _job(self, request: Request) -> Job:
-        job = await run_sync(self.services.jobs.get, request.path_params["job_id"])
+        job_id = request.path_params["job_id"]
+        if not cookie.ID.match(job_id):
+            raise NotFoundError(f"There is no job {job_id}.", hint="Jobs have ids of 32 hexadecimal digits.")
+        job = await run_sync(self.services.jobs.get, job_id)
         if job.kind != QUERY_KIND:
             raise NotFoundError("There is no such job here.")
         return job

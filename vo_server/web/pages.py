@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from vo_server.errors import NotFoundError, VoError
 from vo_server.model.catalogue import Table
+from vo_server.model.columns import FLOATS
 from vo_server.services import Services, Snapshot
 from vo_server.web import addresses, beside, datasets, figures, jobs, metrics, queries, search, skyview, snippets
 from vo_server.web.citation import cite
@@ -136,6 +137,6 @@ def chosen_columns(request: Request, table: Table) -> dict[str, str]:
     if "x" not in found:
         places = (table.position.ra, table.position.dec) if table.position else ()
         drawable = [column for column in table.columns if can_be_drawn(column) and column.name not in places]
-        principal = [column for column in drawable if column.principal] or drawable
-        found = {"x": principal[0].name} if principal else {}
+        best = sorted(drawable, key=lambda column: (column.datatype not in FLOATS, not column.principal))  # numbers of things come last
+        found = {"x": best[0].name} if best else {}
     return found

@@ -25,6 +25,8 @@ SAMPLED = 100_000
 COUNTED = 50_000
 """Rows that statistics are made of."""
 FIRST_ROWS = 10
+HUGE = 10_000_000
+"""Rows of a table that is not read as a whole to choose some of them."""
 MOST_COLUMNS = 400
 """Columns of which statistics are made: PostgreSQL gives at most 1,664 values in a row."""
 MOST_SHOWN = 14
@@ -98,7 +100,7 @@ class Sampler:
             column.name: Spread(low, high, rows - present, distinct)
             for column, (low, high, present, distinct) in zip(table.columns, groups, strict=False)
         }
-        return Statistics(spreads, rows, whole=rows < COUNTED or table.nrows == rows)
+        return Statistics(spreads, rows, whole=rows < COUNTED if table.nrows is None else rows >= table.nrows)
 
     def first(self, table: Table) -> Rows:
         """A first look: the principal columns, and others as far as they fit."""
@@ -159,9 +161,11 @@ def _measures(name: str, column: Column) -> Iterator[str]:
 
 
 def _some(table: Table, most: int) -> str:
-    """What to read from: pages chosen at random of a table that we loaded and that has more rows than `most`; else the first rows, since
-    views and foreign tables know no TABLESAMPLE.
+    """What to read from: rows chosen at random of a table that we loaded and that has more than `most`, of a huge one all rows of pages
+    chosen at random (which lie together on the sky, as rows are stored); else the first rows, since views and foreign tables know no
+    TABLESAMPLE.
     """
     if table.physical.startswith(LOADED) and (table.nrows or 0) > most:
-        return f"{table.physical} TABLESAMPLE SYSTEM ({100 * most / (table.nrows or 1):.6f}) REPEATABLE (29)"
+        method = "BERNOULLI" if (table.nrows or 0) <= HUGE else "SYSTEM"
+        return f"{table.physical} TABLESAMPLE {method} ({100 * most / (table.nrows or 1):.6f}) REPEATABLE (29)"
     return f"(SELECT * FROM {table.physical} LIMIT {most}) AS first_rows"  # noqa: S608 the catalogue's own name
