@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pyvo
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from sickle import Sickle
@@ -106,13 +107,15 @@ def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path, data
     cone = pyvo.dal.SCSService(f"{demo.url}/scs/hipparcos.stars?").search(pos=(77.43, 5.79), radius=1.0)
     assert len(cone) > 0
     assert cone[0].pos is not None
-    images = pyvo.dal.sia2.SIA2Service(f"{demo.url}/sia2/query").search(pos=(77.43, 5.79, 0.1))
-    assert len(images) >= 1
+    images = pyvo.dal.sia2.SIA2Service(f"{demo.url}/sia2/query").search(pos=(77.43, 5.79, 0.1), collection="hipparcos_maps")
+    assert len(images) == 1
     path = tmp_path / "image.fits"
     images[0].cachedataset(filename=str(path))
     with fits.open(path) as opened:
         assert opened[0].data.sum() > 0
         assert opened[0].header["CTYPE1"].startswith("RA---TAN")
+    (sed,) = pyvo.dal.SSAService(f"{demo.url}/ssa").search(pos=SkyCoord(77.36, 5.69, unit="deg"), diameter=0.1)
+    assert sed.getdataset().read(100).startswith(b"<?xml")
     records = list(Sickle(f"{demo.url}/oai").ListRecords(metadataPrefix="ivo_vor"))
     assert {record.header.identifier.rpartition("/")[2] for record in records} >= {"registry", "org", "tap", "alerts", "stars"}
 

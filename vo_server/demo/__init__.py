@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,11 +15,14 @@ from sqlalchemy.dialects.postgresql import insert
 from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue, load_site
 from vo_server.db.database import Database
-from vo_server.demo import hipparcos, images
-from vo_server.observations.collections import Collection, Work
+from vo_server.demo import alerts, hipparcos, images, spectra
+from vo_server.observations.collections import Collection, PublishedCollection, Work
 from vo_server.observations.images import publish_images
+from vo_server.observations.skymaps import publish_skymaps
+from vo_server.observations.spectra import publish_spectra
 from vo_server.observations.words import Said
 from vo_server.publish import PublishOptions, RecordRenderer, publish_file
+from vo_server.publish.descriptor import ResourceSection
 from vo_server.settings import Settings
 
 DATA = Path(__file__).parent / "data"
@@ -74,6 +77,7 @@ def pending(database: Database, settings: Settings, records: Records) -> list[Pa
         *(table_part(stem, published, database, records) for stem in TABLES),
         stars_part(published, database, records),
         images_part(settings.data_dir.resolve(), authority, collections, database, records),
+        *dataset_parts(settings.data_dir.resolve(), authority, collections, database, records),
     )
     return [part for part in parts if not part.is_there or stamps.get(part.name) != part.stamp]
 
@@ -108,19 +112,66 @@ def stars_part(published: set[str], database: Database, records: Records) -> Par
 def images_part(data_dir: Path, authority: str, collections: set[str], database: Database, records: Records) -> Part:
     """Maps of the stars around the alerts."""
     directory = data_dir / "datasets" / images.COLLECTION
-    alerts = images.read_alerts(DATA / "icecube_alerts.csv")
-    are_there = images.COLLECTION in collections and all((directory / f"{alert.name}.fits").exists() for alert in alerts)
+    places = images.read_alerts(DATA / "icecube_alerts.csv")
+    are_there = images.COLLECTION in collections and all((directory / f"{place.name}.fits").exists() for place in places)
 
     def publish() -> str:
         stars = hipparcos.read_stars()
-        images.write_maps(directory, alerts, stars["ra2000"].to_numpy(), stars["dec2000"].to_numpy())
+        images.write_maps(directory, places, stars["ra2000"].to_numpy(), stars["dec2000"].to_numpy())
         collection = Collection(name=images.COLLECTION, directory=directory, said=Said(IMAGE_DEFAULTS), resource=images.RESOURCE)
         done = publish_images(database, collection, Work(records=records, previews=data_dir / "previews"))
         return f"{done.published} images in the collection {images.COLLECTION}"
 
-    said = repr((alerts, IMAGE_DEFAULTS, str(directory), authority)).encode()
+    said = repr((places, IMAGE_DEFAULTS, str(directory), authority)).encode()
     stamp = digest(stars_version(), Path(images.__file__).read_bytes(), said)
     return Part(images.COLLECTION, stamp, are_there, publish)
+
+
+def dataset_parts(data_dir: Path, authority: str, collections: set[str], database: Database, records: Records) -> list[Part]:
+    """Spectra, sky maps of the alerts, and the alerts as a list of events; their files are written below `data_dir`."""
+    known = alerts.read_alerts(DATA / "icecube_alerts.csv")
+    found = spectra.read_spectra(DATA / spectra.FILE)
+    work = Work(records=records)
+
+    def publish_maps(collection: Collection) -> PublishedCollection:
+        alerts.write_maps(collection.directory, known)
+        return publish_skymaps(database, collection, replace(work, previews=data_dir / "previews"))
+
+    ways: tuple[tuple[str, str, ResourceSection, object, Callable[[Collection], PublishedCollection]], ...] = (
+        (spectra.COLLECTION, "spectra", spectra.RESOURCE, found, lambda collection: publish_spectra(database, collection, work, found)),
+        (alerts.MAPS, "sky map", alerts.RESOURCES[alerts.MAPS], known, publish_maps),
+        (
+            alerts.EVENTS,
+            "list of events",
+            alerts.RESOURCES[alerts.EVENTS],
+            known,
+            lambda collection: alerts.publish_events(database, collection, work, known),
+        ),
+    )
+    return [
+        collection_part(
+            Collection(name=name, directory=data_dir / "datasets" / name, resource=resource),
+            what,
+            (authority, content),
+            collections,
+            publish,
+        )
+        for name, what, resource, content, publish in ways
+    ]
+
+
+def collection_part(
+    collection: Collection, what: str, content: object, collections: set[str], publish: Callable[[Collection], PublishedCollection]
+) -> Part:
+    """A collection that is made of `content`; it is there while its directory is."""
+
+    def published() -> str:
+        return f"{publish(collection).published} {what} in the collection {collection.name}"
+
+    code = (Path(file).read_bytes() for file in (alerts.__file__, spectra.__file__))
+    stamp = digest(*code, repr((content, str(collection.directory))).encode())
+    is_there = collection.name in collections and collection.directory.is_dir()
+    return Part(collection.name, stamp, is_there, published)
 
 
 def stars_version() -> bytes:
