@@ -297,6 +297,16 @@ async def test_the_first_page_says_what_is_here_and_how_to_use_it() -> None:
     assert "made up" in text_
 
 
+async def test_many_resources_are_shown_a_hundred_at_a_time() -> None:
+    many = tuple(replace(RESOURCE, name=f"r{n}", tables=()) for n in range(250))
+    services = FakeServices(replace(SNAPSHOT, resources=many))
+    first, last = (await get("/", services)).text, (await get("/?from=200", services)).text
+    assert (first.count("<article"), last.count("<article")) == (101, 51)  # with that of the standards' tables
+    assert 'href="/?from=100#data"' in first
+    assert "from=" not in last
+    assert len(first) < 300_000
+
+
 async def test_a_real_authority_is_not_called_an_example() -> None:
     services = FakeServices(replace(SNAPSHOT, site=Site(authority="vo.example.org", is_example=False)))
     for path in ("/", "/resources/icecube/alerts"):

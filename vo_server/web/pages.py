@@ -19,6 +19,8 @@ from vo_server.web.kit import Kit, find_table, table_views
 from vo_server.web.samples import Rows, Statistics
 
 OBSCORE = "ivoa.obscore"
+ON_HOME = 100
+"""Resources on the start page at once."""
 
 
 def routes(services: Services) -> list[Route]:
@@ -51,12 +53,16 @@ class Pages:
         self.kit = kit
         self.settings = kit.services.settings
 
-    async def home(self, _: Request, snapshot: Snapshot) -> str:
-        """What is here and how to use it."""
+    async def home(self, request: Request, snapshot: Snapshot) -> str:
+        """What is here and how to use it; ``from`` is the number of the first resource shown, where there are many."""
+        asked = request.query_params.get("from", "0")
+        first = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0
+        shown, after = snapshot.resources[first : first + ON_HOME], first + ON_HOME
         return self.kit.render(
             "home.html",
             snapshot,
-            resources=[(resource, table_views(snapshot, resource.tables)) for resource in snapshot.resources],
+            resources=[(resource, table_views(snapshot, resource.tables)) for resource in shown],
+            more=after if after < len(snapshot.resources) else None,
             others=table_views(snapshot, (table.full_name for table in snapshot.catalogue.tables if table.resource is None)),
             **self._use(snapshot, snippets.example(snapshot.catalogue, snapshot.resources)),
         )
