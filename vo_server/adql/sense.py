@@ -4,9 +4,6 @@ The resolver finds all of this too, and much more; this is for judging texts whe
 Names are not judged, nor coordinate systems: texts of examples and tests name what is nowhere.
 """
 
-from collections.abc import Iterator
-from dataclasses import fields
-
 from vo_server.adql import tree
 from vo_server.adql.messages import meaning_error
 
@@ -16,22 +13,10 @@ NUMBERS = ("SMALLINT", "INTEGER", "BIGINT", "REAL", "DOUBLE PRECISION")
 
 def check_sense(query: tree.Query) -> None:
     """Raises QueryMeaningError if no tables could give `query` a meaning."""
-    for part in _parts(query):
+    for part in tree.walk(query):
         fault = _fault(part)
         if fault is not None:
             raise meaning_error(query.text, *fault)
-
-
-def _parts(part: object) -> Iterator[object]:
-    """All nodes of a tree, from the outside inwards."""
-    waiting = [part]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, tuple):
-            waiting += reversed(found)
-        elif isinstance(found, tree.Node | tree.Operation):
-            yield found
-            waiting += [getattr(found, entry.name) for entry in reversed(fields(found))]
 
 
 def _fault(part: object) -> tuple[int, str] | None:

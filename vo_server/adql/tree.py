@@ -4,7 +4,8 @@
 so that long ones need no deep recursion.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,3 +335,15 @@ class Query(Node):
 
 
 Body = Select | SetOperation | Query
+
+
+def walk(part: object) -> Iterator[Node | Operation]:
+    """A node (or tuple of nodes) and all inside it, from the outside inwards, in the order of the text."""
+    waiting = [part]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, tuple):
+            waiting += reversed(found)
+        elif isinstance(found, Node | Operation):
+            yield found
+            waiting += [getattr(found, entry.name) for entry in reversed(fields(found))]
