@@ -1,10 +1,12 @@
 """Values that are known before any row is read."""
 
-from math import isfinite
+import sys
 
 from vo_server.adql.resolved import Call, Chain, Constant, Sign, Value
 
 Number = int | float
+_LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
+"""Beyond, PostgreSQL tells that there is no such number."""
 
 
 def known(value: Value) -> Number | None:
@@ -35,7 +37,7 @@ def _step(left: Number, sign: str, right: Number) -> Number | None:
     if sign == "/":
         return _quotient(left, right)
     result = left + right if sign == "+" else left - right if sign == "-" else left * right
-    return result if isinstance(result, int) or isfinite(result) else None
+    return result if abs(result) <= _LARGEST[type(result)] else None
 
 
 def _quotient(left: Number, right: Number) -> Number | None:

@@ -28,7 +28,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_ITEM = re.compile(r"\s*+(?:(\d{1,18}+)|'([^']*+)')\s*+,", re.ASCII)
+_ITEM = re.compile(r"\s*+(?:(\d{1,18}+)|'([^']*+)'|((?:\d{1,30}+\.\d{0,30}+|\.\d{1,30}+)(?:[eE][+-]?\d{1,3}+)?+))\s*+,", re.ASCII)
 _KINDS = {"hex": HEX, "decimal": DECIMAL, "integer": INTEGER}
 _AFTER_NUMBER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 MAX_DIGITS = 400
@@ -83,9 +83,11 @@ def _items(text: str, at: int) -> list[Token]:
     """The plain constants of a list from `at` on, each with the comma behind it: the short way through lists of thousands."""
     items: list[Token] = []
     while (found := _ITEM.match(text, at)) is not None:
-        number, word = found.group(1, 2)
+        number, word, decimal = found.groups()
         if number is not None:
             items.append(Token(INTEGER, number, *found.span(1)))
+        elif decimal is not None:
+            items.append(Token(DECIMAL, decimal, *found.span(3)))
         else:
             items.append(Token(TEXT, word, found.start(2) - 1, found.end(2) + 1))
         at = found.end()

@@ -1,5 +1,6 @@
 """Tokens → tree: recursive descent, with precedence climbing for expressions (ADQL 2.1 Appendix A, and the extensions the docs list)."""
 
+import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -16,7 +17,9 @@ MAX_DEPTH = 60
 MAX_PARTS = {"tables": 100, "set operations": 100, "common tables": 100, "regions": 150}
 """How many of these a query may have: a bound for the time that translating takes."""
 _REGIONS = {"CIRCLE": 1, "DISTANCE": 1, "BOX": 4, "POLYGON": 4, "REGION": 4, "MOC": 4}
-"""By how much each counts: polygons take more time than circles."""
+"""By how much each counts: polygons take more time than circles, those of many vertices more still."""
+_VERTICES = 16
+"""Numbers among the arguments of a region by which it counts for one more."""
 
 _OR, _AND, _NOT, _PREDICATE, _CONCAT, _SUM, _PRODUCT, _SIGN = range(1, 9)
 _CHAINS = {"||": _CONCAT, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT}
@@ -27,6 +30,7 @@ _LEVELS = {
     **_CHAINS,
 }
 _NUMBERS: dict[str, Callable[[str], int | float]] = {INTEGER: int, DECIMAL: float, HEX: lambda text: int(text, 16)}
+_LARGEST = sys.float_info.max
 _CONSTANTS = frozenset((*_NUMBERS, TEXT))
 _JOINS = {"INNER": "INNER", "LEFT": "LEFT", "RIGHT": "RIGHT", "FULL": "FULL", "CROSS": "CROSS"}
 _ENDS_OF_QUERY = ("WHERE", "GROUP BY", "HAVING", "ORDER BY", "OFFSET", END)
@@ -552,7 +556,7 @@ class _Parser:
             return self.name_or_call()
         if kind in _NUMBERS:
             self.index += 1
-            return tree.Number(token.start, _NUMBERS[kind](token.value))
+            return tree.Number(token.start, self.number(token))
         if kind is TEXT:
             self.index += 1
             return tree.Text(token.start, token.value)
@@ -602,6 +606,13 @@ class _Parser:
             return self.call()
         return self.column_name()
 
+    def number(self, token: Token) -> int | float:
+        """The value of a number, which must be one that double precision can hold."""
+        value = _NUMBERS[token.kind](token.value)
+        if value > _LARGEST:
+            raise self.error(token, "No number is larger than 1.8e308.")
+        return value
+
     def call(self) -> tree.Value:
         """``NAME(arguments)``: how many there may be is checked here for what the table knows."""
         token = self.take()
@@ -610,7 +621,7 @@ class _Parser:
         self.expect(")", "a comma")
         name = token.value.upper()
         if name in _REGIONS:
-            self.count("regions", _REGIONS[name])
+            self.count("regions", _REGIONS[name] + len(arguments) // _VERTICES)
         found = tree.Call(token.start, name, arguments)
         self.check_arguments(token, found)
         return self.window(found)

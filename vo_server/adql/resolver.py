@@ -18,6 +18,12 @@ MAX_COLUMNS = 1600
 """PostgreSQL's own limit for one result."""
 
 
+MAX_OUTPUTS = 6000
+"""Columns of all SELECTs of a statement together: a star makes many of one word."""
+MAX_WARNINGS = 20
+"""More would not be read."""
+
+
 def resolve(query: tree.Query, catalogue: Catalogue) -> resolved.Query:
     """What `query` means with these tables.
 
@@ -44,6 +50,7 @@ class _Resolver:
         self.common: dict[str, tuple[tree.Identifier, _Common]] = {}
         self.numbers: Iterator[int] = count(1)
         self.warnings: dict[str, None] = {}
+        self.columns = 0
 
     def fail(self, at: int, message: str, *, word: str = "", hint: str | None = None) -> NoReturn:
         raise meaning_error(self.text, at, message, word=word, hint=hint)
@@ -57,6 +64,8 @@ class _Resolver:
 
     def warn(self, at: int, message: str) -> None:
         """Notes what the query means at offset `at`, and its author may not have meant; an expression may be resolved twice."""
+        if len(self.warnings) == MAX_WARNINGS:
+            return
         line, column = place(self.text, at)
         self.warnings[f"Line {line}, column {column}: {message}"] = None
 
@@ -75,14 +84,16 @@ class _Resolver:
         """A query inside an expression, which sees the names around it."""
         return self.query(query, scope)
 
-    def query(self, query: tree.Query, outer: Scope | None) -> resolved.Query:
-        """A query expression with its ORDER BY."""
+    def query(self, query: tree.Query, outer: Scope | None, *, operand: bool = False) -> resolved.Query:
+        """A query expression with its ORDER BY. That of an `operand` of a set operation gets its types from the whole."""
         body = query.body
         if isinstance(body, tree.Select):
             select, expressions = self.select(body, outer)
             order = self.order_of_select(query, select, expressions)
             return resolved.Query(select, tuple(output.column for output in select.outputs), order, query.offset)
         found, columns = self.body(body, outer)
+        if not operand:
+            found = cast_to(found, columns)
         order = tuple((self.order_of_set(key, columns), key.descending) for key in query.order)
         return resolved.Query(found, columns, order, query.offset)
 
@@ -90,7 +101,7 @@ class _Resolver:
         if isinstance(body, tree.SetOperation):
             return self.set_operation(body, outer)
         if isinstance(body, tree.Query):
-            query = self.query(body, outer)
+            query = self.query(body, outer, operand=True)
             return query, query.columns
         select, _ = self.select(body, outer)
         return select, tuple(output.column for output in select.outputs)
@@ -103,7 +114,7 @@ class _Resolver:
             message = f"The queries of {body.word} have {len(first)} and {len(second)} columns."
             self.fail(body.at, message, word=body.word, hint="Both need the same number.")
         columns = tuple(self.united(body, one, other) for one, other in zip(first, second, strict=True))
-        return resolved.SetOperation(body.word, body.all, cast_to(left, columns), cast_to(right, columns)), columns
+        return resolved.SetOperation(body.word, body.all, left, right), columns
 
     def united(self, body: tree.SetOperation, left: Column, right: Column) -> Column:
         merged = types.unify_columns((left, right))
@@ -148,6 +159,9 @@ class _Resolver:
                 named.append((value, renamed(value.column, _name(item, value, position))))
             if len(named) > MAX_COLUMNS:
                 self.fail(item.at, f"The result would have more than {MAX_COLUMNS} columns.")
+        self.columns += len(named)
+        if self.columns > MAX_OUTPUTS:
+            self.fail(select.at, f"The queries of this statement have more than {MAX_OUTPUTS} columns in all.", hint="Name those you need.")
         return tuple(_unique(named))
 
     def star(self, star: tree.Star, scope: Scope, expressions: Expressions) -> list[tuple[resolved.Value, Column]]:

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from math import asin, dist, pi, radians, sin, sqrt
 
 import numpy as np
 from astropy.coordinates import Angle, Latitude, Longitude
 from mocpy import MOC
 
-from vo_server.sky.healpix import MAX_ORDER
+from vo_server.sky.healpix import MAX_ORDER, vector
+from vo_server.sky.polygons import edges
 from vo_server.sky.ranges import SKY, Range, merge
 
 _WORD = re.compile(r"(?:s)?(?:(\d{1,2})/)?(?:(\d{1,19})(?:-(\d{1,19}))?)?")
 _SEPARATORS = re.compile(r"[\s,]+")
+_EDGES_AT_ONCE = 15
 SQUARE_DEGREES = 41252.96124941927
 """Of the whole sky."""
 
@@ -25,6 +28,9 @@ def parse_moc(text: str) -> list[Range]:
     found: list[Range] = []
     order: int | None = None
     for word in filter(None, _SEPARATORS.split(text)):
+        if order is not None and word.isdecimal() and word.isascii():
+            found.append(_range(order, int(word), int(word)))
+            continue
         match = _WORD.fullmatch(word)
         if match is None:
             raise MocError(f"{word[:40]!r} is neither an order (3/), a cell (12) nor a range of cells (12-14)")
@@ -58,6 +64,23 @@ def moc_of_polygon(order: int, vertices: Sequence[tuple[float, float]]) -> list[
     """The cells of `order` that have something of a polygon, whose vertices go counter-clockwise."""
     lon, lat = ([vertex[axis] for vertex in vertices] for axis in (0, 1))
     return _ranges(MOC.from_polygon(Longitude(lon, "deg"), Latitude(lat, "deg"), max_depth=order))
+
+
+def rim_of_circle(order: int, radius: float) -> float:
+    """About how many cells of `order` lie on the rim of a circle (degrees)."""
+    return 2 * pi * sin(radians(min(max(radius, 0.0), 180.0))) / _side(order)
+
+
+def rim_of_polygon(order: int, vertices: Sequence[tuple[float, float]]) -> float:
+    """The same of a polygon, counted anew for every `_EDGES_AT_ONCE` of its edges, with which each cell is compared."""
+    points = [vector(radians(ra), radians(dec)) for ra, dec in vertices]
+    length = sum(2 * asin(min(1.0, dist(one, other) / 2)) for one, other in edges(points))
+    return (length / _side(order) + 10 * order) * (1 + len(points) / _EDGES_AT_ONCE)
+
+
+def _side(order: int) -> float:
+    """Side of a cell in radians."""
+    return sqrt(pi / 3) / (1 << order)
 
 
 def moc_text(ranges: Sequence[Range]) -> str:

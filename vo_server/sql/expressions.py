@@ -3,8 +3,8 @@
 Compound parts stand in parentheses wherever they are part of something else, so that precedence never has to be thought about.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 from vo_server.adql import resolved
 from vo_server.adql.functions import PREDICATES, Function
@@ -14,6 +14,7 @@ from vo_server.model.columns import INTEGERS
 from vo_server.sql import geometry
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.literals import number, quote_identifier, quote_text
+from vo_server.sql.work import Work
 
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _TYPES = {
@@ -29,19 +30,19 @@ _TYPES = {
 _SHAPES = ("POINT", "CIRCLE", "POLYGON")
 
 
-class QuerySql(Protocol):
-    """How a query inside an expression is written."""
+class Renderer(ABC):
+    """Writes the values and conditions of one statement, in which some things are counted, since they take time."""
 
-    def __call__(self, query: resolved.Query) -> str:
-        """The SQL of a query, without parentheses around it."""
+    def __init__(self) -> None:
+        self.work = Work()
 
+    @abstractmethod
+    def query_sql(self, query: resolved.Query) -> str:
+        """A query inside an expression, without parentheses around it."""
 
-class Renderer:
-    """Writes values and conditions; queries inside them go to `query_sql`, those of EXISTS to `exists_sql`."""
-
-    def __init__(self, query_sql: QuerySql, exists_sql: QuerySql) -> None:
-        self.query_sql = query_sql
-        self.exists_sql = exists_sql
+    @abstractmethod
+    def exists_sql(self, query: resolved.Query) -> str:
+        """Whether a query has rows."""
 
     def value(self, value: resolved.Value) -> str:
         """The SQL of a value."""

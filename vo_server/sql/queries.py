@@ -28,94 +28,11 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
     top = query.body.top if isinstance(query.body, resolved.Select) else None
     limits = [limit for limit in (top, max_rows) if limit is not None]
     try:
-        sql = _statement(query, min(limits, default=None))
+        sql = _Writer().statement(query, min(limits, default=None))
     except MisfitError as misfit:
         word = _WORD.match(query.text, misfit.at)
         raise meaning_error(query.text, misfit.at, misfit.message, word=word.group() if word else "", hint=misfit.hint) from None
     return Statement(sql, query.columns, top, warnings=query.warnings)
-
-
-def _statement(query: resolved.Query, limit: int | None) -> str:
-    sql = query_sql(query, limit=limit, outermost=True)
-    if not query.common:
-        return sql
-    tables = ", ".join(f"{table.name} AS ({query_sql(table.query, more=passed_on(table.query, table.position))})" for table in query.common)
-    return f"WITH {tables} {sql}"
-
-
-def query_sql(query: resolved.Query, *, limit: int | None = None, more: str | None = None, outermost: bool = False) -> str:
-    """A query with its order and limits. Without `limit` its own TOP holds. `more` is selected behind its results.
-
-    A query that is not the `outermost` may have a limit around it, which matches of tables must be ready for.
-    """
-    body = query.body
-    own = body.top if isinstance(body, resolved.Select) else None
-    most = own if limit is None else limit
-    text = _select(body, more, _wanted(query, body, most if outermost else most or 1)) if isinstance(body, resolved.Select) else _body(body)
-    order = _order(query.order)
-    bounds = (f" LIMIT {most}" if most is not None else "") + (f" OFFSET {query.offset}" if query.offset else "")
-    return f"{text}{order}{bounds}"
-
-
-def exists_sql(query: resolved.Query) -> str:
-    """Whether a query has rows. Those near a row of an outer query are counted, for a bare EXISTS would not use the index of cells."""
-    text = query_sql(query)
-    body = query.body
-    if isinstance(body, resolved.Select) and joins_of(RENDERER, body, None).correlated:
-        return f"0 < (SELECT count(*) FROM ({text}) AS near)"  # noqa: S608 - a rendered query
-    return f"EXISTS ({text})"
-
-
-RENDERER = Renderer(query_sql, exists_sql)
-
-
-def _wanted(query: resolved.Query, select: resolved.Select, most: int | None) -> int | None:
-    """How many rows are to be found; None for all, since they are then ordered or grouped."""
-    whole = query.order or select.group or select.distinct or any(find_aggregate(output.value) for output in select.outputs)
-    return None if whole or most is None else most + (query.offset or 0)
-
-
-def _body(body: resolved.Body) -> str:
-    """An operand of a set operation, which always stands in parentheses; the operation itself does not."""
-    if isinstance(body, resolved.SetOperation):
-        every = " ALL" if body.all else ""
-        return f"{_operand(body.left)} {body.word}{every} {_operand(body.right)}"
-    return _operand(body)
-
-
-def _operand(body: resolved.Body) -> str:
-    if isinstance(body, resolved.Query):
-        return f"({query_sql(body)})"
-    if isinstance(body, resolved.SetOperation):
-        return f"({_body(body)})"
-    return f"({query_sql(resolved.Query(body, ()))})"
-
-
-def _select(select: resolved.Select, more: str | None, most: int | None) -> str:
-    spatial = _spatial(select, most)
-    distinct = "DISTINCT " if select.distinct else ""
-    outputs = [_output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1)]
-    if more is not None:
-        outputs.append(more)
-    parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(_table(table, spatial) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
-    if select.where is not None:
-        parts.append(f"WHERE {spatial.condition(select.where, None)}")
-    if select.group:
-        parts.append(f"GROUP BY {', '.join(RENDERER.value(key) for key in select.group)}")
-    if select.having is not None:
-        parts.append(f"HAVING {RENDERER.condition(select.having)}")
-    return " ".join(parts)
-
-
-def _output(value: resolved.Value, column: Column, position: int) -> str:
-    return f"{RENDERER.cast(value, column.sql_type)} AS c{position}"
-
-
-def _order(keys: tuple[tuple[int | resolved.Value, bool], ...]) -> str:
-    if not keys:
-        return ""
-    texts = [(str(key) if isinstance(key, int) else RENDERER.value(key)) + (" DESC" if descending else "") for key, descending in keys]
-    return f" ORDER BY {', '.join(texts)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,52 +44,130 @@ class _Spatial:
     matches: Mapping[resolved.JoinSource | None, Sequence[str]]
     texts: Mapping[int, str]
 
-    def condition(self, condition: resolved.Condition, join: resolved.JoinSource | None) -> str:
+    def condition(self, renderer: Renderer, condition: resolved.Condition, join: resolved.JoinSource | None) -> str:
         """The SQL of WHERE, or of the ON of a join, behind the conditions of its matches."""
         parts = list(resolved.conjuncts(condition)) if self.texts else [condition]
         if not any(id(part) in self.texts for part in parts):
             parts = [condition]
         matches = self.matches.get(join, ())
         if not matches and len(parts) == 1:
-            return self.texts.get(id(parts[0])) or RENDERER.condition(parts[0])
-        return " AND ".join((*matches, *(self.texts.get(id(part)) or RENDERER.part(part) for part in parts)))
+            return self.texts.get(id(parts[0])) or renderer.condition(parts[0])
+        return " AND ".join((*matches, *(self.texts.get(id(part)) or renderer.part(part) for part in parts)))
 
 
-def _spatial(select: resolved.Select, most: int | None) -> _Spatial:
-    regions = regions_of(RENDERER, select)
-    joins = joins_of(RENDERER, select, most, regions.beside)
-    beside = {
-        source: (*joins.beside.get(source, ()), *regions.beside.get(source, ()))
-        for source in (*joins.beside, *(source for source in regions.beside if source not in joins.beside))
-    }
-    return _Spatial(beside, joins.within, joins.conditions, regions.texts)
+class _Writer(Renderer):
+    """Writes the queries of one statement."""
+
+    def statement(self, query: resolved.Query, limit: int | None) -> str:
+        sql = self.query_sql(query, limit=limit, outermost=True)
+        if not query.common:
+            return sql
+        tables = ", ".join(
+            f"{table.name} AS ({self.query_sql(table.query, more=passed_on(table.query, table.position))})" for table in query.common
+        )
+        return f"WITH {tables} {sql}"
+
+    def query_sql(self, query: resolved.Query, *, limit: int | None = None, more: str | None = None, outermost: bool = False) -> str:
+        """A query with its order and limits. Without `limit` its own TOP holds. `more` is selected behind its results.
+
+        A query that is not the `outermost` may have a limit around it, which matches of tables must be ready for.
+        """
+        body = query.body
+        own = body.top if isinstance(body, resolved.Select) else None
+        most = own if limit is None else limit
+        text = (
+            self._select(body, more, _wanted(query, body, most if outermost else most or 1))
+            if isinstance(body, resolved.Select)
+            else self._body(body)
+        )
+        order = self._order(query.order)
+        bounds = (f" LIMIT {most}" if most is not None else "") + (f" OFFSET {query.offset}" if query.offset else "")
+        return f"{text}{order}{bounds}"
+
+    def exists_sql(self, query: resolved.Query) -> str:
+        """Whether a query has rows. Those near a row of an outer query are counted, for a bare EXISTS would not use the index of cells."""
+        text = self.query_sql(query)
+        body = query.body
+        if isinstance(body, resolved.Select) and joins_of(self, body, None).correlated:
+            return f"0 < (SELECT count(*) FROM ({text}) AS near)"  # noqa: S608 - a rendered query
+        return f"EXISTS ({text})"
+
+    def _body(self, body: resolved.Body) -> str:
+        """An operand of a set operation, which always stands in parentheses; the operation itself does not."""
+        if isinstance(body, resolved.SetOperation):
+            every = " ALL" if body.all else ""
+            return f"{self._operand(body.left)} {body.word}{every} {self._operand(body.right)}"
+        return self._operand(body)
+
+    def _operand(self, body: resolved.Body) -> str:
+        if isinstance(body, resolved.Query):
+            return f"({self.query_sql(body)})"
+        if isinstance(body, resolved.SetOperation):
+            return f"({self._body(body)})"
+        return f"({self.query_sql(resolved.Query(body, ()))})"
+
+    def _select(self, select: resolved.Select, more: str | None, most: int | None) -> str:
+        spatial = self._spatial(select, most)
+        distinct = "DISTINCT " if select.distinct else ""
+        outputs = [self._output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1)]
+        if more is not None:
+            outputs.append(more)
+        parts = [f"SELECT {distinct}{', '.join(outputs)} FROM {', '.join(self._table(table, spatial) for table in select.tables)}"]  # noqa: S608 - parts are rendered, never users' text
+        if select.where is not None:
+            parts.append(f"WHERE {spatial.condition(self, select.where, None)}")
+        if select.group:
+            parts.append(f"GROUP BY {', '.join(self.value(key) for key in select.group)}")
+        if select.having is not None:
+            parts.append(f"HAVING {self.condition(select.having)}")
+        return " ".join(parts)
+
+    def _output(self, value: resolved.Value, column: Column, position: int) -> str:
+        return f"{self.cast(value, column.sql_type)} AS c{position}"
+
+    def _spatial(self, select: resolved.Select, most: int | None) -> _Spatial:
+        regions = regions_of(self, select)
+        joins = joins_of(self, select, most, regions.beside)
+        beside = {
+            source: (*joins.beside.get(source, ()), *regions.beside.get(source, ()))
+            for source in (*joins.beside, *(source for source in regions.beside if source not in joins.beside))
+        }
+        return _Spatial(beside, joins.within, joins.conditions, regions.texts)
+
+    def _table(self, table: resolved.From, spatial: _Spatial) -> str:
+        if isinstance(table, resolved.JoinSource):
+            return self._join(table, spatial)
+        keys = spatial.within.get(table)
+        if keys is not None:
+            return f"(SELECT {table.alias}.*, {keys} FROM {self._source(table)}) AS {table.alias}"  # noqa: S608 - made of quoted names and integers
+        beside = spatial.beside.get(table)
+        if beside is None:
+            return self._source(table)
+        return f"({' CROSS JOIN LATERAL '.join((self._source(table), *beside))})"
+
+    def _source(self, table: resolved.TableSource | resolved.QuerySource | resolved.CommonSource) -> str:
+        if isinstance(table, resolved.TableSource):
+            return f"{table.table.physical} AS {table.alias}"
+        if isinstance(table, resolved.QuerySource):
+            return f"({self.query_sql(table.query, more=passed_on(table.query, table.position))}) AS {table.alias}"
+        return f"{quote_identifier(table.name)} AS {table.alias}"
+
+    def _join(self, join: resolved.JoinSource, spatial: _Spatial) -> str:
+        left, right = self._table(join.left, spatial), self._table(join.right, spatial)
+        if isinstance(join.right, resolved.JoinSource):
+            right = f"({right})"
+        if join.on is None:
+            return f"{left} CROSS JOIN {right}"
+        word = "JOIN" if join.kind == "INNER" else f"{join.kind} JOIN"
+        return f"{left} {word} {right} ON {spatial.condition(self, join.on, join)}"
+
+    def _order(self, keys: tuple[tuple[int | resolved.Value, bool], ...]) -> str:
+        if not keys:
+            return ""
+        texts = [(str(key) if isinstance(key, int) else self.value(key)) + (" DESC" if descending else "") for key, descending in keys]
+        return f" ORDER BY {', '.join(texts)}"
 
 
-def _table(table: resolved.From, spatial: _Spatial) -> str:
-    if isinstance(table, resolved.JoinSource):
-        return _join(table, spatial)
-    keys = spatial.within.get(table)
-    if keys is not None:
-        return f"(SELECT {table.alias}.*, {keys} FROM {_source(table)}) AS {table.alias}"  # noqa: S608 - made of quoted names and integers
-    beside = spatial.beside.get(table)
-    if beside is None:
-        return _source(table)
-    return f"({' CROSS JOIN LATERAL '.join((_source(table), *beside))})"
-
-
-def _source(table: resolved.TableSource | resolved.QuerySource | resolved.CommonSource) -> str:
-    if isinstance(table, resolved.TableSource):
-        return f"{table.table.physical} AS {table.alias}"
-    if isinstance(table, resolved.QuerySource):
-        return f"({query_sql(table.query, more=passed_on(table.query, table.position))}) AS {table.alias}"
-    return f"{quote_identifier(table.name)} AS {table.alias}"
-
-
-def _join(join: resolved.JoinSource, spatial: _Spatial) -> str:
-    left, right = _table(join.left, spatial), _table(join.right, spatial)
-    if isinstance(join.right, resolved.JoinSource):
-        right = f"({right})"
-    if join.on is None:
-        return f"{left} CROSS JOIN {right}"
-    word = "JOIN" if join.kind == "INNER" else f"{join.kind} JOIN"
-    return f"{left} {word} {right} ON {spatial.condition(join.on, join)}"
+def _wanted(query: resolved.Query, select: resolved.Select, most: int | None) -> int | None:
+    """How many rows are to be found; None for all, since they are then ordered or grouped."""
+    whole = query.order or select.group or select.distinct or any(find_aggregate(output.value) for output in select.outputs)
+    return None if whole or most is None else most + (query.offset or 0)

@@ -36,7 +36,7 @@ def regions_of(renderer: Renderer, select: resolved.Select) -> Regions:
             continue
         test = demanded(renderer, *oriented(part))
         cover = test.cover if test else None
-        if test is None or cover is None or cover.source not in local:
+        if test is None or cover is None or cover.source not in local or not renderer.work.may_span():
             continue
         alias, spans = f"s{len(texts) + 1}", cover.spans()
         beside.setdefault(cover.source, []).append(_row_source(spans, alias))

@@ -5,6 +5,7 @@ In SQL a shape is an array of degrees (see functions.sql): two numbers are a pos
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from vo_server.adql import resolved
@@ -13,16 +14,19 @@ from vo_server.model.catalogue import Footprint
 from vo_server.model.columns import POLYGON_TEXT
 from vo_server.sky.frames import FROM_ICRS, Matrix, rotated, rotation
 from vo_server.sky.healpix import MAX_ORDER
-from vo_server.sky.mocs import MocError, moc_of_circle, moc_of_point, moc_of_polygon, parse_moc
+from vo_server.sky.mocs import MocError, moc_of_circle, moc_of_point, moc_of_polygon, parse_moc, rim_of_circle, rim_of_polygon
 from vo_server.sky.polygons import DegenerateError, box, centroid, counter_clockwise, refuse_crossings
 from vo_server.sky.ranges import SKY, Range, cone_ranges, polygon_ranges
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.literals import number, plain, quote_identifier
 from vo_server.sql.positions import cell_of
+from vo_server.sql.work import MOST_RIM, Work
 
 
 class ValueRenderer(Protocol):
     """What this module needs of the renderer of values."""
+
+    work: Work
 
     def value(self, value: resolved.Value) -> str:
         """The SQL of a value."""
@@ -306,13 +310,21 @@ def _cells_of_shape(renderer: ValueRenderer, call: resolved.Call) -> list[Range]
     order, shape = known(call.arguments[0]), shape_of(renderer, call.arguments[1], call.at)
     if order is None or not 0 <= order <= MAX_ORDER:
         raise MisfitError(f"MOC needs an order from 0 to {MAX_ORDER} as a number.", call.at)
+    depth = int(order)
     if isinstance(shape, Point) and shape.known:
-        return moc_of_point(int(order), *shape.known)
+        return moc_of_point(depth, *shape.known)
     if isinstance(shape, Circle) and shape.center.known and shape.radius is not None:
-        return moc_of_circle(int(order), *shape.center.known, shape.radius)
-    if isinstance(shape, Polygon):
-        return moc_of_polygon(int(order), shape.vertices)
-    raise MisfitError("MOC needs a shape that is the same for all rows.", call.at, "Write, for instance, MOC(6, CIRCLE(83.6, 22.0, 1)).")
+        rim, make = rim_of_circle(depth, shape.radius), partial(moc_of_circle, depth, *shape.center.known, shape.radius)
+    elif isinstance(shape, Polygon):
+        rim, make = rim_of_polygon(depth, shape.vertices), partial(moc_of_polygon, depth, shape.vertices)
+    else:
+        hint = "Write, for instance, MOC(6, CIRCLE(83.6, 22.0, 1))."
+        raise MisfitError("MOC needs a shape that is the same for all rows.", call.at, hint)
+    found = renderer.work.moc(id(call), rim, make)
+    if found is None:
+        message = f"MOC: about {rim:.0f} cells of order {depth} lie on the rim of this shape, and {MOST_RIM} are allowed in all of a query."
+        raise MisfitError(message, call.at, "Take a lower order, or test with the shape itself: CONTAINS(POINT(ra, dec), CIRCLE(…)).")
+    return found
 
 
 def _transformed(renderer: ValueRenderer, call: resolved.Call) -> Shape:

@@ -1,0 +1,33 @@
+"""What translating one statement may take: things are counted, so that no text keeps a server busy (ADQL texts come from anybody)."""
+
+from collections.abc import Callable
+
+from vo_server.sky.ranges import Range
+
+MOST_SPANNED = 12
+"""Regions of a statement whose spans are computed, which takes one to three milliseconds each; ranges do for the others."""
+MOST_RIM = 8000
+"""Cells on the rims of all shapes that MOC(order, shape) turns into cells: 2 µs each, of polygons for each of some edges."""
+
+
+class Work:
+    """Counts for one statement."""
+
+    def __init__(self) -> None:
+        self.spanned = 0
+        self.rim = 0.0
+        self._mocs: dict[int, list[Range]] = {}
+
+    def may_span(self) -> bool:
+        """Whether one more region may have spans; then it is counted."""
+        self.spanned += 1
+        return self.spanned <= MOST_SPANNED
+
+    def moc(self, key: int, rim: float, make: Callable[[], list[Range]]) -> list[Range] | None:
+        """The cells that `make` finds, once for each `key`; None if those on the rim, about `rim`, are too many for one statement."""
+        if key not in self._mocs:
+            self.rim += rim
+            if self.rim > MOST_RIM:
+                return None
+            self._mocs[key] = make()
+        return self._mocs[key]
