@@ -125,7 +125,7 @@ def harvest(address: str, **arguments: str) -> Iterator[tuple[int, int]]:
 def measure(database: Database, number: int) -> None:
     with database.engine.begin() as connection:
         begun = time.perf_counter()
-        sync_records(connection, records(number), START)
+        sync_records(connection, records(number), lambda: START)
     print(f"stored {number:,} records in {time.perf_counter() - begun:.1f} s")
     process = psutil.Process()
     with served(database) as address:
@@ -141,7 +141,7 @@ def measure(database: Database, number: int) -> None:
         begun = time.perf_counter()
         with database.engine.begin() as connection:
             some = records(CHANGED, 1)
-            sync_records(connection, some, later, some)
+            sync_records(connection, some, lambda: later, some)
         print(f"stored {CHANGED} changed records in {(time.perf_counter() - begun) * 1000:.1f} ms")
         times = []
         for _ in range(REPEATS):

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from vo_registry import oai
-from vo_registry.records import MOST_RELATED, Rendered, identifiers_about, render_about, render_all
+from vo_registry.records import MOST_RELATED, Rendered, identifiers_about, render_about, render_all, shared_identifiers
 from vo_server import openapi, web
 from vo_server.db.catalogue import (
     count_resources,
@@ -140,9 +140,12 @@ def record_keeper(settings: Settings, clock: Clock = utc_now) -> Callable[..., R
         lock_records(connection)  # before reading: nobody with an older view may store after us
         if resource is None or read_fingerprint(connection) is None:
             store_fingerprint(connection, fingerprint(settings, connection))
-            return sync_records(connection, render_records(settings, connection), clock())
-        rendered = render_records(settings, connection, resource)
-        return sync_records(connection, rendered, clock(), identifiers_about(resource, load_site(connection)))
+            return sync_records(connection, render_records(settings, connection), clock)
+        site = load_site(connection)
+        changes = sync_records(connection, render_records(settings, connection, resource), clock, identifiers_about(resource, site))
+        if shared_identifiers(site).isdisjoint((*changes.created, *changes.deleted)):
+            return changes
+        return changes + sync_records(connection, render_records(settings, connection), clock)
 
     return keep
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from vo_registry.oai_pmh import Metadata, Repository, answer
 from vo_registry.records import OAI_PATH, StoredRecord, registry_capabilities
-from vo_server.db.records import earliest_datestamp, find_record, page_of_records
+from vo_server.db.records import earliest_datestamp, find_record, hold_storing, page_of_records
 from vo_server.documents import vosi
 from vo_server.errors import UnavailableError
 from vo_server.http.errors import Dialect, guard
@@ -74,7 +74,8 @@ class DatabaseStore:
         until: datetime | None,
         after: tuple[datetime, str] | None,
     ) -> Sequence[StoredRecord]:
-        """A page of records."""
+        """A page of records, none of them missing that has a datestamp before now."""
+        hold_storing(self._connection)
         return page_of_records(self._connection, limit=limit, metadata=metadata, since=since, until=until, after=after)
 
     def earliest(self) -> datetime | None:

@@ -40,7 +40,7 @@ def rendered(*names: str, title: str = "A resource", site: Site = SITE) -> dict[
 
 def sync(database: Database, records: dict[str, Rendered], now: datetime) -> Changes:
     with database.engine.begin() as connection:
-        return sync_records(connection, records, now)
+        return sync_records(connection, records, lambda: now)
 
 
 def stamps(database: Database) -> dict[str, datetime]:
@@ -137,7 +137,7 @@ def test_two_who_store_at_once_take_turns(database: Database) -> None:
         done.set()
 
     with database.engine.connect() as connection:
-        sync_records(connection, rendered("a"), T0)
+        sync_records(connection, rendered("a"), lambda: T0)
         thread = threading.Thread(target=second)
         thread.start()
         while not done.is_set() and not somebody_waits(database):

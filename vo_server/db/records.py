@@ -3,9 +3,12 @@
 A datestamp moves exactly when the content of a record does, so a restart moves none. A record that is no longer rendered becomes a
 tombstone; one that returns gets a new datestamp (OAI-PMH 2.0 §2.5.1). Datestamps never run backwards, also when the clock does or two
 processes store at once: an incremental harvest would miss what it has already passed.
+
+It would miss too what got its datestamp before the harvest and was committed after it. So who stores renders and compares first, then
+waits for the harvests that are reading and sets the datestamp, and harvests wait from then on until the commit: two modes of one lock.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,6 +23,12 @@ from vo_server.db.schema import record_versions, records
 Metadata = Literal["ivo_vor", "oai_dc"]
 """The columns that hold a record's text."""
 
+PATIENCE = "5s"
+"""A harvest waits so long for records that are being stored; then it is to come again."""
+
+BATCH = 200
+"""Records written at once: their rows of ``rr`` are many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -32,6 +41,9 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.created or self.changed or self.deleted)
 
+    def __add__(self, more: "Changes") -> "Changes":
+        return Changes(self.created + more.created, self.changed + more.changed, self.deleted + more.deleted)
+
 
 def lock_records(connection: Connection) -> None:
     """Be the only one who stores records until the transaction ends; readers are not disturbed.
@@ -41,24 +53,43 @@ def lock_records(connection: Connection) -> None:
     connection.execute(text("LOCK TABLE vo.records IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def sync_records(connection: Connection, rendered: Mapping[str, Rendered], now: datetime, scope: Collection[str] | None = None) -> Changes:
-    """Make what is stored equal to `rendered`: all records there are, or all of those in `scope`. `now` is an aware time.
+def hold_storing(connection: Connection) -> None:
+    """See every record whose datestamp has passed: wait for who has set one and not committed yet, and let nobody set one until the
+    transaction ends. Raises sqlalchemy's OperationalError after PATIENCE: somebody stores very many records.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
+    connection.execute(text("LOCK TABLE vo.records IN ROW SHARE MODE"))
 
-    Commit soon: the datestamp is already set.
+
+def _hold_harvests(connection: Connection) -> datetime | None:
+    """Be sure that no harvest reads on without what is now stored; the newest datestamp there is."""
+    connection.execute(text("LOCK TABLE vo.records IN EXCLUSIVE MODE"))
+    newest: datetime | None = connection.execute(select(func.max(records.c.datestamp))).scalar()
+    return newest
+
+
+def sync_records(
+    connection: Connection, rendered: Mapping[str, Rendered], clock: Callable[[], datetime], scope: Collection[str] | None = None
+) -> Changes:
+    """Make what is stored equal to `rendered`: all records there are, or all of those in `scope`. `clock` gives aware times.
+
+    Commit soon: harvests wait from the moment on that the datestamp is set.
     """
     lock_records(connection)
     state = _state() if scope is None else _state().where(records.c.identifier.in_({*scope, *rendered}))
     stored = {row.identifier: row for row in connection.execute(state)}
-    newest: datetime | None = connection.execute(select(func.max(records.c.datestamp))).scalar()
-    stamp = max(filter(None, (now.astimezone(UTC).replace(microsecond=0), newest)))
     alive = {identifier for identifier, row in stored.items() if not row.deleted}
     created = tuple(identifier for identifier in rendered if identifier not in alive)
     known = [identifier for identifier in rendered if identifier in alive]
     changed = tuple(identifier for identifier in known if stored[identifier].content_hash != rendered[identifier].content_hash)
-    deleted = tuple(sorted(alive - rendered.keys()))
-    _store(connection, [_values(rendered[identifier], stored.get(identifier), stamp) for identifier in (*created, *changed)])
-    _bury(connection, deleted, stamp)
-    return Changes(created, changed, deleted)
+    changes = Changes(created, changed, deleted=tuple(sorted(alive - rendered.keys())))
+    if changes:
+        newest = _hold_harvests(connection)
+        stamp = max(filter(None, (clock().astimezone(UTC).replace(microsecond=0), newest)))
+        for some in _batches((*created, *changed)):
+            _store(connection, [_values(rendered[identifier], stored.get(identifier), stamp) for identifier in some])
+        _bury(connection, changes.deleted, stamp)
+    return changes
 
 
 def find_record(connection: Connection, identifier: str, metadata: Metadata | None = None) -> StoredRecord | None:
@@ -135,13 +166,16 @@ def _values(one: Rendered, before: Row[Any] | None, stamp: datetime) -> dict[str
     }
 
 
+def _batches(identifiers: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    return (identifiers[begin : begin + BATCH] for begin in range(0, len(identifiers), BATCH))
+
+
 def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        statement = insert(records)
-        changing = {name: statement.excluded[name] for name in rows[0] if name != "identifier"}
-        connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing), rows)
-        store_rows(connection, {row["identifier"]: row["ivo_vor"] for row in rows})
-        _remember(connection, [{name: row[name] for name in ("identifier", "datestamp", "ivo_vor")} for row in rows])
+    statement = insert(records)
+    changing = {name: statement.excluded[name] for name in rows[0] if name != "identifier"}
+    connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing), rows)
+    store_rows(connection, {row["identifier"]: row["ivo_vor"] for row in rows})
+    _remember(connection, [{name: row[name] for name in ("identifier", "datestamp", "ivo_vor")} for row in rows])
 
 
 def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime) -> None:

@@ -1,7 +1,15 @@
 """What the registry says of everything served here, as VOResource and as Dublin Core; pure: nothing is stored or sent."""
 
 from vo_registry.records.relational import relational_rows
-from vo_registry.records.render import MOST_RELATED, OAI_PATH, identifiers_about, registry_capabilities, render_about, render_all
+from vo_registry.records.render import (
+    MOST_RELATED,
+    OAI_PATH,
+    identifiers_about,
+    registry_capabilities,
+    render_about,
+    render_all,
+    shared_identifiers,
+)
 from vo_registry.records.rendered import Rendered, StoredRecord, utc_text
 
 __all__ = [
@@ -14,5 +22,6 @@ __all__ = [
     "relational_rows",
     "render_about",
     "render_all",
+    "shared_identifiers",
     "utc_text",
 ]

@@ -1,7 +1,7 @@
 """All records of a site: its authority, its registry, its organisation, its services, and one for each resource."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from vo_registry.records.dublincore import dublin_element
@@ -177,7 +177,12 @@ def render_about(
 
 def identifiers_about(name: str, site: Site) -> set[str]:
     """Which records `render_about` may give, those included that are no longer to be."""
-    return {resource_ivoid(site, name), *(site.ivoid(shared.path) for shared in SHARED)}
+    return {resource_ivoid(site, name), *shared_identifiers(site)}
+
+
+def shared_identifiers(site: Site) -> set[str]:
+    """The records of the shared services: where one comes or goes, so does what all that it serves say of it."""
+    return {site.ivoid(shared.path) for shared in SHARED}
 
 
 def _by_path(services: Sequence[ServiceCapabilities]) -> dict[str, Sequence[Capability]]:
@@ -257,8 +262,12 @@ def _resource(around: Surroundings, resource: Resource) -> Rendered:
 
 
 def _auxiliary(shared: SharedService, main: Capability) -> Capability:
-    """The shared service as a resource's record names it: its first (anonymous) interface under the auxiliary identifier."""
-    return Capability(standard_id=shared.aux_id, interfaces=main.interfaces[:1], description=shared.description)
+    """The shared service as a resource's record names it: its first (anonymous) interface under the auxiliary identifier.
+
+    The query for validators belongs to the service's own record: its position may be that of another resource's dataset.
+    """
+    interface = replace(main.interfaces[0], test_query=None)
+    return Capability(standard_id=shared.aux_id, interfaces=(interface,), description=shared.description)
 
 
 def _cones(around: Surroundings, table: Table) -> list[Capability]:
