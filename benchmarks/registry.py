@@ -35,7 +35,7 @@ from vo_server.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SITE = Site(authority="bench.test", organisation="Benchmark")
-TOKEN = re.compile(rb"resumptionToken[^>]*>([^<]+)<")
+TOKEN = re.compile(rb"<oai:resumptionToken[^>]*>([^<]+)<")
 HEADER = re.compile(rb"<oai:header")
 CHANGED = 10
 REPEATS = 20

@@ -1,5 +1,5 @@
 """Any sequence of publishing, changing, retracting and restarting: a harvester's copy, kept by incremental harvests, equals the truth,
-also where pages change in the middle of a harvest (OAI-PMH 2.0 §2.5.1, §3.5)."""
+also where pages change in the middle of a harvest, or somebody is about to store (OAI-PMH 2.0 §2.5.1, §3.5)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from lxml import etree
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from vo_registry import oai_pmh
 from vo_registry.oai import DatabaseStore, repository
 from vo_registry.records import Rendered, render_all
+from vo_server.db import records
 from vo_server.db.database import Database
-from vo_server.db.records import sync_records
+from vo_server.db.records import lock_records, sync_records
 from vo_server.model.catalogue import Catalogue, Schema
 from vo_server.model.resource import Resource, Site
 from vo_server.settings import Settings
@@ -44,35 +46,72 @@ class Harvests(RuleBasedStateMachine):
         self.page: bytes | None = None
         self.answered: str | None = None
         self.stamps: dict[str, str] = {}
+        self.publishing: Connection | None = None
+        self.intended: dict[str, str] = {}
+        self.stored = False
         self._store()
 
-    def _rendered(self) -> dict[str, Rendered]:
-        resources = [Resource("data", name, title, "Description", EPOCH, EPOCH) for name, title in self.truth.items()]
+    def teardown(self) -> None:
+        if self.publishing is not None:
+            self.publishing.close()
+
+    def _rendered(self, truth: dict[str, str]) -> dict[str, Rendered]:
+        resources = [Resource("data", name, title, "Description", EPOCH, EPOCH) for name, title in truth.items()]
         return render_all(SITE, resources, Catalogue(1, (Schema("data"),), ()), (), SETTINGS.base_url)
 
     def _store(self) -> None:
         with self.database.engine.begin() as connection:
-            sync_records(connection, self._rendered(), self.now)
+            sync_records(connection, self._rendered(self.truth), lambda: self.now)
 
-    def _ask(self, **arguments: str) -> bytes:
+    def _ask(self, **arguments: str) -> bytes | None:
+        """The answer; None: come again later, just while records with a datestamp wait for their commit."""
         pairs = [(name.rstrip("_"), value) for name, value in arguments.items()]
         with self.database.engine.connect() as connection:
-            return oai_pmh.answer(pairs, repository(SETTINGS, SITE, self.now), DatabaseStore(connection))
+            try:
+                return oai_pmh.answer(pairs, repository(SETTINGS, SITE, self.now), DatabaseStore(connection))
+            except OperationalError:
+                assert self.stored
+                return None
 
     @rule(seconds=st.sampled_from([0, 0, 1, 3600]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
+    @precondition(lambda self: self.publishing is None)
+    @rule(name=NAMES, title=st.sampled_from(["One", "Two"]))
+    def begin_to_publish(self, name: str, title: str) -> None:
+        """A transaction that takes its time: it is the only one that stores, and harvests go on beside it."""
+        self.publishing = self.database.engine.connect()
+        lock_records(self.publishing)
+        self.intended = {**self.truth, name: title}
+
+    @precondition(lambda self: self.publishing is not None and not self.stored)
+    @rule()
+    def store_uncommitted(self) -> None:
+        self.stored = bool(sync_records(self.publishing, self._rendered(self.intended), lambda: self.now))
+        if not self.stored:
+            self.commit()
+
+    @precondition(lambda self: self.stored)
+    @rule()
+    def commit(self) -> None:
+        self.publishing.commit()
+        self.publishing.close()
+        self.publishing, self.stored, self.truth = None, False, self.intended
+
+    @precondition(lambda self: self.publishing is None)
     @rule(name=NAMES, title=st.sampled_from(["One", "Two"]))
     def publish(self, name: str, title: str) -> None:
         self.truth[name] = title
         self._store()
 
+    @precondition(lambda self: self.publishing is None)
     @rule(name=NAMES)
     def retract(self, name: str) -> None:
         self.truth.pop(name, None)
         self._store()
 
+    @precondition(lambda self: self.publishing is None)
     @rule()
     def restart(self) -> None:
         """Everything is rendered and stored again; nothing moves."""
@@ -85,7 +124,10 @@ class Harvests(RuleBasedStateMachine):
     def begin_harvest(self) -> None:
         """From the time of the last answer on, as harvesters do; the interval includes its begin."""
         arguments = {"from_": self.since} if self.since else {}
-        self.page = self._ask(verb="ListRecords", metadataPrefix="ivo_vor", **arguments)
+        page = self._ask(verb="ListRecords", metadataPrefix="ivo_vor", **arguments)
+        if page is None:
+            return
+        self.page = page
         self.answered = etree.fromstring(self.page).findtext("o:responseDate", namespaces=NAMESPACES)
 
     @precondition(lambda self: self.page is not None)
@@ -95,7 +137,7 @@ class Harvests(RuleBasedStateMachine):
         self._take(root)
         token = root.findtext(".//o:resumptionToken", namespaces=NAMESPACES)
         if token:
-            self.page = self._ask(verb="ListRecords", resumptionToken=token)
+            self.page = self._ask(verb="ListRecords", resumptionToken=token) or self.page
         else:
             self.page, self.since = None, self.answered
 
@@ -107,6 +149,8 @@ class Harvests(RuleBasedStateMachine):
     @rule()
     def finish(self) -> None:
         """End the harvest under way, then harvest once more: the copy is the truth."""
+        if self.stored:
+            self.commit()
         if self.page is None:
             self.begin_harvest()
         while self.page is not None:
@@ -133,7 +177,12 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oai_pmh, "PAGE_SIZE", 3)
 
 
-@pytest.mark.usefixtures("small_pages")
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "PATIENCE", "20ms")
+
+
+@pytest.mark.usefixtures("small_pages", "little_patience")
 def test_the_harvesters_copy_is_the_truth(database: Database) -> None:
     machine: Callable[[], Any] = type("HarvestsHere", (Harvests,), {"database": database})
     bounds = settings(max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))

@@ -14,13 +14,14 @@ import uvicorn
 from sickle import Sickle
 from sickle.oaiexceptions import BadArgument, IdDoesNotExist, NoRecordsMatch
 from sqlalchemy import create_engine, select, text
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from vo_registry import oai
 from vo_registry.records import Rendered, render_all
 from vo_server.db.database import Database
-from vo_server.db.records import Changes, earliest_datestamp, find_record, page_of_records, sync_records
+from vo_server.db.records import Changes, earliest_datestamp, find_record, lock_records, page_of_records, sync_records
 from vo_server.db.schema import records as record_table
 from vo_server.model.catalogue import Catalogue, Schema
 from vo_server.model.resource import Resource, Site
@@ -148,6 +149,44 @@ def test_two_who_store_at_once_take_turns(database: Database) -> None:
     assert done.is_set()
     assert stamps(database)[A] == T0
     assert stamps(database)[B] == T0 + timedelta(hours=1)
+
+
+def test_a_harvest_beside_a_long_store_misses_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rendered before a harvest and stored after it has a datestamp behind it; what has one already is waited for."""
+    sync(database, rendered("a"), T0)
+    monkeypatch.setattr("vo_server.db.records.PATIENCE", "20ms")
+    harvested = T0 + timedelta(seconds=2)
+    with database.engine.connect() as storing, database.engine.connect() as harvesting:
+        lock_records(storing)
+        assert len(oai.DatabaseStore(harvesting).page(limit=9, metadata=None, since=None, until=None, after=None)) == 4
+        harvesting.commit()
+        sync_records(storing, rendered("a", "b"), lambda: harvested)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            oai.DatabaseStore(harvesting).page(limit=9, metadata=None, since=None, until=None, after=None)
+        harvesting.rollback()
+        storing.commit()
+        after = oai.DatabaseStore(harvesting).page(limit=9, metadata=None, since=harvested, until=None, after=None)
+        assert [one.identifier for one in after] == [B]
+
+
+def test_a_datestamp_waits_for_the_harvest_that_reads(database: Database) -> None:
+    sync(database, rendered("a"), T0)
+    now = T0
+    with database.engine.connect() as harvesting:
+        oai.DatabaseStore(harvesting).page(limit=9, metadata=None, since=None, until=None, after=None)
+        thread = threading.Thread(target=lambda: sync_with(database, rendered("a", "b"), lambda: now))
+        thread.start()
+        while thread.is_alive() and not somebody_waits(database):
+            time.sleep(0.01)
+        now = T0 + timedelta(seconds=5)  # the time of the harvest's answer
+        harvesting.commit()
+    thread.join(10)
+    assert stamps(database)[B] == now
+
+
+def sync_with(database: Database, records: dict[str, Rendered], clock: Callable[[], datetime]) -> None:
+    with database.engine.begin() as connection:
+        sync_records(connection, records, clock)
 
 
 def test_pages_are_ordered_and_cut(database: Database) -> None:

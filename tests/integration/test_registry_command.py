@@ -1,7 +1,9 @@
 """vo registry and vo retract, on a database."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from typer.testing import CliRunner, Result
 from vo_registry.records.entry import SERVICE_SUBJECTS
 from vo_server.app import fingerprint, keep_current, record_keeper, render_records
 from vo_server.cli import app
-from vo_server.db.catalogue import load_site
+from vo_server.db.catalogue import bump_version, load_site
 from vo_server.db.database import Database
-from vo_server.db.records import find_record, page_of_records, versions_of_record
+from vo_server.db.records import find_record, lock_records, page_of_records, versions_of_record
+from vo_server.observations.collections import Collection, Work, store
 from vo_server.publish import PublishOptions, publish_file
+from vo_server.publish.datasets import Dataset
 from vo_server.settings import Settings
 
 Run = Callable[..., Result]
@@ -129,6 +133,48 @@ def test_publishing_renders_what_changed_and_the_same_as_all(database: Database,
     publish_file(database, stars, PublishOptions(schema="sky", table="more", title="More"), records=record_keeper(SETTINGS), progress=None)
     with database.engine.begin() as connection:
         assert not record_keeper(SETTINGS)(connection), "nothing is left to change"
+
+
+def test_datasets_of_one_collection_change_what_is_said_of_others(database: Database, tmp_path: Path) -> None:
+    """A service that comes to be is said in the records of all that it finds, and the query that tests it in its own alone."""
+
+    def publish(name: str, place: float | None) -> None:
+        one = Dataset(
+            path="a.fits", obs_id="a", access_format="image/fits", access_estsize=1, dataproduct_type="image", s_ra=place, s_dec=place
+        )
+        with database.engine.begin() as connection:
+            store(connection, Collection(name=name, directory=tmp_path), [one], {}, Work(records=record_keeper(SETTINGS)))
+        with database.engine.connect() as connection:
+            for identifier, now in render_records(SETTINGS, connection).items():
+                stored = find_record(connection, identifier, "ivo_vor")
+                assert stored is not None
+                assert now.like(stored.metadata or "") == stored.metadata, f"{identifier} after {name}"
+
+    for name, place in (("unplaced", None), ("placed", 20.0), ("before", 10.0)):
+        publish(name, place)
+    with database.engine.connect() as connection:
+        found = find_record(connection, "ivo://example.vo-server/data/unplaced", "ivo_vor")
+        text = found.metadata if found is not None else None
+        assert text is not None
+        assert 'standardID="ivo://ivoa.net/std/SIA#aux"' in text
+        assert len(versions_of_record(connection, "ivo://example.vo-server/data/placed")) == 1
+
+
+@pytest.mark.usefixtures("stars")
+def test_init_and_publish_wait_for_each_other(database: Database, run: Run) -> None:
+    """Both write the site's row and the records: in one order, else each would wait for what the other has."""
+    with database.engine.connect() as publishing, ThreadPoolExecutor() as threads:
+        lock_records(publishing)
+        init = threads.submit(run, "registry", "init", *REAL)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'vo.records'::regclass")
+        while not init.done() and not publishing.execute(waiting).scalar():
+            time.sleep(0.01)
+        assert not init.done()
+        bump_version(publishing)
+        record_keeper(SETTINGS)(publishing, "sky/stars")
+        publishing.commit()
+        assert init.result().exit_code == 0, init.result().output
+    assert STARS.replace("example.vo-server", REAL[1]) in alive(database)
 
 
 @pytest.mark.usefixtures("stars")
