@@ -1,6 +1,7 @@
 """Write the reference pages and schemas that follow from the code: ``python docs/generate.py``; with ``--check`` only say what is stale."""  # noqa: INP001 a script, not a package
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from vo_server.adql.functions import ALL, Function
 from vo_server.cli import app
 from vo_server.formats import FORMATS
 from vo_server.observations.descriptor import collection_schema
@@ -16,6 +18,25 @@ from vo_server.publish.descriptor import descriptor_schema
 from vo_server.settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
+STANDARDS = (
+    *(
+        "ADQL 2.1",
+        "DALI 1.1",
+        "DataLink 1.1",
+        "OAI-PMH 2.0",
+        "ObsCore 1.1",
+        "RegTAP 1.2",
+        "SIA 2.0",
+        "SIA 1.0",
+        "SIAP 1.0",
+        "SSA 1.1",
+        "SSAP 1.1",
+    ),
+    *("SODA 1.0", "Simple Cone Search 1.03", "SCS2", "SimpleDALRegExt 1.2", "TAP 1.1", "TAPRegExt 1.0", "UWS 1.1", "VODataService 1.2"),
+    *("VOResource 1.2", "VOSI 1.1", "VOTable 1.4", "VOTable 1.5", "MOC 2.0", "SoftID 1.0", "RFC 9110"),
+)
+"""As docstrings cite them."""
+
 NOTE = "<!-- Written by docs/generate.py: do not edit. -->\n"
 
 
@@ -43,6 +64,71 @@ def settings_schema() -> str:
     """The JSON Schema of ``vo.toml``."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def functions_page() -> str:
+    """Every function of ADQL, from the table that queries are translated by."""
+    rows = [
+        f"| `{_signature(function)}` | {function.result} | {_cell(function.unit or ('as its argument' if function.keeps_unit else ''))} | "
+        f"{_cell(function.description or '')} |"
+        for function in sorted(ALL, key=lambda function: function.name.lower())
+    ]
+    head = [
+        "# Functions of ADQL",
+        "",
+        NOTE,
+        "Names have no case. Brackets mark arguments that may be left out, dots the last one repeated. A coordinate system may stand",
+        "before the arguments of a geometry, as ADQL 2.0 has it. What `/tap/capabilities` declares comes from the same table.",
+        "",
+        "| function | result | unit | meaning |",
+        "|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def _signature(function: Function) -> str:
+    least = len(function.parameters) if function.required is None else function.required
+    needed, optional = list(function.parameters[:least]), list(function.parameters[least:])
+    listed = (
+        ", ".join(needed) + "".join(f"[, {kind}]" if needed else f"[{kind}]" for kind in optional) + (" …" if function.variadic else "")
+    )
+    return f"{function.name}({listed})"
+
+
+CLAUSE = re.compile(
+    rf"(?P<standard>{'|'.join(map(re.escape, STANDARDS))})(?P<clauses>(?:,? (?:and )?§[0-9A-Z][0-9A-Z.]*(?:[–-][0-9.]+)?)+)"
+)
+
+
+def conformance_page() -> str:
+    """Which clause of which standard is obeyed where: what the docstrings cite."""
+    places: dict[str, dict[str, set[str]]] = {standard: {} for standard in STANDARDS}
+    for package in ("vo_server", "registry/vo_registry"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            text = re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+            for found in CLAUSE.finditer(text):
+                for clause in re.findall(r"§([0-9A-Z.]*[0-9A-Z])", found["clauses"]):
+                    places[found["standard"]].setdefault(clause, set()).add(path.relative_to(ROOT).as_posix())
+    parts = [
+        "# Conformance by clause",
+        "",
+        NOTE,
+        "Where the code cites the clause of a standard that it obeys. Tests hold answers against the standards' schemas, our rules in",
+        "`schemas/rules`, and validators (`stilts taplint`, `votlint`, `datalinklint`, `xsdvalidate`).",
+        "",
+    ]
+    for standard, clauses in places.items():
+        if clauses:
+            parts += [f"## {standard}", "", "| clause | where |", "|---|---|"]
+            parts += [
+                f"| §{clause} | {', '.join(f'`{place}`' for place in sorted(clauses[clause]))} |" for clause in sorted(clauses, key=_order)
+            ]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _order(clause: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (10_000, part) for part in clause.split(".")]
 
 
 PRODUCTION: dict[str, object] = {
@@ -177,6 +263,8 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/formats.md": formats_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/commands.md": commands_page,
+    "docs/reference/functions.md": functions_page,
+    "docs/reference/conformance.md": conformance_page,
     "schemas/settings.schema.json": settings_schema,
     "schemas/resource.schema.json": descriptor_schema,
     "deploy/vo.toml": production_settings,
