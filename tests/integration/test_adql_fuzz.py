@@ -120,7 +120,16 @@ LONG = {
 }
 
 
-REFUSED = ("columns too many", "nested too deep", "vertices too many")
+REFUSED = ("columns too many", "nested too deep", "vertices too many", "cells too many", "number too large", "stars too many", "turned")
+LONG |= {
+    "cells too many": "SELECT id FROM data.stars WHERE 1 = CONTAINS(POINT(ra, dec), MOC(29, CIRCLE(1, 10, 20)))",
+    "number too large": "SELECT 0x" + "F" * 390 + " AS x FROM data.stars",
+    "stars too many": " UNION ALL ".join(["SELECT " + ", ".join(["*"] * 80) + " FROM data.stars"] * 40),
+    "turned": "SELECT " + "IVO_GEOM_TRANSFORM('GALACTIC', 'ICRS', " * 50 + "POINT(ra, dec)" + ")" * 50 + " AS x FROM data.stars",
+    "full joins": "SELECT 1 AS x FROM data.stars AS t0 "
+    + " ".join(f"FULL JOIN data.stars AS t{number} USING (id)" for number in range(1, 99)),
+}
+"""Each once took seconds, or all memory: what grows by itself is counted."""
 LONG |= {
     "columns too many": "SELECT " + ", ".join(["*"] * 200) + " FROM data.stars",
     "nested too deep": "SELECT " + "(" * 61 + "1" + ")" * 61 + " AS x FROM data.stars",

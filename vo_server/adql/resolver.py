@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from vo_server.adql import resolved, tree, types
 from vo_server.adql.expressions import Expressions
+from vo_server.adql.functions import BY_NAME
 from vo_server.adql.grouping import column_names, find_aggregate, ungrouped
 from vo_server.adql.messages import did_you_mean, meaning_error, nearest, place
 from vo_server.adql.positions import position_of_query, position_of_table
@@ -413,7 +414,9 @@ def _merged(kind: str, left: resolved.Value, right: resolved.Value) -> resolved.
         return right
     if kind == "FULL":
         both = resolved.Cast(left.column, left, "", None), resolved.Cast(left.column, right, "", None)
-        return resolved.Case(left.column, ((resolved.IsNull(left, negated=True), both[0]),), both[1])
+        # not CASE, which would name the left side twice: many joins would double it each time
+        before = left.arguments if isinstance(left, resolved.Call) and left.function is BY_NAME["COALESCE"] else both[:1]
+        return resolved.Call(left.column, BY_NAME["COALESCE"], (*before, both[1]))
     return left
 
 

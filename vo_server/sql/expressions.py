@@ -45,8 +45,11 @@ class Renderer(ABC):
         """Whether a query has rows."""
 
     def value(self, value: resolved.Value) -> str:
-        """The SQL of a value."""
-        return _VALUES[type(value)](self, value)
+        """The SQL of a value. Raises MisfitError if the statement has become too long."""
+        text = _VALUES[type(value)](self, value)
+        if not self.work.may_write(len(text)):
+            raise MisfitError("This makes too long an SQL statement.", getattr(value, "at", 0), "Use WITH to compute its parts.")
+        return text
 
     def atom(self, value: resolved.Value) -> str:
         """The SQL of a value as part of a larger expression."""

@@ -236,6 +236,13 @@ def literal(call: resolved.Call, index: int) -> str:
     return argument.value
 
 
+def _bounded(renderer: ValueRenderer, text: str, at: int) -> str:
+    """SQL that is named twice, for both coordinates. Raises MisfitError where that has made it too long."""
+    if not renderer.work.may_write(len(text)):
+        raise MisfitError("This makes too long an SQL statement.", at, "Use WITH to compute its parts.")
+    return text
+
+
 def _constant_point(place: tuple[float, float]) -> Point:
     return Point(number(place[0]), number(place[1]), place, cheap=True)
 
@@ -254,7 +261,7 @@ def _centroid(renderer: ValueRenderer, call: resolved.Call) -> Point:
         return shape.center
     if isinstance(shape, Polygon):
         return _constant_point(centroid(shape.vertices))
-    text = f"(vo.shape_centroid({shape.sql}))"
+    text = _bounded(renderer, f"(vo.shape_centroid({shape.sql}))", call.at)
     return Point(f"{text}[1]", f"{text}[2]")
 
 
@@ -341,7 +348,7 @@ def _transformed(renderer: ValueRenderer, call: resolved.Call) -> Shape:
         return Circle(_constant_point(rotated(shape.center.known, matrix)), shape.radius_sql, shape.radius)
     if isinstance(shape, Polygon):
         return Polygon(tuple(rotated(vertex, matrix) for vertex in shape.vertices))
-    text = f"vo.rotate({shape.sql}, {_array(matrix)})"
+    text = _bounded(renderer, f"vo.rotate({shape.sql}, {_array(matrix)})", call.at)
     if isinstance(shape, Point):
         return Point(f"({text})[1]", f"({text})[2]")
     return Circle(Point(f"({text})[1]", f"({text})[2]"), shape.radius_sql, shape.radius) if isinstance(shape, Circle) else Rows(text)
