@@ -86,6 +86,7 @@ def take_address(settings: Settings, database: Database, *, first: bool) -> None
 @contextmanager
 def _opened(settings: Settings, database: Database, *, runs_jobs: bool) -> Iterator[Starlette]:
     """The application, with everything open that it needs."""
+    processes.give_memory_back()
     services = Services(settings, database)
     services.start()
     try:
