@@ -104,6 +104,7 @@ def test_a_slow_reader_holds_no_connection_and_gets_every_row(database: Database
         fast = site.get(MANY, "csv")
         with ThreadPoolExecutor() as threads:
             clients = [site.ask(MANY, "csv") for _ in range(3)]
+            until(lambda: site.traffic.room.used > 0)  # they have begun: before, nobody holds anything either
             until(lambda: site.backends() == site.connections() == site.traffic.admission._kinds.total() == 0)
             assert site.traffic.room.used > 0, "the rows wait on disk"
             assert list(tmp_path.iterdir()) == [], "in files without names"
