@@ -84,7 +84,7 @@ def _table(path: Path, entry: Entry, places: Places) -> Iterator[Finding]:
         yield from _unit(section.unit, *places.at("columns", name, "unit"))
         yield from _ucd(section.ucd, *places.at("columns", name, "ucd"))
     try:
-        source = open_table(path.parent / entry.table.source, entry.table.part, tuple(entry.table.nulls))
+        source = open_table(path.parent / entry.table.source, entry.table.part, tuple(entry.table.nulls), layout=entry.layout)
     except DataError as error:
         yield Finding(*places.at("source"), str(error))
         return

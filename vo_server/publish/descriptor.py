@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vo_server.adql import parse
 from vo_server.errors import DataError, QuerySyntaxError
+from vo_server.formats.readers import Layout
 from vo_server.model.resource import Creator
 
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
@@ -73,6 +74,36 @@ class ResourceSection(_Section):
         return tuple(Creator(one) if isinstance(one, str) else Creator(one.name, one.orcid) for one in self.creators)
 
 
+class LayoutSection(_Section):
+    """How the lines of a text table become rows, if they are neither CSV nor TSV with names above them."""
+
+    names: list[str] = Field(default_factory=list, description="Names of the columns; default: the words of the line above the rows.")
+    separator: str | None = Field(None, description="The character between cells; default: blanks.", min_length=1, max_length=1)
+    places: dict[str, Annotated[str, Field(pattern=r"^\d+(-\d*)?$")]] = Field(
+        default_factory=dict, description='Columns at fixed places: name = "first-last", characters counted from 1.'
+    )
+    skip: int = Field(0, description="Lines above the rows, whatever they hold.", ge=0)
+    comment: str = Field("#", description="How lines begin that are no rows; empty: there are none.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.places and (self.names or self.separator):
+            raise ValueError("places name their columns themselves: there is neither names nor separator beside them")
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """As readers take it."""
+        spans = (place.partition("-") for place in self.places.values())
+        return Layout(
+            tuple(self.places) or tuple(self.names),
+            self.separator,
+            tuple((int(first), int(last) if last else None if dash else int(first)) for first, dash, last in spans),
+            self.skip,
+            self.comment,
+        )
+
+
 class TableSection(_Section):
     """The table, and where its rows come from."""
 
@@ -87,6 +118,7 @@ class TableSection(_Section):
     dec: str | None = Field(None, description="Column of declinations, ICRS degrees.")
     position: bool = Field(True, description="False: it has no positions, whatever it looks like.")
     nulls: Texts = Field(default_factory=list, description="Spellings of missing values in CSV and TSV, besides the empty one.")
+    layout: LayoutSection | None = Field(None, description="For text tables that are neither CSV nor TSV.")
     embargo: date | None = Field(None, description="It is not published before this day (UTC).")
 
 
@@ -165,6 +197,11 @@ class Entry:
     columns: Mapping[str, ColumnSection]
     keys: Sequence[KeySection]
     examples: Sequence[ExampleSection]
+
+    @property
+    def layout(self) -> Layout | None:
+        """How its lines become rows, if the descriptor says it."""
+        return self.table.layout.layout if self.table.layout else None
 
 
 def entries(descriptor: Descriptor) -> tuple[Entry, ...]:

@@ -42,7 +42,9 @@ class Kept:
 def origin_of(plan: Plan) -> dict[str, Any]:
     """Everything that decides what the rows in the database are: the file, the part of it, the columns' names and types, the position."""
     status = plan.source.path.stat()
+    layout = plan.descriptor.layout if plan.descriptor else None
     return {
+        **({"layout": repr(layout)} if layout else {}),
         "path": str(plan.source.path.resolve()),
         "size": status.st_size,
         "mtime_ns": str(status.st_mtime_ns),

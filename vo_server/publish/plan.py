@@ -73,7 +73,7 @@ def make_plan(path: Path, options: PublishOptions) -> Plan:
     descriptor = read_entry(path, options.entry) if path.suffix.lower() == ".toml" else None
     data = path if descriptor is None else path.parent / descriptor.table.source
     said = _merged(options, descriptor)
-    source = open_table(data, said.part, said.nulls)
+    source = open_table(data, said.part, said.nulls, layout=descriptor.layout if descriptor else None)
     return _planned(source, descriptor, said, DEFAULT_SCHEMA, fold(_stem(data)), _stem(data))
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from vo_server.errors import DataError
-from vo_server.formats.readers.delimited import open_delimited
+from vo_server.formats.readers.delimited import open_delimited, open_laid_out
 from vo_server.formats.readers.ecsv import open_ecsv
 from vo_server.formats.readers.fits import open_fits
+from vo_server.formats.readers.layouts import Layout
 from vo_server.formats.readers.parquet import open_parquet
 from vo_server.formats.readers.source import Bounds, Source
 from vo_server.formats.readers.ucds import is_controlled
@@ -18,7 +19,7 @@ from vo_server.formats.readers.votable import open_votable
 
 DELIMITED = (".csv", ".tsv", ".tab")
 KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV and Parquet"
-ADVICE = "Convert it to one of these with TOPCAT or STILTS; columns separated by blanks: `stilts tcopy ifmt=ascii in=FILE out=table.vot`."
+ADVICE = "Other text tables need a descriptor with [table.layout]; convert the rest to one of these with TOPCAT or STILTS."
 
 PARQUET = b"PAR1"
 SIGNATURES = (
@@ -28,12 +29,18 @@ SIGNATURES = (
 """How a file of the other formats begins."""
 
 
-def open_table(path: Path, table: str | None = None, nulls: Sequence[str] = (), bounds: Bounds | None = None) -> Source:
-    """The first table of a file, or the one named `table`; `nulls`: spellings of missing values in CSV and TSV besides the empty one.
+def open_table(
+    path: Path, table: str | None = None, nulls: Sequence[str] = (), bounds: Bounds | None = None, layout: Layout | None = None
+) -> Source:
+    """The first table of a file, or the one named `table`; `nulls`: spellings of missing values in text tables besides the empty one.
+    A `layout` says that it is a text table, and how its lines become rows.
 
     The content decides on the format, the name only among text tables. `bounds` are for a stranger's table, whose name tells nothing;
     batches are to be held against them too. Raises DataError naming file, row, column and what to do, TooLargeError beyond the bounds.
     """
+    if layout is not None:
+        _beginning(path)
+        return _checked(open_laid_out(path, layout, nulls))
     source = _opened(path, table, nulls, bounds)
     if bounds is not None:
         bounds.check(path.name, source.nrows or 0, columns=len(source.columns))
@@ -119,4 +126,4 @@ def _checked(source: Source) -> Source:
     return replace(source, notes=tuple(notes))
 
 
-__all__ = ["Bounds", "Source", "open_table", "refuse_stream"]
+__all__ = ["Bounds", "Layout", "Source", "open_table", "refuse_stream"]

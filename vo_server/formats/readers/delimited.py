@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -15,6 +15,7 @@ import pyarrow.csv
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays
+from vo_server.formats.readers.layouts import Layout, opened_lines
 from vo_server.formats.readers.source import Source, arrow_type, clean, distinct
 from vo_server.model.columns import Column
 
@@ -94,26 +95,42 @@ def open_delimited(path: Path, table: str | None, nulls: Sequence[str] = ()) -> 
     if table is not None and table != stem:
         raise DataError(f"there is no table {table!r}: a text file holds one.", source=path.name)
     head = _head(path)
-    text = _Text(path, head, ("", *nulls))
-    names, notes = distinct(list(head.names))
+    return _source(path, head.names, head.notes, head.comment, _Text(path, head, ("", *nulls)).batches)
+
+
+def open_laid_out(path: Path, layout: Layout, nulls: Sequence[str] = ()) -> Source:
+    """The table of a text file whose layout somebody has to say. DataError names the wrong row."""
+    lines = opened_lines(path, layout, frozenset(nulls))
+    return _source(path, lines.names, (), None, lines.batches)
+
+
+def _source(
+    path: Path,
+    given: Sequence[str],
+    remarks: Sequence[str],
+    comment: str | None,
+    texts: Callable[[], Iterator[tuple[int, pyarrow.RecordBatch]]],
+) -> Source:
+    """The table of these columns of texts, whose values decide on their types."""
+    names, notes = distinct(list(given))
     guesses = [Guess() for _ in names]
     nrows = 0
-    for row, batch in text.batches():
+    for row, batch in texts():
         for name, guess, values in zip(names, guesses, batch.columns, strict=True):
             arrays.refuse_nul(values, source=path.name, column=name, first_row=row)
             guess.see(values, row)
         nrows += batch.num_rows
     columns = tuple(guess.column(name) for name, guess in zip(names, guesses, strict=True))
-    notes += [*head.notes, *(f"{name}: {remark}" for name, guess in zip(names, guesses, strict=True) for remark in guess.remarks())]
+    notes += [*remarks, *(f"{name}: {remark}" for name, guess in zip(names, guesses, strict=True) for remark in guess.remarks())]
     schema = pyarrow.schema([(column.name, arrow_type(column)) for column in columns])
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
-        for _, batch in text.batches():
+        for _, batch in texts():
             yield pyarrow.RecordBatch.from_arrays(
                 [_typed(values, column) for values, column in zip(batch.columns, columns, strict=True)], schema=schema
             )
 
-    return Source(path, stem, columns, batches, nrows, None, head.comment, tuple(notes))
+    return Source(path, path.name.split(".")[0], columns, batches, nrows, None, comment, tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
