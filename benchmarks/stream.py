@@ -14,17 +14,15 @@ end, or in groups.
 import argparse
 import http.client
 import subprocess
-import threading
 import time
 from dataclasses import dataclass
-from typing import Self
 from urllib.parse import urlencode, urlsplit
 
 import psutil
+from kit import MEGABYTE, MemoryWatch, server_process
 
 FORMATS = ("votable/b2", "votable/b", "votable", "csv", "tsv", "json", "fits", "parquet", "arrow", "html", "text")
 CHUNK = 1 << 18
-MEGABYTE = 1e6
 
 
 @dataclass
@@ -35,40 +33,6 @@ class Measure:
     whole: float
     size: int
     memory: float = 0.0
-
-
-class MemoryWatch:
-    """The highest resident set of a process while the `with` block runs, in MB."""
-
-    def __init__(self, process: psutil.Process | None) -> None:
-        self.process, self.highest = process, 0.0
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self.thread.join()
-
-    def run(self) -> None:
-        while self.process is not None:
-            self.highest = max(self.highest, self.process.memory_info().rss / MEGABYTE)
-            if self.done.wait(0.02):
-                return
-
-
-def server_process(url: str, pid: int | None) -> psutil.Process | None:
-    """The process that listens on the port of `url`, if this user may see it."""
-    if pid is not None:
-        return psutil.Process(pid)
-    port = urlsplit(url).port
-    for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-            return psutil.Process(connection.pid)
-    return None
 
 
 def copy(database_url: str, sql: str) -> Measure:

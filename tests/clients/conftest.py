@@ -1,20 +1,17 @@
 """A small published site behind a real socket, for real clients."""
 
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import uvicorn
 
-from vo_server.app import create_app, create_worker, record_keeper
+from tests.live import serving
+from vo_server.app import record_keeper
 from vo_server.db.database import Database
 from vo_server.publish import PublishOptions, publish_file
-from vo_server.services import Services
 from vo_server.settings import Settings
 
 SOURCES = """\
@@ -72,19 +69,5 @@ def live(
     file = tmp_path / "sources.csv"
     file.write_text(SOURCES)
     publish_file(database, file, PublishOptions(schema="sky", title="A few sources"), records=record_keeper(settings), progress=None)
-    services = Services(settings, database)
-    with database.engine.begin() as connection:
-        services.results.claim(connection)
-    services.start()
-    worker = create_worker(services)
-    worker.start()
-    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield url
-    server.should_exit = True
-    thread.join(timeout=10)
-    worker.stop()
-    services.close()
+    with serving(database, settings, listener) as base_url:
+        yield base_url

@@ -1,31 +1,24 @@
 """A small published site behind a real socket, and Chromium to look at it."""
 
-import os
 import shutil
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import datasets
 import pytest
-import uvicorn
 
-from vo_server.app import create_app, create_worker, record_keeper
+from tests.live import serving
+from vo_server.app import record_keeper
 from vo_server.db.database import Database
 from vo_server.publish import PublishOptions, publish_file
-from vo_server.services import Services
 from vo_server.settings import Settings
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 FLAGS += ["--disable-sync", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL without a graphics card
-PACKAGES = Path(os.environ.get("TEST_NPM", Path(__file__).parents[2] / ".npm" / "node_modules"))
-"""Where `.ci/run` installs what browsers load: axe-core and aladin-lite."""
 
 SOURCES = """\
 # %ECSV 1.0
@@ -66,28 +59,9 @@ def site(servers: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory
             )
             with database.engine.begin() as connection:
                 datasets.make(connection, tmp_path / "datasets")
-            yield from serve(database, settings, listener)
+            with serving(database, settings, listener) as base_url:
+                yield base_url
     server.drop(name)
-
-
-def serve(database: Database, settings: Settings, listener: socket.socket) -> Iterator[str]:
-    """A server and a worker, until the test is over."""
-    services = Services(settings, database)
-    with database.engine.begin() as connection:
-        services.results.claim(connection)
-    services.start()
-    worker = create_worker(services)
-    worker.start()
-    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield settings.base_url
-    server.should_exit = True
-    thread.join(timeout=10)
-    worker.stop()
-    services.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What people do with the pages, in Chromium: with the mouse, by keyboard alone, without JavaScript, with programs beside."""
 
 import csv
+import os
 import socket
 import threading
 import time
@@ -16,7 +17,9 @@ import httpx2 as httpx
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from conftest import PACKAGES
+
+PACKAGES = Path(os.environ.get("TEST_NPM", Path(__file__).parents[2] / ".npm" / "node_modules"))
+"""Where `.ci/run` installs what browsers load: axe-core and aladin-lite."""
 
 ENDLESS = (
     "SELECT COUNT(*) FROM tap_schema.columns a, tap_schema.columns b, tap_schema.columns c, tap_schema.columns d, tap_schema.columns e"

@@ -244,21 +244,13 @@ def described(
         collection.description or said.description or _summary(title, datasets),
         before.created if before else now,
         now,
-        short_name=said.short_name,
-        creators=said.people,
-        subjects=tuple(said.subjects),
-        reference_url=said.reference_url,
-        source=said.source,
-        doi=said.doi,
-        rights=said.rights,
-        rights_uri=said.rights_uri,
         facilities=tuple(said.facility) or _names(datasets, "facility_name"),
         instruments=tuple(said.instrument) or _names(datasets, "instrument_name"),
-        content_level=tuple(said.content_level),
         type=tuple(said.type) if "type" in said.model_fields_set else ("Archive",),
         coverage=replace(found, waveband=tuple(said.waveband) or found.waveband),
         tables=tables,
         sample=(placed.s_ra, placed.s_dec) if placed and placed.s_ra is not None and placed.s_dec is not None else None,
+        **said.facts,
     )
 
 

@@ -69,6 +69,21 @@ class ResourceSection(_Section):
     type: Texts = Field(default_factory=lambda: ["Catalog"])
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What it says that no data can tell, under the names of `model.resource.Resource`."""
+        return {
+            "short_name": self.short_name,
+            "creators": self.people,
+            "subjects": tuple(self.subjects),
+            "reference_url": self.reference_url,
+            "source": self.source,
+            "doi": self.doi,
+            "rights": self.rights,
+            "rights_uri": self.rights_uri,
+            "content_level": tuple(self.content_level),
+        }
+
+    @property
     def people(self) -> tuple[Creator, ...]:
         """The creators as the model has them."""
         return tuple(Creator(one) if isinstance(one, str) else Creator(one.name, one.orcid) for one in self.creators)

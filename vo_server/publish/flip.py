@@ -207,19 +207,11 @@ def _described(change: Flip, before: Resource | None, now: datetime) -> Resource
         base,
         title=plan.title,
         description=plan.description or base.description,
-        short_name=said.short_name,
-        creators=said.people,
-        subjects=tuple(said.subjects),
-        reference_url=said.reference_url,
-        source=said.source,
-        doi=said.doi,
-        rights=said.rights,
-        rights_uri=said.rights_uri,
         facilities=tuple(said.facility),
         instruments=tuple(said.instrument),
-        content_level=tuple(said.content_level),
         type=tuple(said.type),
         examples=_examples(plan) or (base.examples if shared else ()),
+        **said.facts,
     )  # fmt: skip
     waveband = tuple(said.waveband) if said else base.coverage.waveband
     return replace(
