@@ -13,8 +13,8 @@ from astropy.io import fits
 
 from vo_server.app import record_keeper
 from vo_server.db.database import Database
-from vo_server.observations.collections import Collection, Work
-from vo_server.observations.eventtables import publish_events, with_own_schema
+from vo_server.observations.collections import Collection, Work, with_own_schema
+from vo_server.observations.eventtables import publish_events
 from vo_server.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -15,8 +15,8 @@ from vo_server.db.catalogue import load_catalogue, load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.observations.catalogues import publish_event_catalogue
-from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection
-from vo_server.observations.eventtables import publish_events, with_own_schema
+from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection, with_own_schema
+from vo_server.observations.eventtables import publish_events
 
 REFERENCE = {"MJDREFI": 51910, "MJDREFF": 0.000742870370370241, "TIMESYS": "TT", "TIMEUNIT": "s"}
 START = 86400.0 * 1000

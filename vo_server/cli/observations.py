@@ -18,8 +18,8 @@ from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, r
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.observations import catalogues, eventtables, images, skymaps, spectra
-from vo_server.observations.collections import Collection, PublishedCollection, Work, missing
+from vo_server.observations import alerts, catalogues, eventtables, images, skymaps, spectra
+from vo_server.observations.collections import Collection, PublishedCollection, Work, missing, with_own_schema
 from vo_server.observations.descriptor import read_collection
 from vo_server.observations.reading import Watcher
 from vo_server.observations.words import Said, checked
@@ -113,7 +113,7 @@ def publish_events(
             raise UsageError("--collection names what the file becomes, and is missing.")
         place = settings_from(config, data_dir=data_dir).data_dir.resolve() / "datasets" / fold(collection)
         alone = Collection(name=collection, directory=place, said=Said(flags(values, None, None, release_date)))
-        alone = eventtables.with_own_schema(replace_texts(alone, title, description))
+        alone = with_own_schema(replace_texts(alone, title, description))
 
         def publish(database: Database, asked: Collection, work: Work) -> PublishedCollection:
             return catalogues.publish_event_catalogue(database, asked, directory, messenger or "photon", work)
@@ -124,9 +124,27 @@ def publish_events(
     if messenger is not None:
         raise UsageError("--messenger is for catalogues of events: files in GADF hold photons.")
     asked = replace_texts(described(directory, collection, flags(values, None, None, release_date)), title, description)
-    asked = eventtables.with_own_schema(asked)
+    asked = with_own_schema(asked)
     done, base_url = run(eventtables.publish_events, asked, "events", config, data_dir, no_previews=no_previews, processes=processes)
     tell(done, "observations", f"{base_url}/tap   SELECT TOP 10 * FROM {asked.schema_name}.events")  # noqa: S608 — for people to read
+
+
+def publish_alerts(
+    directory: Source,
+    collection: Name = None,
+    title: Title = None,
+    description: Description = None,
+    values: Values = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publish alerts, as packets of VOEvent: a dataset each in ObsCore, and tables of the alerts, their parameters and what supersedes
+    what. The same name again replaces.
+    """
+    asked = replace_texts(described(directory, collection, flags(values, None, None, None)), title, description)
+    asked = with_own_schema(asked)
+    done, base_url = run(alerts.publish_alerts, asked, "alerts", config, data_dir, no_previews=True)
+    tell(done, "alerts", f"{base_url}/tap   SELECT * FROM {asked.schema_name}.alerts WHERE superseded_by IS NULL")  # noqa: S608 — for people
 
 
 def publish_spectra(

@@ -9,11 +9,13 @@ MEDIA_TYPES: tuple[tuple[tuple[str, ...], str], ...] = (
     ((".parquet",), "application/vnd.apache.parquet"),
     ((".csv", ".ecsv"), "text/csv"),
     ((".json",), "application/json"),
+    ((".xml", ".voevent"), "application/xml"),
     ((".png",), PNG),
     ((".jpg", ".jpeg"), "image/jpeg"),
     ((".pdf",), "application/pdf"),
     ((".txt", ".dat"), "text/plain"),
     ((".gz",), "application/gzip"),
+    ((".bz2",), "application/x-bzip2"),
 )
 """Endings → media type; the first that fits counts."""
 

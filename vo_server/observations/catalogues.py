@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from astropy import units as u
@@ -11,18 +12,18 @@ from sqlalchemy import Connection
 
 from vo_server.db.database import Database
 from vo_server.errors import DataError
-from vo_server.formats.readers.infer import fold, with_id
+from vo_server.formats.readers.infer import fold
 from vo_server.model.columns import Column
 from vo_server.model.media import media_type
 from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store
 from vo_server.observations.energies import band, electronvolts, read_unit
 from vo_server.observations.eventtables import EVENTS
+from vo_server.observations.tables import loaded, put_in_place
 from vo_server.publish.datasets import Dataset, HighEnergy
-from vo_server.publish.flip import Flip, check_free, flip
-from vo_server.publish.load import begun, fill
+from vo_server.publish.flip import check_free
 from vo_server.publish.options import PublishOptions
 from vo_server.publish.plan import make_plan
-from vo_server.publish.survey import Survey
+from vo_server.publish.survey import Learned
 from vo_server.sql.literals import quote_identifier
 
 LOGARITHM = re.compile(r"log_?10.*_(tev|gev|mev|kev|ev)$", re.IGNORECASE)
@@ -47,28 +48,21 @@ def publish_event_catalogue(database: Database, collection: Collection, file: Pa
         raise DataError("its rows have no positions.", source=file.name, hint="`vo publish` publishes tables without positions.")
     with database.engine.connect() as connection:
         check_free(connection, plan)
-    survey = Survey((plan.position.ra, plan.position.dec), plan.times)
-    with begun(database, plan.table) as load:
-        identifier = fill(database, load, plan, survey, lambda *_: None)
-        columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
+    with ExitStack() as held:
+        change = loaded(held, database, plan)
         with database.engine.connect() as connection:
-            energies = _energies(connection, load.physical, columns)
-        datasets = completed([_dataset(file, survey, energies, messenger)], collection, work)
+            energies = _energies(connection, change.physical, change.columns)
+        datasets = completed([_dataset(file, change.learned, energies, messenger)], collection, work)
         collection.directory.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, collection.directory / file.name)
 
         def tables(connection: Connection, _datasets: Sequence[Dataset], _resource: int) -> tuple[str, ...]:
-            flip(
-                connection,
-                Flip(plan, load.physical, load, survey.learned(identifier), columns, indexed=True),
-                lambda *_: None,
-                work.clock(),
-            )
+            put_in_place(connection, [change], work.clock())
             return (plan.full_name,)
 
         with database.engine.begin() as connection:
             store(connection, collection, datasets, {}, work, tables)
-    return PublishedCollection(collection.name, 1, (), 1, (*plan.notes, f"{plan.full_name}: {survey.rows:,} rows"))
+    return PublishedCollection(collection.name, 1, (), 1, (*plan.notes, f"{plan.full_name}: {change.learned.rows:,} rows"))
 
 
 def _energies(connection: Connection, physical: str, columns: Sequence[Column]) -> list[float]:
@@ -86,9 +80,9 @@ def _energies(connection: Connection, physical: str, columns: Sequence[Column]) 
     return [value for value in values if value is not None]
 
 
-def _dataset(file: Path, survey: Survey, energies: Sequence[float], messenger: str) -> Dataset:
-    ra, dec, radius = _region(survey)
-    times = survey.temporal or (None, None)
+def _dataset(file: Path, learned: Learned, energies: Sequence[float], messenger: str) -> Dataset:
+    ra, dec, radius = _region(learned)
+    times = learned.temporal or (None, None)
     photons = band(energies, u.eV) if messenger == "photon" and energies else {}
     return Dataset(
         path=file.name,
@@ -107,7 +101,7 @@ def _dataset(file: Path, survey: Survey, energies: Sequence[float], messenger: s
         em_max=photons.get("em_max"),
         o_ucd="phot.count" if messenger == "photon" else "meta.number",
         hea=HighEnergy(
-            ev_xel=survey.rows,
+            ev_xel=learned.rows,
             energy_min=min(energies, default=None),
             energy_max=max(energies, default=None),
             tracking_mode="none",
@@ -116,9 +110,9 @@ def _dataset(file: Path, survey: Survey, energies: Sequence[float], messenger: s
     )
 
 
-def _region(survey: Survey) -> tuple[float, float, float]:
+def _region(learned: Learned) -> tuple[float, float, float]:
     """A circle around all events: ra, dec, radius in degrees."""
-    moc = MOC.from_string(survey.spatial) if survey.spatial else None
+    moc = MOC.from_string(learned.spatial) if learned.spatial else None
     if moc is None or moc.sky_fraction > WIDE:
         return 0.0, 0.0, 180.0
     centre = moc.barycenter()

@@ -65,6 +65,11 @@ class Collection:
         return (self.resource.name if self.resource else None) or fold(self.name)
 
 
+def with_own_schema(collection: Collection) -> Collection:
+    """The collection under a schema of its own, unless its descriptor names one: its tables have the same names as those of others."""
+    return collection if collection.resource and collection.resource.schema_name else replace(collection, schema=fold(collection.name))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """How it is done: where previews go (None: nowhere), how many processes read, who watches and who answers."""

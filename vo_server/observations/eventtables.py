@@ -12,14 +12,12 @@ import pyarrow
 import pyarrow.compute as pc
 from astropy.io import fits
 from astropy.table import Table
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection
 
-from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue, load_site
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.formats.readers import Source, open_table
-from vo_server.formats.readers.infer import fold, with_id
 from vo_server.formats.readers.memory import from_astropy
 from vo_server.formats.readers.source import arrow_type
 from vo_server.model.columns import NUMBERS, Column
@@ -37,12 +35,11 @@ from vo_server.observations.collections import (
 )
 from vo_server.observations.events import calibration, read_events
 from vo_server.observations.headers import number
+from vo_server.observations.tables import Key, loaded, put_in_place, store_keys
 from vo_server.publish.datasets import Dataset, Link, publisher_did
-from vo_server.publish.flip import Flip, check_free, flip
-from vo_server.publish.load import Load, begun, fill
+from vo_server.publish.flip import check_free
 from vo_server.publish.options import PublishOptions
 from vo_server.publish.plan import Plan, plan_of
-from vo_server.publish.survey import Survey
 
 EVENTS, OBSERVATIONS = "events", "observations"
 """Names of the two tables, in the collection's schema."""
@@ -74,14 +71,19 @@ def publish_events(database: Database, collection: Collection, work: Work) -> Pu
     with database.engine.connect() as connection:
         kept = is_unchanged(connection, collection, readings) and _is_there(connection, plans[0])
     with ExitStack() as held:
-        loads = [_loaded(held, database, plan) for plan in (plans[1:] if kept else plans)]
+        loads = [loaded(held, database, plan) for plan in (plans[1:] if kept else plans)]
         with database.engine.begin() as connection:
 
             def tables(connection: Connection, _datasets: Sequence[Dataset], _resource: int) -> tuple[str, ...]:
-                for change in loads:
-                    flip(connection, change, lambda *_: None, work.clock())
-                names = tuple(plan.full_name for plan in plans)
-                _store_keys(connection, *names)
+                put_in_place(connection, loads, work.clock())
+                events, observations = names = tuple(plan.full_name for plan in plans)
+                store_keys(
+                    connection,
+                    [
+                        Key(events, observations, "obs_id", "The observation an event belongs to"),
+                        Key(observations, "ivoa.obscore", "obs_publisher_did", "The observation as a dataset"),
+                    ],
+                )
                 return names
 
             store(connection, collection, datasets, readings, work, tables)
@@ -122,14 +124,6 @@ def documentation(directory: Path) -> tuple[Link, ...]:
         )
         for path in found
     )
-
-
-def _loaded(held: ExitStack, database: Database, plan: Plan) -> Flip:
-    survey = Survey((plan.position.ra, plan.position.dec) if plan.position else None, plan.times)
-    load: Load = held.enter_context(begun(database, plan.table))
-    identifier = fill(database, load, plan, survey, lambda *_: None)
-    columns = plan.columns if identifier is None else tuple(with_id(plan.columns, identifier))
-    return Flip(plan, load.physical, load, survey.learned(identifier), columns, plan.position is not None)
 
 
 def _plans(database: Database, collection: Collection, datasets: Sequence[Dataset], index: Index) -> list[Plan]:
@@ -337,29 +331,3 @@ def _index_links(directory: Path, path: str, hdu: fits.BinTableHDU) -> dict[str,
                 number_ = hdus.index_of(name)
                 found.setdefault(str(row["OBS_ID"]).strip(), []).append(calibration(place.as_posix(), number_, hdus[number_], kind))
     return {obs_id: tuple(links) for obs_id, links in found.items()}
-
-
-def _store_keys(connection: Connection, events: str, observations: str) -> None:
-    """TAP_SCHEMA's foreign keys: an event's observation, and an observation's dataset."""
-    ids = {
-        name: connection.execute(
-            select(schema.tables.c.table_id).where(
-                schema.tables.c.schema_name == name.split(".")[0], schema.tables.c.table_name == name.split(".")[1]
-            )
-        ).scalar_one()
-        for name in (events, observations, "ivoa.obscore")
-    }
-    for source, target, column, meaning in (
-        (events, observations, "obs_id", "The observation an event belongs to"),
-        (observations, "ivoa.obscore", "obs_publisher_did", "The observation as a dataset"),
-    ):
-        key = f"{source}.{column}"
-        connection.execute(delete(schema.keys).where(schema.keys.c.key_id == key))
-        row = {"key_id": key, "from_table": ids[source], "target_table": ids[target], "description": meaning}
-        connection.execute(insert(schema.keys).values(row))
-        connection.execute(insert(schema.key_columns).values(key_id=key, key_index=1, from_column=column, target_column=column))
-
-
-def with_own_schema(collection: Collection) -> Collection:
-    """The collection under a schema of its own, unless its descriptor names one: its tables are called events and observations."""
-    return collection if collection.resource and collection.resource.schema_name else replace(collection, schema=fold(collection.name))

@@ -98,7 +98,9 @@ def annotated(column: Column, *, unit: str | None, ucd: str | None, utype: str |
 
 def clean(text: str | None) -> str | None:
     """`text` with blanks and line breaks collapsed, and without control characters; None when nothing is left."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text or "").split()) or None
+    if text and not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join((text or "").split()) or None
 
 
 def distinct(names: list[str]) -> tuple[list[str], list[str]]:
