@@ -113,7 +113,8 @@ def render_records(settings: Settings, connection: Connection, resource: str | N
     if resource is None:
         every = load_snapshot(connection)
         services = capabilities(settings, every)
-        return render_all(every.site, every.resources, every.catalogue, services, settings.base_url, load_products(connection))
+        products = load_products(connection)
+        return render_all(every.site, every.resources, every.catalogue, services, settings.base_url, products, newer=settings.newer_records)
     listed = count_resources(connection) <= MOST_RELATED
     some = Snapshot(
         load_catalogue(connection, resource),
@@ -130,6 +131,7 @@ def render_records(settings: Settings, connection: Connection, resource: str | N
         settings.base_url,
         load_products(connection),
         listed=listed,
+        newer=settings.newer_records,
     )
 
 

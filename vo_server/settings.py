@@ -113,6 +113,11 @@ class Settings(BaseModel):
         description="Declare COALESCE and MOC as what they are in ADQL 2.1 and for pyvo.registry.Spatial; validators that are older warn "
         "of that. Otherwise they are declared as user-defined functions.",
     )
+    newer_records: bool = Field(
+        False,
+        description="Say in registry records what newer standards and drafts know: neutrinos among the wavebands (VODataService 1.2), "
+        "productTypeServed (draft of 1.3), SCS2 (draft). The registry of registries still refuses such records.",
+    )
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
     partition_rows: int = Field(
         50_000_000, description="`vo publish` divides a table with positions and more rows than this into partitions by position.", ge=1000

@@ -145,3 +145,13 @@ def test_what_is_under_embargo_does_not_exist(database: Database, two: Path) -> 
     publish_file(database, two, PublishOptions(), records=silent, clock=lambda: before + dt.timedelta(minutes=1))
     with database.engine.connect() as connection:
         assert load_catalogue(connection).table("grb.bursts") is not None
+
+
+def test_wavebands_are_words_of_the_vocabulary(two: Path) -> None:
+    """What no registry takes would disappear from the record (VODataService 1.2 §3.2)."""
+    two.write_text(TWO.replace('name = "bursts"', 'name = "bursts"\nwaveband = ["gamma-RAY", "neutrino"]', 1))
+    descriptor = read_descriptor(two)
+    assert descriptor.resource.waveband == ["Gamma-ray", "Neutrino"]
+    two.write_text(TWO.replace('name = "bursts"', 'name = "bursts"\nwaveband = "gamma"', 1))
+    with pytest.raises(DataError, match="'gamma' is not one of Radio"):
+        read_descriptor(two)

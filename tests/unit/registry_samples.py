@@ -26,6 +26,7 @@ from vo_server.model.capability import (
 )
 from vo_server.model.catalogue import Catalogue, Key, Position, Schema, Table
 from vo_server.model.columns import Column, text
+from vo_server.model.holdings import Product
 from vo_server.model.resource import Coverage, Creator, Resource, Site
 
 BASE = "https://vo.example.org/server"
@@ -155,10 +156,27 @@ SSA = SimpleSpectralAccess(
     test_query=((77.36, 5.69), 0.5),
 )
 
+LINKS = Capability(
+    standard_id="ivo://ivoa.net/std/DataLink#links-1.1",
+    description="What belongs to a dataset.",
+    interfaces=(Interface(f"{BASE}/datalink/links", version="1.1", params=(InputParam("ID", "string", "Dataset", use="required"),)),),
+)
+SODA = tuple(
+    Capability(
+        standard_id=f"ivo://ivoa.net/std/SODA#{name}-1.0",
+        description=f"Cut-outs ({name}).",
+        interfaces=(Interface(f"{BASE}/soda/{name}", use="full", version="1.0"),),
+    )
+    for name in ("sync", "async")
+)
+
 SERVICES = (
     ServiceCapabilities("tap", (TAP, *vosi_capabilities(f"{BASE}/tap"), TABLES)),
     ServiceCapabilities("sia2", (SIA2, *vosi_capabilities(f"{BASE}/sia2"))),
+    ServiceCapabilities("datalink", (LINKS, *vosi_capabilities(f"{BASE}/datalink"))),
+    ServiceCapabilities("soda", (*SODA, *vosi_capabilities(f"{BASE}/soda"))),
     ServiceCapabilities("scs/data.alerts", (CONE,)),
+    ServiceCapabilities("scs2/data.alerts", (SCS2,)),
 )
 
 ALERTS = Resource(
@@ -196,7 +214,7 @@ def all_records(**changes: object) -> dict[str, Rendered]:
         "services": SERVICES,
         "base_url": BASE,
     }
-    arguments["products"] = {MAPS.id: ("image",)}
+    arguments["products"] = {MAPS.id: (Product("image", "application/fits"),)}
     return render_all(**(arguments | changes))  # type: ignore[arg-type]
 
 

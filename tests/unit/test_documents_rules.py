@@ -122,6 +122,7 @@ BROKEN: list[tuple[str, str, bytes, str, Edit]] = [
     ("record", "relationship", ALERTS, "//relationshipType", text("served-by")),
     ("record", "moc", ALERTS, "//spatial", text("Circle 1 2 3")),
     ("record", "messenger", ALERTS, "//waveband", text("xray")),
+    ("record", "product-term", ALERTS, "/ri:Resource", child("productTypeServed")),
     ("record", "votable-type", ALERTS, "//column[1]/dataType", attribute("xsi:type", "vs:TAPType")),
     ("capabilities", "one-tap", CAPABILITIES, TABLE_ACCESS, twice),
     ("capabilities", "vosi", vosi.capabilities(SERVICES[0].capabilities), "//capability[contains(@standardID, '#capabilities')]", remove),

@@ -5,12 +5,36 @@ from datetime import timedelta
 
 import pytest
 from lxml import etree
-from registry_samples import ALERTS, ALERTS_ID, BASE, CATALOGUE, CREATED, MAPS, MAPS_ID, NOW, SERVICES, SITE, TAP, all_records
+from registry_samples import (
+    ALERTS,
+    ALERTS_ID,
+    BASE,
+    CATALOGUE,
+    CREATED,
+    MAPS,
+    MAPS_ID,
+    NOW,
+    SCS2,
+    SERVICES,
+    SITE,
+    TAP,
+    all_records,
+    violations,
+)
 
 from vo_registry.records import Rendered, registry_capabilities
 from vo_registry.records.entry import doi_uri, orcid_uri, short
 from vo_server.documents.xml import NAMESPACES
+from vo_server.model.holdings import Product
 from vo_server.model.resource import Coverage, Site
+
+DESCRIBED = replace(
+    CATALOGUE,
+    tables=tuple(
+        replace(table, columns=tuple(replace(column, description=column.description or "Something") for column in table.columns))
+        for table in CATALOGUE.tables
+    ),
+)
 
 
 def texts(record: Rendered, path: str, text: str | None = None) -> list[str]:
@@ -30,6 +54,8 @@ def test_every_part_of_the_site_has_a_record_of_its_type(records: dict[str, Rend
         "ivo://example.org/org": "vr:Organisation",
         "ivo://example.org/tap": "vs:CatalogService",
         "ivo://example.org/sia2": "vs:CatalogService",
+        "ivo://example.org/datalink": "vs:DataService",
+        "ivo://example.org/soda": "vs:DataService",
         ALERTS_ID: "vs:CatalogService",
         MAPS_ID: "vs:CatalogResource",
     }
@@ -69,7 +95,9 @@ def test_services_and_resources_are_related_both_ways(records: dict[str, Rendere
     assert texts(records["ivo://example.org/tap"], served) == [ALERTS_ID]
     assert texts(records["ivo://example.org/sia2"], served) == [MAPS_ID]
     assert texts(records[ALERTS_ID], by) == ["ivo://example.org/tap"]
-    assert texts(records[MAPS_ID], by) == ["ivo://example.org/sia2"]
+    services = [f"ivo://example.org/{name}" for name in ("sia2", "datalink", "soda")]
+    assert texts(records[MAPS_ID], by) == services
+    assert [texts(records[one], served) for one in services] == [[MAPS_ID]] * 3
 
 
 def test_resource_is_reached_by_auxiliary_tap_and_by_its_own_cone_search(records: dict[str, Rendered]) -> None:
@@ -143,9 +171,58 @@ def test_tables_that_are_no_longer_there_are_not_described() -> None:
 
 def test_a_service_that_is_not_served_has_no_record() -> None:
     records = all_records(services=SERVICES[:1])
-    assert "ivo://example.org/sia2" not in records
+    assert records.keys().isdisjoint(f"ivo://example.org/{name}" for name in ("sia2", "datalink", "soda"))
     assert texts(records[MAPS_ID], "capability | content/relationship") == []
     assert texts(records[ALERTS_ID], "capability/@standardID") == ["ivo://ivoa.net/std/TAP#aux"]
+
+
+@pytest.mark.parametrize(
+    ("product", "services"),
+    [
+        (Product("image", "application/fits"), {"sia2", "datalink", "soda"}),
+        (Product("image", "image/png"), {"sia2", "datalink"}),
+        (Product("event", "application/fits"), {"datalink", "soda"}),
+        (Product("measurements", "text/csv"), {"datalink"}),
+        (Product(None), {"datalink"}),
+        (None, set()),
+    ],
+)
+def test_services_are_registered_where_there_is_something_for_them(product: Product | None, services: set[str]) -> None:
+    records = all_records(products={MAPS.id: {product}} if product else {})
+    names = {f"ivo://example.org/{name}" for name in services}
+    assert names == records.keys() & {f"ivo://example.org/{name}" for name in ("sia2", "datalink", "soda")}
+    assert set(texts(records[MAPS_ID], "content/relationship/relatedResource/@ivo-id")) == names
+
+
+def test_records_of_links_and_cutouts_have_the_capabilities_of_the_services(records: dict[str, Rendered]) -> None:
+    """DataLink 1.1 §2.2, SODA 1.0 §2.5: plain capabilities, which have no auxiliary form."""
+    by_path = {service.path: service.capabilities for service in SERVICES}
+    for path in ("datalink", "soda"):
+        record, served = records[f"ivo://example.org/{path}"], by_path[path]
+        assert texts(record, "capability/@standardID") == [one.standard_id for one in served]
+        (address,) = texts(record, "capability[1]/interface[@xsi:type='vs:ParamHTTP'][@role='std']/accessURL")
+        assert address == served[0].interfaces[0].url
+        assert not violations(record.dated(CREATED, NOW)[0].encode(), "record")
+
+
+def test_what_only_newer_standards_know_is_said_when_asked_for(records: dict[str, Rendered]) -> None:
+    newer = all_records(newer=True, catalogue=DESCRIBED)
+    assert texts(newer[ALERTS_ID], "coverage/waveband") == ["Gamma-ray", "Neutrino"]
+    assert texts(newer[ALERTS_ID], "capability/@standardID")[1:] == ["ivo://ivoa.net/std/ConeSearch", "ivo://ivoa.net/scs2#query-2.0"]
+    assert [texts(newer[one], "productTypeServed") for one in (MAPS_ID, "ivo://example.org/soda", ALERTS_ID)] == [["image"], ["image"], []]
+    events = all_records(newer=True, products={MAPS.id: {Product("event", "application/fits"), Product(None)}})
+    assert texts(events[MAPS_ID], "productTypeServed") == ["event-list"]
+    for name, record in newer.items():
+        assert not violations(record.dated(CREATED, NOW)[0].encode(), "record"), name
+    refused = {rule for record in newer.values() for rule in violations(record.dated(CREATED, NOW)[0].encode(), "rofr")}
+    assert refused == {"waveband", "product-type"}
+    assert not any(violations(record.dated(CREATED, NOW)[0].encode(), "rofr") for record in records.values())
+
+
+def test_scs2_is_registered_for_tables_that_are_wholly_described() -> None:
+    nowhere = replace(ALERTS, coverage=Coverage())
+    for newer in (all_records(newer=True), all_records(newer=True, catalogue=DESCRIBED, resources=(nowhere,))):
+        assert SCS2.standard_id not in texts(newer[ALERTS_ID], "capability/@standardID")
 
 
 def test_same_content_same_hash(records: dict[str, Rendered]) -> None:

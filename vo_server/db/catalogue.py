@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import array, insert
 from vo_server.db import schema
 from vo_server.model.catalogue import Catalogue, Footprint, Key, Position, Schema, Table
 from vo_server.model.columns import Column
-from vo_server.model.holdings import Holdings, Kind
+from vo_server.model.holdings import Holdings, Kind, Product
 from vo_server.model.names import adql_name
 from vo_server.model.resource import Resource, Site
 
@@ -109,16 +109,16 @@ def load_holdings(connection: Connection) -> Holdings:
     return Holdings(tuple(Kind(*words, *(place or (None, None))) for *words, place in connection.execute(query)))
 
 
-def load_products(connection: Connection) -> dict[str, frozenset[str]]:
-    """Of which kinds the datasets of each resource are: id of the resource → values of dataproduct_type."""
-    resources, kind = schema.resources.c, schema.obscore.c.dataproduct_type
+def load_products(connection: Connection) -> dict[str, frozenset[Product]]:
+    """What the datasets of each resource are, by the resource's id."""
+    resources, product = schema.resources.c, (schema.obscore.c.dataproduct_type, schema.obscore.c.access_format)
     name = resources.schema_name + "/" + resources.name
     source = schema.obscore.join(schema.collections, schema.obscore.c.collection == schema.collections.c.collection).join(
         schema.resources, schema.collections.c.resource_id == resources.resource_id
     )
-    found: dict[str, set[str]] = defaultdict(set)
-    for resource, product in connection.execute(select(name, kind).select_from(source).where(kind.is_not(None)).distinct()):
-        found[resource].add(product)
+    found: dict[str, set[Product]] = defaultdict(set)
+    for resource, *words in connection.execute(select(name, *product).select_from(source).distinct()):
+        found[resource].add(Product(*words))
     return {resource: frozenset(products) for resource, products in found.items()}
 
 

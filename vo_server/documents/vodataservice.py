@@ -8,13 +8,10 @@ from vo_server.documents.xml import Element, add, add_texts
 from vo_server.model.catalogue import Key, Schema, Table
 from vo_server.model.columns import Column
 from vo_server.model.names import adql_full_name, adql_name, adql_table_name
-from vo_server.model.resource import Coverage
+from vo_server.model.resource import WAVEBANDS, Coverage
 
 Detail = Literal["min", "max"]
 """max: everything; min: without columns and foreign keys (VOSI 1.1 §3.3.1)."""
-
-WAVEBANDS = ("Radio", "Millimeter", "Infrared", "Optical", "UV", "EUV", "X-ray", "Gamma-ray")
-"""The words that every registry takes. VODataService 1.2 has more (Neutrino…), which the registry of registries still refuses."""
 
 FLAGS = (("indexed", "indexed"), ("principal", "principal"))
 """Attribute of a Column → ``flag`` of the element."""
@@ -46,9 +43,12 @@ def fill_table(element: Element, table: Table, keys: Sequence[Key], detail: Deta
                 _add_key(element, key)
 
 
-def add_coverage(parent: Element, coverage: Coverage) -> None:
-    """A ``coverage`` child, if anything is known of it: MOC, MJD (TDB), Joule, wavebands (VODataService 1.2 §3.2)."""
-    bands = [band for band in WAVEBANDS if band.lower() in {given.lower() for given in coverage.waveband}]
+def add_coverage(parent: Element, coverage: Coverage, messengers: Sequence[str] = WAVEBANDS) -> None:
+    """A ``coverage`` child, if anything is known of it: MOC, MJD (TDB), Joule, wavebands (VODataService 1.2 §3.2).
+
+    Of the wavebands those are written that are among `messengers`.
+    """
+    bands = [band for band in messengers if band.lower() in {given.lower() for given in coverage.waveband}]
     intervals = (("temporal", _interval(coverage.temporal)), ("spectral", _interval(coverage.spectral)))
     if not (coverage.spatial or bands or any(text for _, text in intervals)):
         return

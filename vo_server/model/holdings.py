@@ -2,12 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 IMAGES = ("image", "cube")
 """Products that image searches find (SIA 2.0 §2.1, §3.1)."""
 
 SPECTRA = ("spectrum", "sed")
 """Products that spectrum searches find."""
+
+CUTTABLE = (*IMAGES, "event")
+"""Products that parts can be cut out of, where they are FITS files."""
+
+
+class Product(NamedTuple):
+    """What a dataset is: ``dataproduct_type`` and ``access_format`` of ObsCore."""
+
+    kind: str | None
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 PNG = "image/png"
 VOTABLE = "application/x-votable+xml"
+FITS = "application/fits"
+FITS_TYPES = (FITS, "image/fits")
 
 MEDIA_TYPES: tuple[tuple[tuple[str, ...], str], ...] = (
-    ((".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.bz2", ".fit.bz2"), "application/fits"),
+    ((".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.bz2", ".fit.bz2"), FITS),
     ((".vot", ".votable"), VOTABLE),
     ((".parquet",), "application/vnd.apache.parquet"),
     ((".csv", ".ecsv"), "text/csv"),

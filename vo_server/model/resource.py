@@ -14,6 +14,13 @@ class Creator:
     orcid: str | None = None
 
 
+WAVEBANDS = ("Radio", "Millimeter", "Infrared", "Optical", "UV", "EUV", "X-ray", "Gamma-ray")
+"""Bands of light that every registry takes."""
+
+MESSENGERS = (*WAVEBANDS, "Photon", "Neutrino")
+"""All words of the vocabulary of messengers (VODataService 1.2 §3.2); the registry of registries still refuses the last ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Where, when and at which energies the data lie; None: not known.

@@ -11,6 +11,7 @@ from vo_server.dali.numbers import INFINITY, parse_integer
 from vo_server.dali.shapes import Circle, Range, Shape, parse_shape
 from vo_server.dali.timestamps import parse_timestamp
 from vo_server.errors import UsageError
+from vo_server.model.media import FITS_TYPES
 from vo_server.model.service import ServiceParam
 
 STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
@@ -18,7 +19,6 @@ STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "P
 
 CALIBRATION = range(5)
 
-FITS = ("application/fits", "image/fits")
 
 Reader = Callable[[str, str], tree.Condition]
 """From a value and the parameter's name to what it asks of a row."""
@@ -78,7 +78,7 @@ def listed(text: str, name: str, allowed: Sequence[str]) -> str:
 def media_type(text: str, _: str) -> tree.Condition:
     """access_format is this media type; FITS has two names (RFC 4047), and images are found by either."""
     column = build.column("access_format")
-    return build.one_of(column, FITS) if text in FITS else build.compare(column, "=", text)
+    return build.one_of(column, FITS_TYPES) if text in FITS_TYPES else build.compare(column, "=", text)
 
 
 def identifier(text: str, _: str) -> tree.Condition:

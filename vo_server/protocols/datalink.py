@@ -17,13 +17,13 @@ from vo_server.model.capability import Capability, InputParam, Interface, Servic
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column, text
 from vo_server.model.dataset import DatasetLink, StoredDataset
+from vo_server.model.media import FITS
 from vo_server.model.result import Ending, Outcome
 from vo_server.model.service import ServiceDescriptor
 from vo_server.protocols import vosi
 from vo_server.query.datasets import file_url, find_datasets, is_kept_back
 from vo_server.query.descriptors import (
     DATASET,
-    FITS,
     LINKS_ID,
     LINKS_PATH,
     LINKS_TYPE,

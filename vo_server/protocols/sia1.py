@@ -25,6 +25,7 @@ from vo_server.model.capability import InputParam, Interface, ServiceCapabilitie
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column
 from vo_server.model.holdings import IMAGES, Holdings
+from vo_server.model.media import FITS_TYPES
 from vo_server.model.obscore import COLUMNS
 from vo_server.model.result import Info
 from vo_server.model.service import ServiceParam
@@ -317,7 +318,7 @@ def _kinds(word: str) -> Sequence[str]:
             raise UsageError(f"FORMAT={word!r}: {kind!r} is not one of {', '.join(GRAPHICS)}.", parameter="FORMAT")
         return (GRAPHICS.get(kind, kind),)
     lower = word.lower()
-    return constraints.FITS if lower in constraints.FITS else (lower,)
+    return FITS_TYPES if lower in FITS_TYPES else (lower,)
 
 
 def _verbosity(params: Params) -> int:

@@ -21,10 +21,11 @@ from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import Job
+from vo_server.model.media import FITS, FITS_TYPES
 from vo_server.protocols import uws, vosi
 from vo_server.protocols.constraints import STATES, listed
 from vo_server.query.datasets import find_datasets, locate, refuse_unreleased
-from vo_server.query.descriptors import FITS, FITS_TYPES, PLANCK_LIGHT_EV, SODA_SYNC_ID, SODA_SYNC_PATH, is_cuttable
+from vo_server.query.descriptors import PLANCK_LIGHT_EV, SODA_SYNC_ID, SODA_SYNC_PATH, is_cuttable
 from vo_server.services import Services
 from vo_server.settings import Settings
 

@@ -26,6 +26,7 @@ from vo_server.model.capability import InputParam, Interface, ServiceCapabilitie
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column
 from vo_server.model.holdings import SPECTRA, Holdings
+from vo_server.model.media import FITS_TYPES
 from vo_server.model.result import Info
 from vo_server.model.service import ServiceParam
 from vo_server.protocols import constraints, outputs, vosi
@@ -49,10 +50,10 @@ GRAPHICS = ("image/jpeg", "image/png", "image/gif")
 
 FORMATS: dict[str, Sequence[str]] = {
     "votable": VOTABLES,
-    "fits": constraints.FITS,
+    "fits": FITS_TYPES,
     "xml": ("application/xml", "text/xml"),
     "graphic": GRAPHICS,
-    "compliant": (*VOTABLES, *constraints.FITS, "application/xml", "text/xml"),
+    "compliant": (*VOTABLES, *FITS_TYPES, "application/xml", "text/xml"),
 }
 """Words of FORMAT → media types (§4.1.1.5)."""
 
@@ -283,9 +284,7 @@ def formats(text: str, _: str) -> tree.Condition | None:
     if "all" in words:
         return None
     column = build.column("access_format")
-    listed = [
-        kind for word in words if word != NATIVE for kind in FORMATS.get(word, constraints.FITS if word in constraints.FITS else (word,))
-    ]
+    listed = [kind for word in words if word != NATIVE for kind in FORMATS.get(word, FITS_TYPES if word in FITS_TYPES else (word,))]
     asked = [build.one_of(column, listed)] if listed else []
     if NATIVE in words:
         asked.append(build.no(build.one_of(column, (*VOTABLES, *GRAPHICS))))

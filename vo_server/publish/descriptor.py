@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from vo_server.adql import parse
 from vo_server.errors import DataError, QuerySyntaxError
 from vo_server.formats.readers import Layout
-from vo_server.model.resource import Creator
+from vo_server.model.resource import MESSENGERS, Creator
 
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
 
@@ -30,6 +30,14 @@ def _as_adql(query: str) -> str:
     except QuerySyntaxError as error:
         raise ValueError(str(error)) from None
     return query.strip()
+
+
+def _as_messenger(word: str) -> str:
+    """A word of the vocabulary in its own spelling; others would be left out of the record."""
+    found = next((one for one in MESSENGERS if one.lower() == word.strip().lower()), None)
+    if found is None:
+        raise ValueError(f"{word!r} is not one of {', '.join(MESSENGERS)}")
+    return found
 
 
 Texts = Annotated[list[str], BeforeValidator(_as_list)]
@@ -64,7 +72,9 @@ class ResourceSection(_Section):
     rights_uri: str | None = Field(None, description="Address of the licence.", pattern=r"^https?://")
     facility: Texts = Field(default_factory=list)
     instrument: Texts = Field(default_factory=list)
-    waveband: Texts = Field(default_factory=list, description="Words of the messenger vocabulary: Gamma-ray, Optical, Neutrino …")
+    waveband: Annotated[list[Annotated[str, AfterValidator(_as_messenger)]], BeforeValidator(_as_list)] = Field(
+        default_factory=list, description="Words of the messenger vocabulary: Gamma-ray, Optical, Neutrino …"
+    )
     content_level: Texts = Field(default_factory=lambda: ["Research"])
     type: Texts = Field(default_factory=lambda: ["Catalog"])
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from vo_server.model.columns import Column
 from vo_server.model.dataset import StoredDataset
+from vo_server.model.media import FITS, FITS_TYPES
 from vo_server.model.obscore import PUBLISHER_DID
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 
@@ -19,8 +20,6 @@ LINKS_TYPE = "application/x-votable+xml;content=datalink"
 SODA_SYNC_ID = "ivo://ivoa.net/std/SODA#sync-1.0"
 SODA_SYNC_PATH = "/soda/sync"
 
-FITS = "application/fits"
-FITS_TYPES = (FITS, "image/fits")
 IMAGE, CUBE, EVENTS = "image", "cube", "event"
 PIXELS = (IMAGE, CUBE)
 """Kinds of datasets (ObsCore's dataproduct_type) with pixels."""

@@ -9,10 +9,14 @@ from vo_server.documents.vodataservice import Detail, add_coverage, add_schema
 from vo_server.documents.xml import Element, add, add_texts, document
 from vo_server.model.capability import Capability
 from vo_server.model.catalogue import Catalogue, Key, Table
+from vo_server.model.holdings import Product
 from vo_server.model.resource import Resource
 
 VERSION = "1.2"
 """Of VOResource, as the attribute says it."""
+
+PRODUCT_TYPES = {"event": "event-list"}
+"""Kinds of datasets that ObsCore and the vocabulary product-type call differently."""
 
 
 def resource_element(kind: str, entry: Entry, capabilities: Sequence[Capability] = ()) -> Element:
@@ -40,11 +44,17 @@ def add_organisation(root: Element, name: str, organisation: tuple[str, str]) ->
     add(root, name, organisation[0], {"ivo-id": organisation[1]})
 
 
-def add_provenance(root: Element, resource: Resource) -> None:
+def add_provenance(root: Element, resource: Resource, messengers: Sequence[str]) -> None:
     """Facilities, instruments and coverage, which follow the capabilities of a vs:DataResource (VODataService 1.2 §3.1)."""
     add_texts(root, "facility", *resource.facilities)
     add_texts(root, "instrument", *resource.instruments)
-    add_coverage(root, resource.coverage)
+    add_coverage(root, resource.coverage, messengers)
+
+
+def add_products(root: Element, products: Iterable[Product]) -> None:
+    """Of which kinds the datasets are, in the words of the vocabulary product-type (draft of VODataService 1.3 §3.1)."""
+    kinds = {product.kind for product in products if product.kind is not None}
+    add_texts(root, "productTypeServed", *sorted(PRODUCT_TYPES.get(kind, kind) for kind in kinds))
 
 
 def add_tableset(root: Element, catalogue: Catalogue, tables: Sequence[Table], detail: Detail) -> None:
