@@ -1,6 +1,8 @@
 """Publishing again after an edit of the descriptor: what is said changes, and the rows stay where they are."""
 
 import os
+import random
+import string
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from vo_server.db.catalogue import load_catalogue, load_resources
 from vo_server.db.database import Database
+from vo_server.errors import DataError
 from vo_server.model.catalogue import Table
 from vo_server.model.resource import Resource
 from vo_server.publish import Published, PublishOptions, publish_file
@@ -85,7 +88,11 @@ def other_nulls(descriptor: Path) -> None:
     descriptor.write_text(SAID + 'nulls = ["3"]\n')
 
 
-@pytest.mark.parametrize("edit", [replaced_rows, renamed_column, without_position, other_nulls])
+def another_index(descriptor: Path) -> None:
+    descriptor.write_text(SAID + "[columns.flux]\nindex = true\n")
+
+
+@pytest.mark.parametrize("edit", [replaced_rows, renamed_column, without_position, other_nulls, another_index])
 def test_whatever_makes_other_rows_loads_them(database: Database, descriptor: Path, edit: object) -> None:
     publish(database, descriptor)
     before, _ = seen(database)
@@ -104,3 +111,23 @@ def test_a_table_of_an_older_server_is_loaded(database: Database, descriptor: Pa
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE vo.tables SET origin = NULL, learned = NULL"))
     assert publish(database, descriptor, LATER).loaded
+
+
+def test_a_column_to_be_indexed_has_an_index_and_says_so(database: Database, descriptor: Path) -> None:
+    another_index(descriptor)
+    publish(database, descriptor)
+    table, _ = seen(database)
+    flux = table.column("flux")
+    assert flux is not None
+    assert flux.indexed
+    with database.engine.connect() as connection:
+        on_flux = text("SELECT count(*) FROM pg_indexes WHERE schemaname = 'vo_data' AND tablename = :name AND indexdef LIKE '%(flux)'")
+        assert connection.execute(on_flux, {"name": table.physical.split(".")[1].strip('"')}).scalar_one() == 1
+
+
+def test_texts_too_long_for_an_index_are_refused(database: Database, tmp_path: Path) -> None:
+    noise = "".join(random.Random(1).choices(string.ascii_letters, k=20_000))
+    (tmp_path / "long.csv").write_text(f'a,b\n1,"{noise}"\n')
+    (tmp_path / "long.toml").write_text('[table]\nsource = "long.csv"\n[columns.b]\nindex = true\n')
+    with pytest.raises(DataError, match=r"long\.csv: .*b.*too long for an index"):
+        publish(database, tmp_path / "long.toml")

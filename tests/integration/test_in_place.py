@@ -182,3 +182,10 @@ def test_files_and_tables_in_place_do_not_replace_each_other(database: Database,
     with pytest.raises(DataError, match="was not made by publishing in place"):
         published(database, schema="other")
     assert published(database).replaced
+
+
+def test_a_descriptor_creates_no_index_in_a_table_that_is_not_ours(database: Database, foreign: psycopg.Connection, tmp_path: Path) -> None:
+    (tmp_path / "stars.toml").write_text('[table]\nsource = "photometry.stars"\n[columns.mag]\nindex = true\n')
+    with pytest.raises(DataError, match="it has no index"):
+        published(database, str(tmp_path / "stars.toml"))
+    assert foreign.execute("SELECT count(*) FROM pg_indexes WHERE schemaname = 'photometry'").fetchone() == (1,)

@@ -69,8 +69,8 @@ def _instant(name: str, ucd: str, description: str) -> Column:
     return Column(name, "char", "*", "timestamp", ucd=ucd, description=description)
 
 
-def _identifier(ucd: str, description: str) -> Column:
-    return replace(_text("ivorn", ucd, description), datatype="char", indexed=True)
+def _identifier(name: str, ucd: str, description: str) -> Column:
+    return Column(name, "char", "*", ucd=ucd, description=description, indexed=name == "ivorn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Row:
 
 ALERT_ROWS = Shape(
     (
-        (_identifier("meta.id;meta.main", "Identifier of the packet"), lambda row: row.alert.ivorn),
+        (_identifier("ivorn", "meta.id;meta.main", "Identifier of the packet"), lambda row: row.alert.ivorn),
         (_text("stream", "meta.id.parent", "Stream that the packet came in: its identifier up to the #"), lambda row: row.alert.stream),
         (_text("role", "meta.code.class", "observation, prediction, utility or test"), lambda row: row.alert.role),
         (_instant("event_time", "time.epoch;obs", "Time of the event, UTC"), lambda row: row.alert.place.observed),
@@ -111,14 +111,14 @@ ALERT_ROWS = Shape(
         ),
         (_text("description", "meta.note", "What it says of itself"), lambda row: row.alert.description),
         (_text("reference", "meta.ref.url", "A page about it"), lambda row: row.alert.reference),
-        (_text("obs_publisher_did", "meta.ref.ivoid", "The packet as a dataset of ivoa.obscore"), lambda row: row.did),
+        (_identifier("obs_publisher_did", "meta.ref.ivoid", "The packet as a dataset of ivoa.obscore"), lambda row: row.did),
     )
 )
 """``<schema>.alerts``: one row a packet."""
 
 PARAM_ROWS = Shape(
     (
-        (_identifier("meta.id", "Packet that the parameter belongs to"), lambda row: row[0]),
+        (_identifier("ivorn", "meta.id", "Packet that the parameter belongs to"), lambda row: row[0]),
         (_text("grp", "meta.id.parent", "Group that it stands in"), lambda row: row[1].group),
         (_text("name", "meta.id", "Its name"), lambda row: row[1].name),
         (_text("value_text", "meta.note", "Its value as it stands in the packet"), lambda row: row[1].value),
@@ -132,7 +132,7 @@ PARAM_ROWS = Shape(
 
 CITATION_ROWS = Shape(
     (
-        (_identifier("meta.id", "Packet that cites"), lambda row: row[0]),
+        (_identifier("ivorn", "meta.id", "Packet that cites"), lambda row: row[0]),
         (_text("cite", "meta.code", "followup, supersedes or retraction"), lambda row: row[1].cite),
         (replace(_text("cited", "meta.ref.ivoid", "Packet that is cited"), indexed=True), lambda row: row[1].cited),
     )

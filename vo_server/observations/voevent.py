@@ -97,8 +97,8 @@ def read_alert(directory: Path, path: str) -> Alert:
     """The packet in a file below `directory`. DataError says why it is none: no XML, no VOEvent, no identifier, no readable time."""
     root = _root(directory / path)
     ivorn = (root.get("ivorn") or "").strip()
-    if not ivorn.startswith("ivo://"):
-        raise DataError("the packet has no identifier (attribute ivorn)")
+    if not (ivorn.startswith("ivo://") and ivorn.isascii()):
+        raise DataError("the packet has no identifier: its attribute ivorn is to be ivo://… in ASCII")
     return Alert(
         path=path,
         ivorn=ivorn,

@@ -155,6 +155,7 @@ class ColumnSection(_Section):
     ucd: str | None = None
     utype: str | None = None
     description: str | None = None
+    index: bool = Field(False, description="Whether to index it: for columns that queries often compare with values.")
 
 
 class KeySection(_Section):

@@ -1,6 +1,6 @@
 """Tables and views that are in the database already, published where they are. Nothing of them is touched without consent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from vo_server.errors import DataError
 from vo_server.formats.readers import Source
 from vo_server.formats.readers.infer import with_id
 from vo_server.model.columns import Column
-from vo_server.publish.descriptor import read_entry
+from vo_server.publish.descriptor import Entry, read_entry
 from vo_server.publish.flip import Flip, check_free, flip
 from vo_server.publish.options import Published, PublishOptions, RecordRenderer
 from vo_server.publish.plan import RESERVED_SCHEMAS, Plan, plan_of
@@ -119,6 +119,7 @@ def publish_in_place(
     if not served:
         raise DataError("it has no column of a type that can be served.", source=target)
     _readable(database, relation, consent, target)
+    _no_new_index(descriptor, list(served.values()), target)
     source = Source(
         Path(target),
         relation.relname,
@@ -144,6 +145,16 @@ def publish_in_place(
     return Published(
         plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, (*plan.notes, *told), replaced, plan.position is not None
     )
+
+
+def _no_new_index(descriptor: Entry | None, columns: Sequence[Column], target: str) -> None:
+    """DataError if the descriptor asks for an index that somebody else's table does not have."""
+    for column in columns:
+        section = descriptor.columns.get(column.name) if descriptor else None
+        if section is not None and section.index and not column.indexed:
+            raise DataError(
+                "it has no index.", source=target, column=column.name, hint="The table's owner can create one; or drop the key `index`."
+            )
 
 
 def _relation(connection: Connection, name: str) -> Row[Any]:

@@ -321,6 +321,7 @@ def _finish(database: Database, load: Load, plan: Plan, *, indexed: bool) -> str
         if indexed:
             _execute(connection, f"CREATE INDEX ON {load.physical} ({quote_identifier(CELL)})")
         found = _index_id(connection, load, plan)
+        _index_columns(connection, load, plan, found)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # the rows will only be read from now on: freeze them once, and let index-only scans know that all are visible
         _execute(connection, f"VACUUM (FREEZE, ANALYZE) {load.physical}")
@@ -338,6 +339,13 @@ def _index_id(connection: Connection, load: Load, plan: Plan) -> str | None:
         if not gaps and _indexed(connection, load, name, unique=True):
             return name
     return None
+
+
+def _index_columns(connection: Connection, load: Load, plan: Plan, found: str | None) -> None:
+    """Index the columns that are to have one. DataError names a column whose values are too long for it."""
+    for column in plan.columns:
+        if column.indexed and column.name != found and not _indexed(connection, load, column.name, unique=False):
+            raise DataError("its values are too long for an index.", source=plan.source.path.name, column=column.name)
 
 
 def _holds(connection: Connection, question: str) -> bool:

@@ -43,8 +43,10 @@ def origin_of(plan: Plan) -> dict[str, Any]:
     """Everything that decides what the rows in the database are: the file, the part of it, the columns' names and types, the position."""
     status = plan.source.path.stat()
     layout = plan.descriptor.layout if plan.descriptor else None
+    indexed = [column.name for column in plan.columns if column.indexed]
     return {
         **({"layout": repr(layout)} if layout else {}),
+        **({"indexed": indexed} if indexed else {}),
         "path": str(plan.source.path.resolve()),
         "size": status.st_size,
         "mtime_ns": str(status.st_mtime_ns),

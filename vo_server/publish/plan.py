@@ -180,9 +180,9 @@ def _described(columns: list[Column], descriptor: Entry | None, source: str) -> 
 
 
 def _overridden(column: Column, section: ColumnSection) -> tuple[Column, list[str]]:
-    given = section.model_dump(exclude_none=True, exclude={"name"})
+    given = section.model_dump(exclude_none=True, exclude={"name", "index"})
     now = {key: given.get(key, getattr(column, key)) for key in ("unit", "ucd", "utype", "description")}
-    return annotated(replace(column, name=section.name or column.name), **now)
+    return annotated(replace(column, name=section.name or column.name, indexed=column.indexed or section.index), **now)
 
 
 def _position(source: Source, said: PublishOptions) -> tuple[Pair | None, list[str]]:
