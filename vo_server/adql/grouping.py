@@ -36,6 +36,17 @@ def find_aggregate(node: object) -> str | None:
     return None
 
 
+def has_window(node: object) -> bool:
+    """Whether there is a window function in a value or condition (not counting subqueries)."""
+    waiting = [node]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, resolved.Over):
+            return True
+        waiting += _children(item)
+    return False
+
+
 def column_names(node: object) -> Iterator[tree.ColumnName]:
     """The names of columns in a value, condition or part of a query, in the order of the text; without those inside set functions and
     queries.

@@ -9,7 +9,8 @@ COMMENT ON FUNCTION vo.haversine IS 'squared sine of half the angle between two 
 
 CREATE OR REPLACE FUNCTION vo.distance(ra1 float8, dec1 float8, ra2 float8, dec2 float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-$$ SELECT 2 * degrees(asin(sqrt(-greatest(-1.0::float8, -vo.haversine(ra1, dec1, ra2, dec2))))) $$;  -- written so that NaN stays NaN
+$$ SELECT CASE WHEN ra1 IS NOT NULL AND dec1 IS NOT NULL AND ra2 IS NOT NULL AND dec2 IS NOT NULL  -- greatest() would pass over NULL
+     THEN 2 * degrees(asin(sqrt(-greatest(-1.0::float8, -vo.haversine(ra1, dec1, ra2, dec2))))) END $$;  -- written so that NaN stays NaN
 COMMENT ON FUNCTION vo.distance IS 'angle between two positions';
 
 CREATE OR REPLACE FUNCTION vo.mod(x float8, y float8) RETURNS float8

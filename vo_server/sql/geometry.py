@@ -95,7 +95,7 @@ def near(renderer: ValueRenderer, left: resolved.Value, sign: str, right: resolv
     if not isinstance(left, resolved.Call):
         return None
     if left.function.name == "DISTANCE":
-        return _matched(renderer, *_ends(renderer, left), (right,)) if sign in ("<", "<=") else None
+        return _matched(renderer, *ends_of_distance(renderer, left), (right,)) if sign in ("<", "<=") else None
     limit = known(right)
     if left.function.name not in PREDICATES or limit is None or _compared(0, sign, limit) or not _compared(1, sign, limit):
         return None
@@ -168,7 +168,7 @@ def _compared(value: int, sign: str, limit: float) -> bool:
 def _limited_distance(render: ValueRenderer, call: resolved.Call, sign: str, limit: float) -> Test | None:
     """``DISTANCE(…) < r`` is a cone (§4.2.7), and ``>=`` its opposite; ``<`` and ``<=`` stay what they are."""
     below = {"<": "<", "<=": "<=", ">": "<=", ">=": "<"}.get(sign)
-    return _cone(*_ends(render, call), limit, below) if below else None
+    return _cone(*ends_of_distance(render, call), limit, below) if below else None
 
 
 def render(renderer: ValueRenderer, call: resolved.Call) -> str:
@@ -404,7 +404,7 @@ def _joined(word: str, conditions: list[str]) -> str:
 # values
 
 
-def _ends(renderer: ValueRenderer, call: resolved.Call) -> tuple[Point, Point]:
+def ends_of_distance(renderer: ValueRenderer, call: resolved.Call) -> tuple[Point, Point]:
     """The two positions of DISTANCE, in either form."""
     if len(call.arguments) == 4:
         return coordinates(renderer, *call.arguments[:2]), coordinates(renderer, *call.arguments[2:])
@@ -432,7 +432,7 @@ def _predicate_value(renderer: ValueRenderer, call: resolved.Call) -> str:
 
 
 def _distance_value(renderer: ValueRenderer, call: resolved.Call) -> str:
-    return _distance(*_ends(renderer, call))
+    return _distance(*ends_of_distance(renderer, call))
 
 
 def _area(renderer: ValueRenderer, call: resolved.Call) -> str:

@@ -13,6 +13,7 @@ from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
 from vo_server.sql.joins import joins_of
 from vo_server.sql.literals import quote_identifier
+from vo_server.sql.nearest import Nearest, nearest_of
 from vo_server.sql.positions import passed_on
 from vo_server.sql.regions import regions_of
 
@@ -37,12 +38,15 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
 
 @dataclass(frozen=True, slots=True)
 class _Spatial:
-    """What the sky index adds to a SELECT: row sources beside tables, conditions of matches (see Joins), conditions in other words."""
+    """What the sky index adds to a SELECT: row sources beside tables, conditions of matches (see Joins), conditions in other words; and
+    the rows that take a table's place.
+    """
 
     beside: Mapping[resolved.Source, Sequence[str]]
     within: Mapping[resolved.Source, str]
     matches: Mapping[resolved.JoinSource | None, Sequence[str]]
     texts: Mapping[int, str]
+    rows: Mapping[resolved.Source, str]
 
     def condition(self, renderer: Renderer, condition: resolved.Condition, join: resolved.JoinSource | None) -> str:
         """The SQL of WHERE, or of the ON of a join, behind the conditions of its matches."""
@@ -75,14 +79,17 @@ class _Writer(Renderer):
         body = query.body
         own = body.top if isinstance(body, resolved.Select) else None
         most = own if limit is None else limit
+        order = self._order(query.order)
+        nearest = nearest_of(self, query, most)
+        if nearest is not None and isinstance(body, resolved.Select) and most is not None:
+            rows = f"{self._select(body, more, None, nearest)}{order}{_bounds(most + (query.offset or 0), None)}"
+            return f"{nearest.ring_by_ring(rows)}{_bounds(most, query.offset)}"
         text = (
             self._select(body, more, _wanted(query, body, most if outermost else most or 1))
             if isinstance(body, resolved.Select)
             else self._body(body)
         )
-        order = self._order(query.order)
-        bounds = (f" LIMIT {most}" if most is not None else "") + (f" OFFSET {query.offset}" if query.offset else "")
-        return f"{text}{order}{bounds}"
+        return f"{text}{order}{_bounds(most, query.offset)}"
 
     def exists_sql(self, query: resolved.Query) -> str:
         """Whether a query has rows. Those near a row of an outer query are counted, for a bare EXISTS would not use the index of cells."""
@@ -106,8 +113,8 @@ class _Writer(Renderer):
             return f"({self._body(body)})"
         return f"({self.query_sql(resolved.Query(body, ()))})"
 
-    def _select(self, select: resolved.Select, more: str | None, most: int | None) -> str:
-        spatial = self._spatial(select, most)
+    def _select(self, select: resolved.Select, more: str | None, most: int | None, nearest: Nearest | None = None) -> str:
+        spatial = self._spatial(select, most, nearest)
         distinct = "DISTINCT " if select.distinct else ""
         outputs = [self._output(output.value, output.column, position) for position, output in enumerate(select.outputs, 1)]
         if more is not None:
@@ -124,19 +131,22 @@ class _Writer(Renderer):
     def _output(self, value: resolved.Value, column: Column, position: int) -> str:
         return f"{self.cast(value, column.sql_type)} AS c{position}"
 
-    def _spatial(self, select: resolved.Select, most: int | None) -> _Spatial:
+    def _spatial(self, select: resolved.Select, most: int | None, nearest: Nearest | None) -> _Spatial:
         regions = regions_of(self, select)
         joins = joins_of(self, select, most, regions.beside)
         beside = {
             source: (*joins.beside.get(source, ()), *regions.beside.get(source, ()))
             for source in (*joins.beside, *(source for source in regions.beside if source not in joins.beside))
         }
-        return _Spatial(beside, joins.within, joins.conditions, regions.texts)
+        rows: dict[resolved.Source, str] = {nearest.host: nearest.rows} if nearest is not None else {}
+        return _Spatial(beside, joins.within, joins.conditions, regions.texts, rows)
 
     def _table(self, table: resolved.From, spatial: _Spatial) -> str:
         if isinstance(table, resolved.JoinSource):
             return self._join(table, spatial)
-        keys = spatial.within.get(table)
+        rows, keys = spatial.rows.get(table), spatial.within.get(table)
+        if rows is not None:
+            return rows
         if keys is not None:
             return f"(SELECT {table.alias}.*, {keys} FROM {self._source(table)}) AS {table.alias}"  # noqa: S608 - made of quoted names and integers
         beside = spatial.beside.get(table)
@@ -165,6 +175,10 @@ class _Writer(Renderer):
             return ""
         texts = [(str(key) if isinstance(key, int) else self.value(key)) + (" DESC" if descending else "") for key, descending in keys]
         return f" ORDER BY {', '.join(texts)}"
+
+
+def _bounds(limit: int | None, offset: int | None) -> str:
+    return (f" LIMIT {limit}" if limit is not None else "") + (f" OFFSET {offset}" if offset else "")
 
 
 def _wanted(query: resolved.Query, select: resolved.Select, most: int | None) -> int | None:

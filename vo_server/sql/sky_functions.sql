@@ -131,21 +131,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION vo.neighbours_near IS 'cells, beside a position''s own, that can hold what is within a cell of strip_order; NULL where not needed';
 
+CREATE OR REPLACE FUNCTION vo.cells_near(hpx bigint, cell int, strip int) RETURNS TABLE (lo bigint, hi bigint)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE ROWS 2 AS $$
+DECLARE
+    shift int := 2 * (29 - cell);
+BEGIN
+    RETURN QUERY SELECT key << shift, (key << shift) | ((1::bigint << shift) - 1)
+        FROM unnest((hpx >> shift) || vo.neighbours_near(hpx, cell, strip)) AS keys (key) WHERE key IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION vo.cells_near IS 'one to four ranges, of cells of an order, that hold what is within a cell of strip_order of a position of this cell';
+
 CREATE OR REPLACE FUNCTION vo.cone_ranges(hpx bigint, radius float8) RETURNS TABLE (lo bigint, hi bigint)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE ROWS 2 AS $$
 DECLARE
     -- cells of an order are nowhere narrower than 0.68 / 2^order radians
     strip int := CASE WHEN radius < 19 THEN least(29, floor(ln(0.68 / radians(greatest(radius, 1e-8))) / ln(2::float8))) ELSE 0 END;
-    cell int := greatest(0, strip - 3);
-    shift int := 2 * (29 - cell);
 BEGIN
     IF radius < 0 OR radius = 'NaN' THEN
         RETURN;
     ELSIF strip < 1 THEN
         RETURN QUERY SELECT 0::bigint, 3458764513820540927;
     ELSE
-        RETURN QUERY SELECT key << shift, (key << shift) | ((1::bigint << shift) - 1)
-            FROM unnest((hpx >> shift) || vo.neighbours_near(hpx, cell, strip)) AS keys (key) WHERE key IS NOT NULL;
+        RETURN QUERY SELECT * FROM vo.cells_near(hpx, greatest(0, strip - 3), strip);
     END IF;
 END $$;
 COMMENT ON FUNCTION vo.cone_ranges IS 'one to four ranges of cells that cover a cone around a position of this cell';
