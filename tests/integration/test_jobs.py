@@ -286,6 +286,19 @@ def test_files_without_a_job_are_swept(store: JobStore, results: ResultStore) ->
     assert results.job_ids() == {job.job_id}
 
 
+def test_what_a_dead_worker_has_half_written_is_swept(store: JobStore, results: ResultStore, tmp_path: Path) -> None:
+    job_id = waiting_job(store)
+    job = store.begin(job_id, queued(store)[0][0])
+    assert job is not None
+    for attempt in (0, 1):
+        (tmp_path / "results" / job_id).mkdir(exist_ok=True)
+        (tmp_path / "results" / job_id / f"{attempt}-result.vot.part").write_bytes(b"half")
+    assert sweep_results(store, results) == 1
+    assert sweep_results(store, results) == 0, "what is being written is left alone"
+    assert store.give_back(job, counted=True)
+    assert sweep_results(store, results) == 1
+
+
 def test_a_worker_needs_the_servers_result_store(database: Database, tmp_path: Path) -> None:
     mine, other = ResultStore(str(tmp_path / "mine")), ResultStore(str(tmp_path / "other"))
     with database.engine.begin() as connection:

@@ -119,6 +119,28 @@ def test_a_job_runs_and_gives_what_sync_gives(client: TestClient, work: Callable
     assert listed[0].get(HREF) == result.get(HREF)
 
 
+def test_a_result_in_ranges(client: TestClient, work: Callable[[], int]) -> None:
+    """RFC 9110 §14: a download that broke off goes on, and programs read the part of a Parquet file that they need."""
+    url = f"{make(client, PHASE='RUN', RESPONSEFORMAT='parquet')}/results/result"
+    work()
+    whole = client.get(url)
+    size, etag = len(whole.content), whole.headers["etag"]
+    assert whole.headers["accept-ranges"] == "bytes"
+    for span, first, last in (("0-3", 0, 3), ("100-", 100, size - 1), ("-8", size - 8, size - 1), (f"4-{size + 9}", 4, size - 1)):
+        part = client.get(url, headers={"Range": f"bytes={span}"})
+        assert (part.status_code, part.headers["content-range"]) == (206, f"bytes {first}-{last}/{size}")
+        assert part.content == whole.content[first : last + 1]
+        assert part.headers["content-length"] == str(len(part.content))
+    for odd in ("bytes=3-0", "bytes=0-1,4-5", "words=1-2"):
+        assert client.get(url, headers={"Range": odd}).content == whole.content
+    for beyond in (f"bytes={size}-", "bytes=-0"):
+        late = client.get(url, headers={"Range": beyond})
+        assert (late.status_code, late.headers["content-range"]) == (416, f"bytes */{size}")
+    assert client.get(url, headers={"Range": "bytes=0-3", "If-Range": etag}).status_code == 206
+    assert client.get(url, headers={"Range": "bytes=0-3", "If-Range": '"other"'}).status_code == 200
+    assert client.head(url, headers={"Range": "bytes=0-3"}).headers["content-length"] == str(size)
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "application/x-votable+xml;serialization=TABLEDATA"])
 def test_formats_are_those_of_sync(client: TestClient, work: Callable[[], int], form: str) -> None:
     url = make(client, PHASE="RUN", RESPONSEFORMAT=form)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from vo_server.db import schema
 from vo_server.db.database import QUEUE_SCHEMA
+from vo_server.errors import UnavailableError
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import JobStore, enter, jobs
 from vo_server.jobs.worker import ATTEMPTS
@@ -23,7 +24,7 @@ from vo_server.model.job import Failure, Phase
 log = logging.getLogger("vo_server")
 
 SWEEP_S = 3600.0
-"""How often files without a job are looked for: only a crash leaves any."""
+"""How often files are looked for that belong to no job, or that nobody will finish: only a crash leaves any."""
 
 STALLED = f"""
 SELECT j.job_id, j.phase, j.queue_id, j.attempts FROM vo.jobs AS j
@@ -82,13 +83,13 @@ def destroy_due(store: JobStore, results: ResultStore) -> int:
 
 
 def sweep_results(store: JobStore, results: ResultStore) -> int:
-    """Delete the files of jobs that are no more; returns of how many jobs."""
+    """Delete the files of jobs that are no more, and what dead workers have half written; returns how many jobs and files."""
     found = results.job_ids()  # looked at first: a job has its row before its first file
     with store.engine.connect() as connection:
         known = set(connection.execute(select(jobs.job_id).where(jobs.job_id.in_(found))).scalars())
     for job_id in found - known:
         results.remove(job_id)
-    return len(found - known)
+    return len(found - known) + results.drop_unfinished(store.writing)
 
 
 class Keeper:
@@ -120,6 +121,6 @@ class Keeper:
                 if time.monotonic() - swept > SWEEP_S:
                     swept = time.monotonic()
                     sweep_results(self._store, self._results)
-            except (OperationalError, OSError) as error:
+            except (OperationalError, UnavailableError) as error:
                 log.warning("housekeeping of jobs waits: %s", error)
             self._stop.wait(self._stalled_s / 2)

@@ -1,15 +1,19 @@
 """Files that jobs write, in a directory or an object store (fsspec). What has its final name is whole."""
 
+import logging
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import fsspec
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from vo_server.db import schema
-from vo_server.errors import NotFoundError, SetupError
+from vo_server.errors import NotFoundError, SetupError, UnavailableError, VoError
+from vo_server.jobs.whole import OBJECT_STORES, Renamed, Uploaded
+
+log = logging.getLogger("vo_server")
 
 MARK = "vo-server-results"
 """File at the store's root with the name of the store, which the database knows too: so a worker sees whether it has the server's store."""
@@ -18,26 +22,38 @@ STORE_KEY = "result_store"
 
 CHUNK_BYTES = 256 * 1024
 
+BLOCK_BYTES = 4 << 20
+"""What one request to an object store reads."""
+
+UPLOADS = "uploads"
+
+Attempt = tuple[str, int]
+"""A job's id, and which time it runs; 0: before it is started."""
+
 
 class ResultStore:
-    """Files below `url`, one folder a job."""
+    """Files below `url`, one folder a job. A store that does not answer raises UnavailableError."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         try:
-            self._files, self._root = fsspec.core.url_to_fs(url)
+            # what others wrote shall be seen at once; and processes that are forked share no connection
+            self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
         except (ImportError, ValueError) as error:
             raise SetupError(
                 f"The result store {url} cannot be opened: {error}.", hint="For s3:// install vo-server[s3]; else name a directory."
             ) from None
+        self._holds_objects = not set(OBJECT_STORES).isdisjoint([self._files.protocol, *self._files.protocol])
+        self._appearing = (Uploaded if self._holds_objects else Renamed)(self._files)
 
     def claim(self, connection: Connection) -> None:
         """Make this the store of the database's server; SetupError if it cannot be written to."""
         try:
             name = self._read_mark() or secrets.token_hex(16)
-            self._files.makedirs(self._root, exist_ok=True)
+            if not self._holds_objects:  # a bucket is made by its owner
+                self._files.makedirs(self._root, exist_ok=True)
             self._files.pipe_file(self._path(MARK), name.encode())
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 stores raise what their libraries raise
             raise SetupError(f"The result store {self._url} cannot be written to: {error}.", hint="See the setting result_store.") from None
         row = insert(schema.site).values(key=STORE_KEY, value=name)
         connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
@@ -49,7 +65,7 @@ class ResultStore:
             raise SetupError("No server has chosen a result store for this database yet.", hint="Start `vo serve` first.")
         try:
             mine = self._read_mark()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 as above
             raise SetupError(f"The result store {self._url} cannot be reached: {error}.", hint="See the setting result_store.") from None
         if mine != name:
             raise SetupError(
@@ -58,31 +74,33 @@ class ResultStore:
             )
 
     def write(self, path: str, chunks: Iterable[bytes]) -> int:
-        """Write a file; it gets its name when it is whole. Gives its size in bytes; a failure leaves nothing."""
-        part = self._path(f"{path}.part")
-        self._files.makedirs(self._files._parent(part), exist_ok=True)
-        size = 0
-        try:
-            with self._files.open(part, "wb") as file:
-                for chunk in chunks:
-                    size += file.write(chunk)
-            self._files.mv(part, self._path(path))
-        except BaseException:
-            with suppress(OSError):
-                self._files.rm_file(part)
-            raise
+        """Write a file; it is there when it is whole. Gives its size in bytes; a failure leaves nothing."""
+        size, source = 0, Source(chunks)
+        with self._answering(source), self._appearing.writing(self._path(path)) as file:
+            for chunk in source:
+                size += file.write(chunk)
         return size
 
-    def read(self, path: str) -> Iterator[bytes]:
-        """The content of a file, opened before this returns; NotFoundError if it is not there."""
-        try:
-            file = self._files.open(self._path(path), "rb", block_size=4 * 1024 * 1024)
-        except FileNotFoundError:
-            raise NotFoundError("The result is not in the result store any more.") from None
+    def write_result(self, attempt: Attempt, filename: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Keep what a job computes; gives the path to `read` it, and its size in bytes."""
+        job_id, number = attempt
+        path = f"{job_id}/{number}-{filename}"
+        return path, self.write(path, chunks)
+
+    def read(self, path: str, span: range | None = None) -> Iterator[bytes]:
+        """The content of a file, or the bytes of a `span` of it; opened before this returns. NotFoundError if it is not there."""
+        with self._answering():
+            try:
+                file = self._files.open(self._path(path), "rb", block_size=BLOCK_BYTES)
+            except FileNotFoundError:
+                raise NotFoundError("The result is not in the result store any more.") from None
 
         def chunks() -> Iterator[bytes]:
-            with file:
-                while chunk := file.read(CHUNK_BYTES):
+            with self._answering(), file:
+                left = file.size if span is None else len(span)
+                file.seek(span.start if span else 0)
+                while left and (chunk := file.read(min(CHUNK_BYTES, left))):
+                    left -= len(chunk)
                     yield chunk
 
         return chunks()
@@ -100,15 +118,28 @@ class ResultStore:
         return None
 
     def remove(self, job_id: str) -> None:
-        """Delete all files of a job."""
-        with suppress(FileNotFoundError):
-            self._files.rm(self._path(job_id), recursive=True)
+        """Delete all files of a job. If the store does not answer they stay, and are swept later: the job is gone all the same."""
+        with suppress(UnavailableError), self._answering():
+            for _, undo in self._appearing.unfinished(self._path(job_id)):
+                undo()
+            with suppress(FileNotFoundError):
+                self._files.rm(self._path(job_id), recursive=True)
 
     def job_ids(self) -> set[str]:
         """The jobs that have files."""
-        with suppress(FileNotFoundError):
-            return {entry.rstrip("/").rpartition("/")[2] for entry in self._files.ls(self._root, detail=False, refresh=True)} - {MARK}
+        with self._answering(), suppress(FileNotFoundError):
+            return {entry.rstrip("/").rpartition("/")[2] for entry in self._files.ls(self._root, detail=False)} - {MARK}
         return set()
+
+    def drop_unfinished(self, living: Callable[[Collection[Attempt]], Collection[Attempt]]) -> int:
+        """Do away with what was half written by all but those of them that are `living`; gives how many files that were."""
+        with self._answering():
+            found = [(_attempt(path.removeprefix(f"{self._root}/")), undo) for path, undo in self._appearing.unfinished(self._root)]
+            alive = living({attempt for attempt, _ in found}) if found else ()
+            left = [undo for attempt, undo in found if attempt not in alive]
+            for undo in left:
+                undo()
+        return len(left)
 
     def _read_mark(self) -> str | None:
         with suppress(FileNotFoundError):
@@ -118,6 +149,38 @@ class ResultStore:
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
 
+    @contextmanager
+    def _answering(self, source: "Source | None" = None) -> Iterator[None]:
+        """What goes wrong in the store as one error; what goes wrong in `source` as it is."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, VoError) or (source is not None and error is source.failure):
+                raise
+            log.warning("the result store %s does not answer: %s", self._url, error)
+            raise UnavailableError("The result store does not answer.", hint="Try again in a moment.") from error
+
+
+class Source:
+    """Chunks on their way into the store; ``failure`` is what they ended in, if they did."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.failure: BaseException | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._chunks
+        except BaseException as error:
+            self.failure = error
+            raise
+
 
 def _upload_path(job_id: str, name: str) -> str:
-    return f"{job_id}/uploads/{name.lower()}"
+    return f"{job_id}/{UPLOADS}/{name.lower()}"
+
+
+def _attempt(path: str) -> Attempt:
+    job_id, _, name = path.partition("/")
+    number = name.partition("-")[0]
+    return job_id, int(number) if number.isdigit() else 0

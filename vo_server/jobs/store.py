@@ -1,12 +1,12 @@
 """The rows of jobs. Every change of phase is one transaction with the change of the queue, and is announced when it commits."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from vo_server.db import schema
@@ -191,6 +191,13 @@ class JobStore:
         with self.engine.connect() as connection:
             statement = select(jobs.job_id).where(or_(*mine), jobs.phase == Phase.EXECUTING, jobs.destruction > self.clock())
             return set(connection.execute(statement).scalars())
+
+    def writing(self, attempts: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of the (job id, attempt) that may be writing a file: running, or, in attempt 0, waiting to be started."""
+        may = or_(jobs.phase == Phase.EXECUTING, and_(jobs.phase == Phase.PENDING, jobs.attempts == 0))
+        with self.engine.connect() as connection:
+            statement = select(jobs.job_id, jobs.attempts).where(tuple_(jobs.job_id, jobs.attempts).in_(list(attempts)), may)
+            return {(row.job_id, row.attempts) for row in connection.execute(statement)}
 
     def _refusal(self, connection: Connection, job_id: str, verb: str) -> Exception:
         phase = connection.execute(select(jobs.phase).where(jobs.job_id == job_id)).scalar()

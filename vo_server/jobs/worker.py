@@ -119,8 +119,7 @@ class Runner:
     def _perform(self, job: Job, work: Work) -> Result:
         work.start()
         filename = work.filename or "result"
-        path = f"{job.job_id}/{job.attempts}-{filename}"
-        size = self._results.write(path, self._noting(job, work))
+        path, size = self._results.write_result((job.job_id, job.attempts), filename, self._noting(job, work))
         return Result(path, work.content_type, size, filename)
 
     def _noting(self, job: Job, work: Work) -> Iterator[bytes]:
@@ -186,7 +185,8 @@ def explain(job: Job, error: Exception) -> Failure:
             "Ask for less, or give it more by EXECUTIONDURATION before it is started."
         )
     if isinstance(error, UnavailableError | OperationalError):
-        return Failure(f"The database connection was lost in {job.attempts} attempts.", transient=True)
+        what = error.message if isinstance(error, UnavailableError) else "The database connection was lost."
+        return Failure(f"{what} The job was tried {job.attempts} times.", transient=True)
     return Failure(str(error if isinstance(error, VoError) else report_incident(f"job {job.job_id}", error)))
 
 

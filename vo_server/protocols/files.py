@@ -1,6 +1,5 @@
 """``/files/<collection>/<path>``: the datasets themselves, whole or in ranges (RFC 9110 §14), never repacked on the way."""
 
-import re
 from os import stat_result
 from pathlib import Path
 
@@ -13,16 +12,12 @@ from starlette.staticfiles import NotModifiedResponse
 from starlette.types import Receive, Scope, Send
 
 from vo_server.http.errors import Dialect, guard
+from vo_server.http.ranges import is_range
 from vo_server.model.media import media_type
 from vo_server.query.datasets import locate, refuse_unreleased, release_of_file, resolved_path
 from vo_server.services import Services
 
 PATH = "files"
-
-RANGES = re.compile(
-    r"\s*bytes\s*=\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})(?:\s*,\s*(?:\d{1,18}-\d{0,18}|-\d{1,18}))*\s*", re.ASCII | re.IGNORECASE
-)
-BOUNDS = re.compile(r"(\d+)-(\d+)", re.ASCII)
 
 
 class DatasetReply(FileResponse):
@@ -62,11 +57,6 @@ def public_file(services: Services, collection: str, path: str) -> tuple[Path, s
         file, status = locate(connection, collection, path)
         refuse_unreleased(release_of_file(connection, collection, resolved_path(connection, collection, file)), services.clock())
     return file, status
-
-
-def is_range(text: str) -> bool:
-    """Whether a Range header is understood; any other is ignored (RFC 9110 §14.2), also one that ends before it begins (§14.1.1)."""
-    return RANGES.fullmatch(text) is not None and all(int(first) <= int(last) for first, last in BOUNDS.findall(text))
 
 
 def is_current(asked: Headers, etag: str, last_modified: str) -> bool:

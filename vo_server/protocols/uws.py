@@ -15,8 +15,10 @@ from vo_server.documents import uws
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.formats import votable
 from vo_server.http import cookie
+from vo_server.http.compress import codings
 from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.http.params import Params, read_params
+from vo_server.http.ranges import asked_span
 from vo_server.jobs.store import Selection
 from vo_server.model.capability import InputParam
 from vo_server.model.job import ACTIVE, Job, Phase
@@ -149,18 +151,27 @@ class JobTree:
         return RedirectResponse(self.url, status_code=303)
 
     async def send_result(self, request: HttpRequest) -> Response:
-        """The result's file."""
+        """The result's file, or the range of it that is asked for."""
         job = await self._job(request)
         if job.result is None:
             raise NotFoundError(f"The job is {job.phase} and has no result.")
-        headers = {
+        size, etag = job.result.size, f'"{job.job_id}-{job.attempts}"'
+        span = asked_span(request.headers, size, etag) if request.method == "GET" else None
+        # what is compressed on its way is not advertised in ranges, though it can be had so
+        headers = {"ETag": etag} if codings(job.result.content_type) else {"ETag": etag, "Accept-Ranges": "bytes"}
+        if span is not None and not span:
+            return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+        headers |= {
             "Content-Type": job.result.content_type,  # as asked for: Starlette would add a charset
-            "Content-Length": str(job.result.size),
+            "Content-Length": str(size if span is None else len(span)),
             "Content-Disposition": f'inline; filename="{job.result.filename}"',
         }
         if request.method == "HEAD":
             return Response(headers=headers)
-        return StreamingResponse(await run_sync(self.services.results.read, job.result.path), headers=headers)
+        content = await run_sync(self.services.results.read, job.result.path, span)
+        if span is None:
+            return StreamingResponse(content, headers=headers)
+        return StreamingResponse(content, 206, {**headers, "Content-Range": f"bytes {span.start}-{span.stop - 1}/{size}"})
 
     async def send_upload(self, request: HttpRequest) -> Response:
         """A table that came with the job, as it came: what the job's parameters refer to (UWS 1.1 §2.1.11)."""
