@@ -10,24 +10,24 @@ from astropy.coordinates import angular_separation
 from vo_server.sky.cells import NOWHERE, cells_of
 from vo_server.sky.match import MatchOrders, match_keys, strip_order
 from vo_server.sql import function_definitions
-from vo_server.sql.matching import key_range, keyed, own_key, row_keys
+from vo_server.sql.matching import HIGH, KEY, LOW, key_range, own_key, row_keys, with_keys, with_ranges
 
 COUNT = 900
-COLUMNS = ("id", "ra", '"dec"')
 HAVERSINE = (
     'sin(radians(b."dec" - a."dec") / 2) ^ 2 + cos(radians(a."dec")) * cos(radians(b."dec")) * sin(radians(b.ra - a.ra) / 2) ^ 2'
     " <= sin(radians({radius}) / 2.0) ^ 2"
 )
 FORMS = {
-    "first keyed, by key": "{keyed_a} AS a JOIN b ON {own_b} = a.key",
-    "second keyed, by key": "a JOIN {keyed_b} AS b ON {own_a} = b.key",
-    "first keyed, by range": "{keyed_a} AS a JOIN b ON {range_b}",
+    "first keyed, by key": "{keyed_a} JOIN b ON {own_b} = a.{KEY}",
+    "second keyed, by key": "a JOIN {keyed_b} ON {own_a} = b.{KEY}",
+    "first keyed, by range": "{keyed_a} JOIN b ON {range_b}",
+    "first with ranges": "{ranges_a} JOIN b ON b._hpx29 BETWEEN a.{LOW} AND a.{HIGH}",
     "keys by row": "a CROSS JOIN LATERAL unnest({row_keys}) AS r (key) JOIN b ON {range_r}",
     "ranges by function": "a CROSS JOIN LATERAL vo.cone_ranges(a._hpx29, {radius}) AS r JOIN b ON b._hpx29 BETWEEN r.lo AND r.hi",
 }
 LEFT_FORMS = {
     "by row": "a LEFT JOIN LATERAL (SELECT b.* FROM unnest({row_keys}) AS r (key) JOIN b ON {range_r}) AS b ON {test}",
-    "by key": "a LEFT JOIN {keyed_b} AS b ON {own_a} = b.key AND {test}",
+    "by key": "a LEFT JOIN {keyed_b} ON {own_a} = b.{KEY} AND {test}",
     "by range": (
         "a LEFT JOIN LATERAL"
         " (SELECT b.* FROM vo.cone_ranges(a._hpx29, {radius}) AS r JOIN b ON b._hpx29 BETWEEN r.lo AND r.hi) AS b ON {test}"
@@ -68,13 +68,17 @@ def texts(radius: float, orders: MatchOrders) -> dict[str, str]:
     return {
         "radius": repr(radius),
         "test": HAVERSINE.format(radius=radius),
-        "keyed_a": keyed("a", COLUMNS, "_hpx29", "key", orders),
-        "keyed_b": keyed("b", COLUMNS, "_hpx29", "key", orders),
+        "KEY": KEY,
+        "LOW": LOW,
+        "HIGH": HIGH,
+        "keyed_a": with_keys("a", "a", "a._hpx29", orders),
+        "keyed_b": with_keys("b", "b", "b._hpx29", orders),
+        "ranges_a": with_ranges("a", "a", "a._hpx29", orders),
         "own_a": own_key("a._hpx29", orders),
         "own_b": own_key("b._hpx29", orders),
         "row_keys": row_keys("a._hpx29", orders),
         "range_r": key_range("b._hpx29", "r.key", orders),
-        "range_b": key_range("b._hpx29", "a.key", orders),
+        "range_b": key_range("b._hpx29", f"a.{KEY}", orders),
     }
 
 

@@ -6,7 +6,7 @@ from cdshealpix.nested import neighbours, vertices
 
 from vo_server.sky import match
 from vo_server.sky.cells import NOWHERE, cells_of
-from vo_server.sky.match import X_HIGH, X_LOW, Y_HIGH, Y_LOW, MatchOrders, match_keys, match_orders, small_cone_ranges, strip_order
+from vo_server.sky.match import X_HIGH, X_LOW, Y_HIGH, Y_LOW, MatchOrders, match_keys, match_orders, range_orders, strip_order
 
 SECONDS = 1 / 3600
 COMPASS = {(-1, -1): 0, (0, -1): 1, (1, -1): 2, (-1, 0): 3, (1, 0): 5, (-1, 1): 6, (0, 1): 7, (1, 1): 8}
@@ -105,19 +105,10 @@ def test_orders_follow_the_table():
     assert match_orders(30, 1_000_000) is None
 
 
-def test_small_cone_ranges_hold_their_cones():
-    random = np.random.default_rng(3)
-    ra, dec = np.append(crowd("everywhere", 1, 5000, random), crowd("base cells", 2 * SECONDS, 5000, random), axis=1)
-    which, first, last = small_cone_ranges(ra, dec, 2 * SECONDS, 2_000_000)
-    assert np.bincount(which).max() <= 4
-    other = cells_of(*away(ra, dec, random.uniform(0, 2 * SECONDS, len(ra)), random.uniform(0, 2 * np.pi, len(ra))))
-    held = np.zeros(len(ra), int)
-    np.add.at(held, which, (first <= other[which]) & (other[which] <= last))
-    assert (held == 1).all()
-
-
-def test_small_cone_ranges_of_no_position_and_of_large_radii():
-    ra, dec = np.array([np.nan, 10.0]), np.array([0.0, 20.0])
-    assert set(small_cone_ranges(ra, dec, 1.0, 1000)[0]) == {1}
-    which, first, last = small_cone_ranges(ra, dec, 60.0, 1000)
-    assert (which.tolist(), first.tolist(), last.tolist()) == ([1], [0], [12 * 4**29 - 1])
+def test_orders_of_ranges_weigh_neighbours_against_rows_read():
+    assert [range_orders(16, rows) for rows in (1000, 2_000_000, 1_000_000_000)] == [
+        MatchOrders(3, 16),
+        MatchOrders(9, 16),
+        MatchOrders(13, 16),
+    ]
+    assert range_orders(1, 10**9) == MatchOrders(0, 1)

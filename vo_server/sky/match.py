@@ -18,8 +18,7 @@ from math import floor, log2, radians
 import numpy as np
 from numpy.typing import NDArray
 
-from vo_server.sky.cells import ORDER, cells_of
-from vo_server.sky.ranges import SKY
+from vo_server.sky.cells import ORDER
 
 X_BITS = 0x0555555555555555
 """The x bits of 30 interleaved pairs; a cell number of order n uses the lowest n pairs."""
@@ -54,7 +53,6 @@ ACROSS_CORNER = np.array(
 X_LOW, X_HIGH, Y_LOW, Y_HIGH = range(4)
 
 Cells = NDArray[np.int64]
-Degrees = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
@@ -112,6 +110,21 @@ def match_orders(radius: float, rows: int) -> MatchOrders | None:
     return MatchOrders(min(range(strip), key=cost), strip)
 
 
+def range_orders(strip: int, rows: int) -> MatchOrders:
+    """The cheapest orders where each position looks up the cells close around it, those of its own cell in one range.
+
+    In NESTED order the cells around a position near an edge of cells of some order make a range about as long as such a cell. With each
+    coarser order this is half as likely, and costs four times the rows; with a neighbour it is the same. Ten times the cells cover both.
+    """
+    crowd = CROWDING * rows / (12 << 2 * strip)
+
+    def cost(cell: int) -> float:
+        across = 1 << strip - cell
+        return PAIR_COST * 10 * crowd * across + PROBE_COST * 4 / across
+
+    return MatchOrders(min(range(strip), key=cost), strip)
+
+
 def match_keys(cells: Cells, orders: MatchOrders) -> Cells:
     """The keys of order-29 `cells` (n): an (n, 4) array of own cell, x neighbour, y neighbour, corner neighbour; -1 where not needed.
 
@@ -124,23 +137,6 @@ def match_keys(cells: Cells, orders: MatchOrders) -> Cells:
     keys = np.stack([own, _step(own, x_side, orders), _step(own, y_side, orders), _corner(own, x_side, y_side, orders)], axis=1)
     keys[cells < 0] = -1
     return keys
-
-
-def small_cone_ranges(ra: Degrees, dec: Degrees, radius: float, rows: int) -> tuple[Cells, Cells, Cells]:
-    """Closed ranges of order-29 cells that cover the cones of `radius` around n positions: which position, first cell, last cell.
-
-    One to four ranges a position, disjoint for one position, none for a position that is not one; `rows` is the size of the table they
-    will be joined with. All of the sky where the radius is too large for less.
-    """
-    cells = cells_of(ra, dec)
-    orders = match_orders(radius, rows)
-    if orders is None:
-        which = np.flatnonzero(cells >= 0)
-        return which, np.zeros_like(which), np.full_like(which, SKY[1])
-    keys = match_keys(cells, orders)
-    which, column = np.nonzero(keys >= 0)
-    first = keys[which, column] << orders.shift
-    return which, first, first + ((1 << orders.shift) - 1)
 
 
 def _side(cells: Cells, mask: int, low: int) -> Cells:

@@ -6,16 +6,16 @@ without need fails the condition. That is right wherever every repeated row meet
 in that of an outer join if the host is on the side that may be missing.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from vo_server.adql import resolved
-from vo_server.model.columns import CELL
-from vo_server.sky.match import MatchOrders, match_orders
+from vo_server.sky.match import match_orders, range_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import Near, near
-from vo_server.sql.matching import key_range, own_key, row_keys
-from vo_server.sql.positions import KEPT_PART, rows_of
+from vo_server.sql.matching import HIGH, KEY, LOW, key_range, own_key, row_keys, with_keys, with_ranges
+from vo_server.sql.positions import KEPT_PART, has_column, rows_of
 from vo_server.sql.shapes import Point
 
 FEW_PART = 4
@@ -26,13 +26,16 @@ SMALL_PART = 17
 """A table this many times smaller than the other is better looked up, key by key."""
 
 
+Within = Callable[[str], str]
+"""Makes of a table (in FROM) a subquery that brings along its keys, which takes half the time of a row source beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Joins:
     """What matches add to a SELECT: row sources beside a table, and conditions to the ON of a join, or (None) to WHERE."""
 
     beside: Mapping[resolved.Source, list[str]]
-    within: Mapping[resolved.Source, str]
-    """Keys that a table brings along as one more column, which takes half the time of a row source beside it."""
+    within: Mapping[resolved.Source, Within]
     conditions: Mapping[resolved.JoinSource | None, list[str]]
     correlated: bool = False
     """Whether a table of an outer query takes part."""
@@ -48,13 +51,14 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A table that stands beside the keys, their row source (without alias), and the condition with their alias open."""
+    """A table that has keys, and the condition on them. The keys are a row source ``beside`` it, whose alias is open in both texts, or
+    ``within`` it.
+    """
 
     host: resolved.Source
-    keys: str
     condition: str
-    own: str | None = None
-    """The array of keys, if it is made of the host's own row."""
+    beside: str = ""
+    within: Within | None = None
 
 
 def joins_of(renderer: Renderer, select: resolved.Select, most: int | None, busy: Container[resolved.Source] = ()) -> Joins:
@@ -62,9 +66,9 @@ def joins_of(renderer: Renderer, select: resolved.Select, most: int | None, busy
     pairs = list(_pairs(renderer, select))
     if not pairs:
         return NONE
-    chooser = _chooser(select, most)
+    chooser = _chooser(select, most, busy)
     beside: dict[resolved.Source, list[str]] = {}
-    within: dict[resolved.Source, str] = {}
+    within: dict[resolved.Source, Within] = {}
     conditions: dict[resolved.JoinSource | None, list[str]] = {}
     met: set[frozenset[resolved.Source]] = set()
     for found in pairs:
@@ -74,14 +78,11 @@ def joins_of(renderer: Renderer, select: resolved.Select, most: int | None, busy
             continue
         met.add(sources)
         alias = f"k{len(met)}"
-        # a third table might be joined to the host first, which a query around it would not allow
-        if choice.own is not None and len(chooser.local) == 2 and isinstance(choice.host, resolved.TableSource) and choice.host not in busy:
-            within[choice.host] = f"unnest({choice.own}) AS {CELL}_{alias}"
-            key = f"{choice.host.alias}.{CELL}_{alias}"
+        if choice.within is not None:
+            within[choice.host] = choice.within
         else:
-            beside.setdefault(choice.host, []).append(choice.keys.format(alias=alias))
-            key = f"{alias}.key"
-        conditions.setdefault(found.join, []).append(choice.condition.format(alias=alias, key=key))
+            beside.setdefault(choice.host, []).append(choice.beside.format(alias=alias))
+        conditions.setdefault(found.join, []).append(choice.condition.format(alias=alias))
     return Joins(beside, within, conditions, any(not sources <= chooser.local for sources in met))
 
 
@@ -91,11 +92,18 @@ NONE = Joins({}, {}, {})
 
 @dataclass(frozen=True, slots=True)
 class _Chooser:
-    """What choices depend on: a SELECT's own tables, those that have conditions of their own, and how many rows are wanted."""
+    """What choices depend on: a SELECT's own tables, those that have conditions of their own or other row sources beside them (``busy``),
+    and how many rows are wanted.
+    """
 
     local: frozenset[resolved.Source]
     restricted: frozenset[resolved.Source]
+    busy: Container[resolved.Source]
     most: int | None
+
+    def brings_keys(self, source: resolved.Source) -> bool:
+        """Whether a table may bring its keys along. A third table might be joined to it first, which a query around it would not allow."""
+        return len(self.local) == 2 and isinstance(source, resolved.TableSource) and source not in self.busy
 
     def rows(self, source: resolved.Source) -> int:
         """About how many rows of a table take part."""
@@ -107,10 +115,10 @@ class _Chooser:
         return _has_index(large) and (few or self.rows(small) < self.rows(large) / SMALL_PART)
 
 
-def _chooser(select: resolved.Select, most: int | None) -> _Chooser:
+def _chooser(select: resolved.Select, most: int | None, busy: Container[resolved.Source]) -> _Chooser:
     named = [set(resolved.references(part)) for part in resolved.conjuncts(select.where)]
     local = frozenset(source for table in select.tables for source in resolved.sources(table))
-    return _Chooser(local, frozenset(source for sources in named if len(sources) == 1 for source in sources), most)
+    return _Chooser(local, frozenset(source for sources in named if len(sources) == 1 for source in sources), busy, most)
 
 
 def _choice(chooser: _Chooser, found: _Found) -> _Choice | None:
@@ -124,7 +132,7 @@ def _choice(chooser: _Chooser, found: _Found) -> _Choice | None:
     one, other = (pair.one, pair.other) if pair.one.source in left else (pair.other, pair.one)
     if one.source not in left or other.source not in right:
         return None
-    return _left(chooser, pair, one, other, join) if join.kind == "LEFT" else _right(pair, one, other, join)
+    return _left(chooser, pair, one, other, join) if join.kind == "LEFT" else _right(chooser, pair, one, other, join)
 
 
 def _inner(chooser: _Chooser, pair: Near) -> _Choice | None:
@@ -133,8 +141,8 @@ def _inner(chooser: _Chooser, pair: Near) -> _Choice | None:
     small, large = sorted((pair.one, pair.other), key=lambda point: chooser.rows(_source(point)))
     for keyed, other in ((small, large), (large, small)):
         if chooser.looked_up(_source(keyed), _source(other)):
-            return _keyed(_source(keyed), keyed, other, _orders(pair, other), by_index=True)
-    return _keyed(_source(small), small, large, _orders(pair, large), by_index=False)
+            return _keyed(chooser, pair, _source(keyed), keyed, other, by_index=True)
+    return _keyed(chooser, pair, _source(small), small, large, by_index=False)
 
 
 def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
@@ -142,15 +150,15 @@ def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolve
     if pair.radius is None:
         return _by_radius(pair, other) if join.right is other.source else None
     if join.right is other.source and chooser.looked_up(_source(one), _source(other)):
-        return _keyed(_source(other), one, other, _orders(pair, other), by_index=True)
-    return _keyed(_source(other), other, one, _orders(pair, one), by_index=False)
+        return _keyed(chooser, pair, _source(other), one, other, by_index=True)
+    return _keyed(chooser, pair, _source(other), other, one, by_index=False)
 
 
-def _right(pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
+def _right(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
     """`one` may be missing. In a full join both may, and there is nothing to repeat."""
     if pair.radius is None or join.kind != "RIGHT":
         return None
-    return _keyed(_source(one), one, other, _orders(pair, other), by_index=False)
+    return _keyed(chooser, pair, _source(one), one, other, by_index=False)
 
 
 def _correlated(chooser: _Chooser, pair: Near) -> _Choice | None:
@@ -158,7 +166,7 @@ def _correlated(chooser: _Chooser, pair: Near) -> _Choice | None:
     inside, outside = (pair.one, pair.other) if pair.one.source in chooser.local else (pair.other, pair.one)
     if not isinstance(inside.source, resolved.TableSource) or inside.source not in chooser.local or pair.radius is None:
         return None
-    return _keyed(inside.source, outside, inside, _orders(pair, inside), by_index=True)
+    return _keyed(chooser, pair, inside.source, outside, inside, by_index=True)
 
 
 def _by_radius(pair: Near, missing: Point | None = None) -> _Choice | None:
@@ -170,21 +178,24 @@ def _by_radius(pair: Near, missing: Point | None = None) -> _Choice | None:
     if told != {one.source} or one is missing:
         return None
     keys = f"vo.cone_ranges({one.cell}, {pair.radius_sql}) AS {{alias}} (low, high)"
-    return _Choice(_source(missing or one), keys, f"{other.cell} BETWEEN {{alias}}.low AND {{alias}}.high")
+    return _Choice(_source(missing or one), f"{other.cell} BETWEEN {{alias}}.low AND {{alias}}.high", keys)
 
 
-def _keyed(host: resolved.Source, small: Point, large: Point, orders: MatchOrders | None, *, by_index: bool) -> _Choice | None:
-    """The keys of `small` beside `host`, met by the cells of `large`."""
+def _keyed(chooser: _Chooser, pair: Near, host: resolved.Source, small: Point, large: Point, *, by_index: bool) -> _Choice | None:
+    """The keys of `small` beside `host`, or within it, met by the cells of `large`."""
+    rows = rows_of(_source(large))
+    orders = match_orders(pair.radius, rows) if pair.radius is not None and pair.radius >= 0 else None
     if orders is None or small.cell is None or large.cell is None:
         return None
-    key = "{key}"
+    within = host is small.source and chooser.brings_keys(host)
+    if within and by_index and has_column(host):
+        ranges = partial(with_ranges, alias=host.alias, cell=small.cell, orders=range_orders(orders.strip, rows))
+        return _Choice(host, f"{large.cell} BETWEEN {host.alias}.{LOW} AND {host.alias}.{HIGH}", within=ranges)
+    key = f"{host.alias}.{KEY}" if within else "{alias}.key"
     met = key_range(large.cell, key, orders) if by_index else f"{own_key(large.cell, orders)} = {key}"
-    keys = row_keys(small.cell, orders)
-    return _Choice(host, f"unnest({keys}) AS {{alias}} (key)", met, keys if host is small.source else None)
-
-
-def _orders(pair: Near, large: Point) -> MatchOrders | None:
-    return match_orders(pair.radius, rows_of(_source(large))) if pair.radius is not None and pair.radius >= 0 else None
+    if within:
+        return _Choice(host, met, within=partial(with_keys, alias=host.alias, cell=small.cell, orders=orders))
+    return _Choice(host, met, f"unnest({row_keys(small.cell, orders)}) AS {{alias}} (key)")
 
 
 def _has_index(source: resolved.Source | None) -> bool:

@@ -1,13 +1,20 @@
 """SQL texts of the sky index for matches of two tables by the keys of ``sky.match``.
 
-A match is an equality of keys (or, equally, of key and range of cells), so that PostgreSQL can hash, merge or look up. One of the
-two tables is replaced by :func:`keyed`: its rows once for their own key, and, the few that stand near an edge of their cell, once for each
-neighbour. A pair of rows has at most one key in common, so no pair is found twice.
+A match is an equality of keys, so that PostgreSQL can hash or merge, or the key is written as a range of cells, to be looked up. A row
+has its own key, and, if it stands near an edge of its cell (few do), that of each neighbour. A pair of rows has at most one key in common,
+so no pair is found twice.
 """
 
-from collections.abc import Sequence
-
+from vo_server.model.columns import CELL
+from vo_server.sky.cells import ORDER
 from vo_server.sky.match import MatchOrders
+
+KEY = f"{CELL}_k1"
+LOW = f"{CELL}_k1_low"
+HIGH = f"{CELL}_k1_high"
+"""Columns that stand beside those of a table which is looked up with them, or joined by them."""
+BASE = ~((1 << 2 * ORDER) - 1)
+"""The bits of an order-29 number that say the base cell, and its sign."""
 
 
 def own_key(cell: str, orders: MatchOrders) -> str:
@@ -17,18 +24,45 @@ def own_key(cell: str, orders: MatchOrders) -> str:
 
 def key_range(cell: str, key: str, orders: MatchOrders) -> str:
     """The condition that `cell` has this key, written so that an index on `cell` finds it."""
-    return f"{cell} BETWEEN {key} << {orders.shift} AND ({key} << {orders.shift}) | {(1 << orders.shift) - 1}"
+    return f"{cell} BETWEEN {key} << {orders.shift} AND ({key} << {orders.shift}) | {_below(orders.shift)}"
 
 
-def keyed(table: str, columns: Sequence[str], cell: str, key: str, orders: MatchOrders) -> str:
-    """A subquery: `columns` (quoted) of `table`, and for each key of its rows a row with it as `key`."""
-    listed = ", ".join(f"x.{column}" for column in columns)
-    place = f"x.{cell}"
+def with_keys(source: str, alias: str, cell: str, orders: MatchOrders) -> str:
+    """A subquery in place of the table `source` (which names it `alias`): its rows once for each of their keys, the column KEY."""
+    return f"(SELECT {alias}.*, unnest({row_keys(cell, orders)}) AS {KEY} FROM {source}) AS {alias}"  # noqa: S608 - made of quoted names and integers
+
+
+def with_ranges(source: str, alias: str, cell: str, orders: MatchOrders) -> str:
+    """A subquery in place of the table `source` (which names it `alias`): its rows with a range of cells to look up, columns LOW and HIGH.
+
+    Each row has the part of its own cell that lies around it, and the few near an edge come once more for each neighbour.
+    """
+    neighbour = f"n.key << {orders.shift}"
     return (
-        f"(SELECT {listed}, {own_key(place, orders)} AS {key} FROM {table} AS x WHERE {place} IS NOT NULL"  # noqa: S608 - made of quoted names and integers
-        f" UNION ALL SELECT {listed}, n.key FROM {table} AS x, unnest({neighbour_keys(place, orders)}) AS n (key)"
-        f" WHERE {near_edge(place, orders)} AND n.key IS NOT NULL)"
+        f"(SELECT {alias}.*, {_around(cell, orders)} FROM {source}"  # noqa: S608 - made of quoted names and integers
+        f" UNION ALL SELECT {alias}.*, {neighbour}, ({neighbour}) | {_below(orders.shift)}"
+        f" FROM {source}, unnest({neighbour_keys(cell, orders)}) AS n (key) WHERE {near_edge(cell, orders)}) AS {alias}"
     )
+
+
+def _around(cell: str, orders: MatchOrders) -> str:
+    """The first and the last cell that the nine strip cells around a row have in the row's own cell.
+
+    In NESTED order the corner with the lowest x and y comes first, and that with the highest last. A step across the rim of the base cell
+    borrows from the number of the base cell, or carries to it: in any case it leaves the own cell, to which both ends are cut.
+    """
+    x, step = orders.x_rim, 1 << 2 * (ORDER - orders.strip)
+    places = [(bits, bits | BASE, stride) for bits, stride in ((x, step), (x << 1, step << 1))]
+    low = " + ".join(f"((({cell} & {bits}) - {stride}) & ({carried}))" for bits, carried, stride in places)
+    high = " + ".join(f"((({cell} & {bits}) | {~(bits | BASE)}) + 1 & ({carried}))" for bits, carried, stride in places)
+    first, last = f"{cell} & {_complement(_below(orders.shift))}", f"{cell} | {_below(orders.shift)}"
+    base = f"({cell} & ({BASE}))"
+    return f"GREATEST({base} + {low}, {first}) AS {LOW}, LEAST({base} + {high} + {step - 1}, {last}) AS {HIGH}"
+
+
+def _below(shift: int) -> int:
+    """The `shift` lowest bits."""
+    return (1 << shift) - 1
 
 
 def row_keys(cell: str, orders: MatchOrders) -> str:

@@ -19,6 +19,12 @@ def cell_of(ra: resolved.Value, dec: resolved.Value) -> str | None:
     return _cells(ra.source) if ra.source.position == (ra.name, dec.name) else None
 
 
+def has_column(source: resolved.Source) -> bool:
+    """Whether the cells of a published table are stored, and not computed where they are named."""
+    position = source.table.position if isinstance(source, resolved.TableSource) else None
+    return position is not None and not position.computed
+
+
 def rows_of(source: resolved.Source) -> int:
     """About how many rows a table has; for a subquery, what its largest table, its conditions, and TOP let through."""
     if isinstance(source, resolved.TableSource):

@@ -11,7 +11,7 @@ from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
-from vo_server.sql.joins import joins_of
+from vo_server.sql.joins import Within, joins_of
 from vo_server.sql.literals import quote_identifier
 from vo_server.sql.nearest import Nearest, nearest_of
 from vo_server.sql.positions import passed_on
@@ -43,7 +43,7 @@ class _Spatial:
     """
 
     beside: Mapping[resolved.Source, Sequence[str]]
-    within: Mapping[resolved.Source, str]
+    within: Mapping[resolved.Source, Within]
     matches: Mapping[resolved.JoinSource | None, Sequence[str]]
     texts: Mapping[int, str]
     rows: Mapping[resolved.Source, str]
@@ -144,11 +144,11 @@ class _Writer(Renderer):
     def _table(self, table: resolved.From, spatial: _Spatial) -> str:
         if isinstance(table, resolved.JoinSource):
             return self._join(table, spatial)
-        rows, keys = spatial.rows.get(table), spatial.within.get(table)
+        rows, within = spatial.rows.get(table), spatial.within.get(table)
         if rows is not None:
             return rows
-        if keys is not None:
-            return f"(SELECT {table.alias}.*, {keys} FROM {self._source(table)}) AS {table.alias}"  # noqa: S608 - made of quoted names and integers
+        if within is not None:
+            return within(self._source(table))
         beside = spatial.beside.get(table)
         if beside is None:
             return self._source(table)
