@@ -123,6 +123,35 @@ def test_a_left_join_by_a_radius_that_each_row_says(connection: psycopg.Connecti
         assert "b__hpx29_idx" in "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}".encode()).fetchall())
 
 
+BY_ROWS = {
+    "full": "SELECT a.id, b.id FROM d.a AS a FULL JOIN d.b AS b ON {test}",
+    "full by a column": "SELECT a.id, b.id FROM d.b AS b FULL JOIN d.a AS a ON DISTANCE({A}, {B}) <= a.radius",
+    "full, limited": "SELECT TOP 1000000 a.id, b.id FROM d.a AS a FULL JOIN d.b AS b ON {test} AND (a.id > -5 OR b.id > -5)",
+    "full of others": (
+        "SELECT a.id, b.id FROM d.a AS c JOIN d.a AS d ON c.id = d.id AND c.id = -1 CROSS JOIN (d.a AS a FULL JOIN d.b AS b ON {test})"
+    ),
+    "left by the missing side's radius": "SELECT a.id, b.id FROM d.a AS a LEFT JOIN d.b AS b ON DISTANCE({A}, {B}) <= b.radius",
+    "right by the missing side's radius": "SELECT a.id, b.id FROM d.b AS b RIGHT JOIN d.a AS a ON 1 = CONTAINS({A}, CIRCLE({B}, b.radius))",
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_outer_joins_by_the_rows_of_the_inner_one(connection: psycopg.Connection, sizes: tuple[int | None, int | None]) -> None:
+    expected = two_tables(connection, 0.3)
+    alone = set(range(-1, COUNT)) - {first for first, _ in expected}, set(range(-1, COUNT)) - {second for _, second in expected}
+    for name, query in BY_ROWS.items():
+        adql = query.format(A=A, B=B, test=SPELLINGS["contains"].format(A=A, B=B, r=0.3))
+        assert "ctid" in compile_adql(adql, catalogue(*sizes)).sql
+        found = rows(connection, adql, catalogue(*sizes))
+        assert sorted(row for row in found if None not in row) == expected, name
+        assert sorted(row[0] for row in found if row[1] is None) == sorted(alone[0]), name
+        assert sorted(row[1] for row in found if row[0] is None) == (sorted(alone[1]) if "full" in name else []), name
+    inner = BY_ROWS["full"].format(test=f"DISTANCE({A}, {B}) <= 0.3") + f" WHERE DISTANCE({A}, {B}) <= 0.3"
+    assert sorted(rows(connection, inner, catalogue(*sizes))) == expected
+    nearest = BY_ROWS["left by the missing side's radius"].format(A=A, B=B).replace("SELECT", "SELECT TOP 1")
+    assert rows(connection, f"{nearest} WHERE a.id = 7 ORDER BY DISTANCE({A}, POINT(1, 2))", catalogue(*sizes))[0][0] == 7
+
+
 def test_queries_inside_others_look_around_each_row(connection: psycopg.Connection) -> None:
     expected = two_tables(connection, 0.3)
     having = {first for first, _ in expected}
@@ -151,10 +180,10 @@ def test_what_is_far_apart_or_not_wanted_near_stays_a_test() -> None:
         assert "k1" not in compile_adql(LEFT["left"].format(test=condition), catalogue(None, None)).sql
     either = f"(DISTANCE({A}, {B}) < 1 OR a.id = b.id)"
     assert "k1" not in compile_adql(INNER["join"].format(test=either), catalogue(None, None)).sql
-    full = f"SELECT a.id FROM d.a AS a FULL JOIN d.b AS b ON DISTANCE({A}, {B}) < 1"
+    full = f"SELECT a.id FROM d.a AS a FULL JOIN {{}} AS b ON DISTANCE({A}, {B}) < 1"
     with pytest.raises(QueryMeaningError, match="FULL JOIN needs an equality"):
-        compile_adql(full, catalogue(None, None))
-    assert "k1" not in compile_adql(f"{full} AND a.id = b.id", catalogue(None, None)).sql
+        compile_adql(full.format("(SELECT * FROM d.b)"), catalogue(None, None))
+    assert "k1" not in compile_adql(f"{full.format('d.b')} AND a.id = b.id", catalogue(None, None)).sql
 
 
 def test_a_radius_that_a_query_says_takes_no_longer_at_each_level() -> None:
@@ -188,6 +217,9 @@ def test_plans_of_matches(spread: psycopg.Connection) -> None:
     whole = catalogue(MANY, MANY)
     near, told = f"DISTANCE({A}, {B}) < 0.0005", f"DISTANCE({A}, {B}) < a.radius"
     inner, left = "SELECT COUNT(*) AS n FROM d.a AS a JOIN d.b AS b ON {}", "SELECT COUNT(*) AS n FROM d.a AS a LEFT JOIN d.b AS b ON {}"
+    full = f"SELECT COUNT(*) AS n FROM d.a AS a FULL JOIN d.b AS b ON {told}"
+    assert "b__hpx29_idx" in plan(spread, full, whole)
+    assert rows(spread, full, whole) == [(MANY + 2,)]
     for adql in (inner, left):
         text = plan(spread, adql.format(near), whole)
         assert "Hash" in text or "Merge" in text

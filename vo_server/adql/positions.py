@@ -30,3 +30,9 @@ def position_of_query(query: resolved.Query) -> Names | None:
         if position is not None and position[0] == value.name and (id(value.source), position[1]) in places:
             return name, places[id(value.source), position[1]]
     return None
+
+
+def has_row_numbers(table: resolved.From) -> bool:
+    """Whether a table reference is a table that we filled, whose rows PostgreSQL numbers; one published in place may be a view."""
+    place = table.table.position if isinstance(table, resolved.TableSource) else None
+    return place is not None and place.indexed and not place.computed

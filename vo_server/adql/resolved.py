@@ -69,7 +69,9 @@ class CommonSource(Source):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinSource:
-    """Two tables joined; ``on`` is None for a cross join."""
+    """Two tables joined. ``kind`` is INNER, LEFT, FULL or CROSS, for a RIGHT JOIN is a LEFT JOIN the other way; ``on`` is None for a
+    cross join.
+    """
 
     kind: str
     left: "From"
@@ -339,6 +341,17 @@ def conjuncts(condition: Condition | None) -> Iterator[Condition]:
             yield from conjuncts(operand)
     elif condition is not None:
         yield condition
+
+
+def equates(condition: Condition | None, left: From, right: From) -> bool:
+    """Whether a condition equates something of one table with something of the other: PostgreSQL joins fully by nothing else."""
+    ones, others = set(sources(left)), set(sources(right))
+    for part in conjuncts(condition):
+        if isinstance(part, Comparison) and part.sign == "=":
+            sides = [set(references(part.left)), set(references(part.right))]
+            if all(sides) and any(one <= ones and other <= others for one, other in (sides, sides[::-1])):
+                return True
+    return False
 
 
 def holds_query(part: object) -> bool:

@@ -10,7 +10,7 @@ from vo_server.adql.expressions import Expressions
 from vo_server.adql.functions import BY_NAME
 from vo_server.adql.grouping import column_names, find_aggregate, ungrouped
 from vo_server.adql.messages import did_you_mean, meaning_error, nearest, place
-from vo_server.adql.positions import position_of_query, position_of_table
+from vo_server.adql.positions import has_row_numbers, position_of_query, position_of_table
 from vo_server.adql.scopes import Scope, Visible, columns_of, matches, renamed
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.columns import CELL, Column
@@ -338,10 +338,12 @@ class _Resolver:
             if kind != "INNER":
                 self.fail(node.at, f"{kind} JOIN needs ON or USING.", hint="Say which rows belong together.")
             kind = "CROSS"
-        if kind == "FULL" and not any(_equates(part, left, right) for part in resolved.conjuncts(on)):
+        if kind == "RIGHT":
+            return resolved.JoinSource("LEFT", right, left, on)
+        if kind == "FULL" and not resolved.equates(on, left, right) and not (has_row_numbers(left) and has_row_numbers(right)):
             self.fail(
                 node.at,
-                "FULL JOIN needs an equality between the tables among its conditions.",
+                "FULL JOIN needs an equality between the tables among its conditions, or two published tables with positions.",
                 hint="Take LEFT JOIN, and UNION ALL for the rows of the other table that have no partner (NOT EXISTS).",
             )
         return resolved.JoinSource(kind, left, right, on)
@@ -379,15 +381,6 @@ class _Resolver:
             problem = f"no column {name}" if not found else f"several columns {name}"
             self.fail(name.at, f"{labels} has {problem} to join by.", word=str(name), hint=close)
         return scope.visible[found[0]]
-
-
-def _equates(condition: resolved.Condition, left: resolved.From, right: resolved.From) -> bool:
-    """Whether a condition equates something of one table with something of the other: PostgreSQL joins fully by nothing else."""
-    if not isinstance(condition, resolved.Comparison) or condition.sign != "=":
-        return False
-    sides = [set(resolved.references(side)) for side in (condition.left, condition.right)]
-    ones, others = set(resolved.sources(left)), set(resolved.sources(right))
-    return all(sides) and any(one <= ones and other <= others for one, other in (sides, sides[::-1]))
 
 
 def _shared(left: Scope, right: Scope, node: tree.Join) -> tuple[tree.Identifier, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from vo_server.adql import resolved
+from vo_server.adql.positions import has_row_numbers
 from vo_server.sky.match import match_orders, range_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import Near, near
@@ -90,6 +91,25 @@ NONE = Joins({}, {}, {})
 """No match."""
 
 
+def by_rows(renderer: Renderer, select: resolved.Select) -> set[resolved.Source]:
+    """The tables of a SELECT whose rows' numbers are needed (see :func:`is_by_rows`), so that no subquery may take their place."""
+    joins = (join for table in select.tables for join in resolved.joins(table) if is_by_rows(renderer, join))
+    return {source for join in joins for source in resolved.sources(join)}
+
+
+def is_by_rows(renderer: Renderer, join: resolved.JoinSource) -> bool:
+    """Whether an outer join is made of the pairs that the inner one finds: PostgreSQL would compare each row with each.
+
+    So are full joins without an equality, and left joins by a radius that rows say which may be missing.
+    """
+    if not (has_row_numbers(join.left) and has_row_numbers(join.right)):
+        return False
+    if join.kind == "FULL":
+        return not resolved.equates(join.on, join.left, join.right)
+    radii = (found.near for found in _pairs_in(renderer, join.on, join)) if join.kind == "LEFT" else ()
+    return any(pair.radius is None and set(resolved.references(pair.radii)) == {join.right} for pair in radii)
+
+
 @dataclass(frozen=True, slots=True)
 class _Chooser:
     """What choices depend on: a SELECT's own tables, those that have conditions of their own or other row sources beside them (``busy``),
@@ -132,7 +152,7 @@ def _choice(chooser: _Chooser, found: _Found) -> _Choice | None:
     one, other = (pair.one, pair.other) if pair.one.source in left else (pair.other, pair.one)
     if one.source not in left or other.source not in right:
         return None
-    return _left(chooser, pair, one, other, join) if join.kind == "LEFT" else _right(chooser, pair, one, other, join)
+    return _left(chooser, pair, one, other, join) if join.kind == "LEFT" else None
 
 
 def _inner(chooser: _Chooser, pair: Near) -> _Choice | None:
@@ -152,13 +172,6 @@ def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolve
     if join.right is other.source and chooser.looked_up(_source(one), _source(other)):
         return _keyed(chooser, pair, _source(other), one, other, by_index=True)
     return _keyed(chooser, pair, _source(other), other, one, by_index=False)
-
-
-def _right(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolved.JoinSource) -> _Choice | None:
-    """`one` may be missing. In a full join both may, and there is nothing to repeat."""
-    if pair.radius is None or join.kind != "RIGHT":
-        return None
-    return _keyed(chooser, pair, _source(one), one, other, by_index=False)
 
 
 def _correlated(chooser: _Chooser, pair: Near) -> _Choice | None:

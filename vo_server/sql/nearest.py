@@ -15,6 +15,7 @@ from vo_server.adql.grouping import find_aggregate, has_window
 from vo_server.sky.match import MatchOrders, match_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import ends_of_distance
+from vo_server.sql.joins import by_rows
 from vo_server.sql.literals import plain
 from vo_server.sql.positions import rows_of
 from vo_server.sql.shapes import Point
@@ -73,7 +74,7 @@ def nearest_of(renderer: Renderer, query: resolved.Query, most: int | None) -> N
     if call is None or not isinstance(body, resolved.Select) or most is None or _is_of_all_rows(body):
         return None
     pair = ends_of_distance(renderer, call)
-    hosts = [source for table in body.tables for source in _always_there(table)]
+    hosts = {source for table in body.tables for source in _always_there(table)} - by_rows(renderer, body)
     before: set[resolved.Source] = set()
     for source in _sources(body):
         for place, center in (pair, pair[::-1]):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vo_server.adql import resolved
 from vo_server.adql.grouping import find_aggregate
@@ -11,12 +11,14 @@ from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
-from vo_server.sql.joins import Within, joins_of
+from vo_server.sql.joins import Within, by_rows, is_by_rows, joins_of
 from vo_server.sql.literals import quote_identifier
 from vo_server.sql.nearest import Nearest, nearest_of
 from vo_server.sql.positions import passed_on
 from vo_server.sql.regions import regions_of
 
+_ROW_NUMBER = ("tableoid", "ctid")
+"""What tells the rows of a table, partitions included, while a statement runs."""
 _WORD = re.compile(r"\w{1,60}")
 
 
@@ -133,7 +135,7 @@ class _Writer(Renderer):
 
     def _spatial(self, select: resolved.Select, most: int | None, nearest: Nearest | None) -> _Spatial:
         regions = regions_of(self, select)
-        joins = joins_of(self, select, most, regions.beside)
+        joins = joins_of(self, select, most, {*regions.beside, *by_rows(self, select)})
         beside = {
             source: (*joins.beside.get(source, ()), *regions.beside.get(source, ()))
             for source in (*joins.beside, *(source for source in regions.beside if source not in joins.beside))
@@ -167,8 +169,23 @@ class _Writer(Renderer):
             right = f"({right})"
         if join.on is None:
             return f"{left} CROSS JOIN {right}"
+        if is_by_rows(self, join):
+            return self._join_by_rows(join, left, right)
         word = "JOIN" if join.kind == "INNER" else f"{join.kind} JOIN"
         return f"{left} {word} {right} ON {spatial.condition(self, join.on, join)}"
+
+    def _join_by_rows(self, join: resolved.JoinSource, left: str, right: str) -> str:
+        """An outer join by the numbers of the rows that its condition, as an inner join, makes pairs of."""
+        inner, sources = replace(join, kind="INNER"), tuple(resolved.sources(join))
+        matches = joins_of(self, resolved.Select((), (inner,)), None, sources)
+        found = self._table(inner, _Spatial(matches.beside, {}, matches.conditions, {}, {}))
+        one, other = (source.alias for source in sources)
+        rows = ", ".join(f"{alias}.{column} AS {alias}_{column}" for alias in (one, other) for column in _ROW_NUMBER)
+        pairs = f"(SELECT {rows} FROM {found}) AS {one}_{other}"  # noqa: S608 - made of aliases
+        first, second = (
+            " AND ".join(f"{one}_{other}.{alias}_{column} = {alias}.{column}" for column in _ROW_NUMBER) for alias in (one, other)
+        )
+        return f"{left} LEFT JOIN {pairs} ON {first} {join.kind} JOIN {right} ON {second}"
 
     def _order(self, keys: tuple[tuple[int | resolved.Value, bool], ...]) -> str:
         if not keys:
