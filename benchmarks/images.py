@@ -48,7 +48,7 @@ ROWS = 20
 LARGE = 16384
 """Pixels along each side of a large image of 32-bit numbers: a gigabyte."""
 ARCMINUTE = 1 / 60
-PORT = 8171
+PORT = 8158
 
 
 def square(number: int) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ INSERT INTO vo_data.t1_1 VALUES
   (7, 'NaN', 'NaN', 7.0, 1.0, 'nowhere', true, '2000-01-01', 1, '{1}');
 CREATE TABLE vo_data.t2_1 (id bigint, "RAJ2000" float8, "DEJ2000" float8, energy float8, _hpx29 bigint);
 INSERT INTO vo_data.t2_1 VALUES (1, 10.0001, 20.0, 290.0), (2, 0.0, 0.0, 15.0), (9, 77.36, 5.69, 290.0), (10, NULL, NULL, NULL);
-CREATE TABLE vo_data.obs (obs_key bigint, obs_id text, s_ra float8, s_region text, shape float8[]);
+CREATE TABLE vo_data.obs (obs_key bigint, obs_id text, s_ra float8, s_region text, shape float8[], cap float8[] GENERATED ALWAYS AS (vo.shape_cap(shape)) STORED);
 INSERT INTO vo_data.obs VALUES
   (1, 'square', 10.0, 'Polygon ICRS 9 19 11 19 11 21 9 21', '{9,19,11,19,11,21,9,21}'),
   (2, 'disc', 0.0, 'Circle ICRS 0 0 1', '{0,0,1}'),

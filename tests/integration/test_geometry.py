@@ -12,14 +12,16 @@ from astropy import units
 from astropy.coordinates import SkyCoord, angular_separation
 from mocpy import MOC
 
-from vo_server.model.catalogue import Catalogue, Position, Schema, Table
+from vo_server.model.catalogue import Catalogue, Footprint, Position, Schema, Table
 from vo_server.model.columns import Column
+from vo_server.publish.datasets import shape_ranges, stored_shape
 from vo_server.sky.cells import cells_of
-from vo_server.sky.polygons import box
+from vo_server.sky.polygons import DegenerateError, box
 from vo_server.sql import compile_adql, function_definitions
 
 PLACE = (Column("id", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
 SHAPES = (Column("id", "int"), Column("outline", "double", "*", "polygon"), Column("disc", "double", "3", "circle"))
+REGION = (Column("id", "int"), Column("s_region", "char", "*", "adql:REGION"))
 CATALOGUE = Catalogue(
     1,
     (Schema("data"),),
@@ -28,6 +30,7 @@ CATALOGUE = Catalogue(
         Table("data", "many", "points", PLACE, nrows=10**8, position=Position("ra", "dec")),
         Table("data", "plain", "points", PLACE),
         Table("data", "shapes", "shapes", SHAPES),
+        Table("data", "footprints", "footprints", REGION, footprint=Footprint("s_region", "shape", "footprint_cells", "id", "cap")),
     ),
 )
 RNG = np.random.default_rng(11)
@@ -323,3 +326,87 @@ def test_polygons_that_are_not_convex_meet_and_hold(shapes: psycopg.Connection) 
     assert pairs(shapes, "INTERSECTS(a.outline, b.outline)") == everything - apart
     same = {(number, number) for number in range(5)}
     assert pairs(shapes, "CONTAINS(a.outline, b.outline)") == same | {(2, 0), (0, 3), (1, 3), (2, 3), (4, 3)}
+
+
+# footprints, which an index finds
+
+
+def regions() -> Iterator[list[float]]:
+    """Circles and polygons of all sizes, around poles and the meridian of 0 degrees too; half of the sky and more, and a long strip."""
+    for ra, dec in [*MIDDLES, (30.0, 89.95), (330.0, -60.0), (0.0, 45.0)]:
+        for size in (1e-4, 0.1, 4.0, 20.0, 50.0):
+            place = SkyCoord(ra, dec, unit="deg").directional_offset_by(
+                RNG.uniform(0, 360) * units.deg, size * RNG.uniform(0, 1.2) * units.deg
+            )
+            middle = place.ra.deg, place.dec.deg
+            yield [*middle, size]
+            count = int(RNG.integers(3, 9))
+            angles = (np.arange(count) + RNG.uniform(0, 0.9, count)) * 2 * np.pi / count
+            radii = np.tan(np.radians(size)) * RNG.uniform(0.3, 1, count)
+            yield [part for corner in back(middle, radii * np.cos(angles), radii * np.sin(angles)) for part in corner]
+    yield from ([0.0, 0.0, 180.0], [10.0, -90.0, 90.0], [100.0, 10.0, 120.0], [0.0, 0.0, 0.0])
+    yield [300.0, -40.0, 20.0, 50.0, 20.2, 50.0]
+    yield [0.0, 60.0, 90.0, 60.0, 180.0, 60.0, 270.0, 60.0]
+    yield [0.0, -10.0, 270.0, -10.0, 180.0, -10.0, 90.0, -10.0]
+    yield [40.0, 80.0, 130.0, 75.0, 220.0, 80.0, 310.0, 89.0]
+
+
+@pytest.fixture
+def footprints(connection: psycopg.Connection) -> psycopg.Connection:
+    """The table that the catalogue describes, with its index."""
+    connection.execute("CREATE TABLE footprints (id int, shape float8[], cap float8[] GENERATED ALWAYS AS (vo.shape_cap(shape)) STORED)")
+    connection.execute("CREATE TABLE footprint_cells (id int, lo bigint, hi bigint)")
+    for number, region in enumerate(regions()):
+        try:
+            shape = stored_shape(region)
+        except DegenerateError:
+            continue
+        connection.execute("INSERT INTO footprints VALUES (%s, %s)", (number, shape))
+        for low, high in shape_ranges(shape):
+            connection.execute("INSERT INTO footprint_cells VALUES (%s, %s, %s)", (number, low, high))
+    connection.execute("INSERT INTO footprints VALUES (-1, NULL)")
+    connection.execute("CREATE INDEX footprint_bounds ON footprints USING gist (vo.shape_bounds(shape)); ANALYZE footprints")
+    connection.execute("SET enable_seqscan = off")
+    return connection
+
+
+def asked(shape: list[float]) -> tuple[str, str]:
+    """A shape in ADQL, and as the array that the functions take."""
+    name = {2: "POINT", 3: "CIRCLE"}.get(len(shape), "POLYGON")
+    return f"{name}({', '.join(map(repr, shape))})", f"'{{{','.join(map(repr, shape))}}}'::float8[]"
+
+
+@pytest.mark.every_postgres
+def test_the_index_of_footprints_loses_none_and_adds_none(footprints: psycopg.Connection) -> None:
+    """Whatever the index, the caps and the vertices say, it is what the exact test alone says of all rows."""
+    shapes = dict(footprints.execute("SELECT id, shape FROM footprints WHERE id >= 0").fetchall())
+    assert len(shapes) > 90
+    compared = 0
+    shown = [*list(shapes.values())[::3], *list(shapes.values())[-8:]]
+    for region in [*shown, *([*shape[:2]] for shape in shown), [359.9999999, 0.0], [0.0, 90.0], [77.0, -90.0]]:
+        words, array = asked(region)
+        tests = [(f"INTERSECTS(s_region, {words})", f"vo.shapes_intersect(shape, {array})")]
+        if len(region) == 2:
+            tests = [(f"CONTAINS({words}, s_region)", f"vo.shape_contains_point(shape, {region[0]!r}, {region[1]!r})")]
+        elif len(region) == 3:
+            tests += [(f"CONTAINS(s_region, {words})", f"vo.shape_inside(shape, {array})")]
+            tests += [(f"CONTAINS({words}, s_region)", f"vo.shape_inside({array}, shape)")]
+        for condition, exact in tests:
+            sql = compile_adql(f"SELECT id FROM data.footprints WHERE 1 = {condition}", CATALOGUE).sql
+            expected = {row[0] for row in footprints.execute(f"SELECT id FROM footprints WHERE {exact}".encode()).fetchall()}
+            assert {row[0] for row in footprints.execute(sql.encode()).fetchall()} == expected, condition
+            other = compile_adql(f"SELECT id FROM data.footprints WHERE 0 = {condition}", CATALOGUE).sql
+            assert {row[0] for row in footprints.execute(other.encode()).fetchall()} == set(shapes) - expected, condition
+            compared += len(expected)
+    assert compared > 500
+
+
+def test_circles_points_and_compact_polygons_read_the_index_of_boxes(footprints: psycopg.Connection) -> None:
+    for shape, index in (
+        ([10.0, 20.0, 0.5], "footprint_bounds"),
+        ([0.01, 20.0, 0.5], "footprint_bounds"),
+        ([10.0, 20.0, 11.0, 20.0, 11.0, 21.0], "footprint_bounds"),
+        ([300.0, -40.0, 20.0, 50.0, 20.2, 50.0], "footprint_cells"),
+    ):
+        sql = compile_adql(f"SELECT id FROM data.footprints WHERE 1 = INTERSECTS(s_region, {asked(shape)[0]})", CATALOGUE).sql
+        assert index in "\n".join(row[0] for row in footprints.execute(f"EXPLAIN {sql}".encode()).fetchall())

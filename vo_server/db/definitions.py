@@ -40,7 +40,7 @@ OBSCORE = Table(
     utype=obscore.UTYPE,
     index=1,
     position=Position("s_ra", "s_dec", indexed=False),
-    footprint=Footprint("s_region", obscore.SHAPE, "vo_data.obscore_cells", obscore.KEY),
+    footprint=Footprint("s_region", obscore.SHAPE, "vo_data.obscore_cells", obscore.KEY, obscore.CAP),
 )
 
 OBSCORE_HEA = Table(

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     DateTime,
     Double,
     ForeignKey,
@@ -266,10 +267,12 @@ obscore = Table(
     Column("instrument_name", Text),
     Column("obs_release_date", DateTime(timezone=False)),
     Column("data_rights", Text),
+    Column("cap", ARRAY(Double), Computed("vo.shape_cap(shape)", persisted=True), comment="where the region lies, see functions.sql"),
     schema="vo_data",
     comment="datasets; users see the view ivoa.obscore",
 )
 Index("obscore_file", obscore.c.collection, obscore.c.path)
+Index("obscore_bounds", func.vo.shape_bounds(obscore.c.shape), postgresql_using="gist")
 Index("obscore_spectra", obscore.c.obs_key, postgresql_where=text("dataproduct_type IN ('spectrum', 'sed')"))
 """What SSAP looks at, however many images there are."""
 

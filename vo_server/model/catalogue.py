@@ -28,13 +28,15 @@ class Footprint:
     ``column`` is the text column users see; ``shape`` the hidden ``double precision[]`` column of the same physical table
     (3 numbers: circle ra dec r; more: polygon vertices, counter-clockwise), None if the column is a MOC, which its cells say
     exactly; ``cells`` the SQL name of the side table
-    (``key``, ``lo``, ``hi``: closed ranges of order-29 cells); ``key`` the hidden key column that both share.
+    (``key``, ``lo``, ``hi``: closed ranges of order-29 cells); ``key`` the hidden key column that both share; ``cap`` the hidden
+    column with ``vo.shape_cap(shape)`` of a table that has an index on ``vo.shape_bounds(shape)``.
     """
 
     column: str
     shape: str | None
     cells: str
     key: str
+    cap: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,3 +253,6 @@ SHAPE = "shape"
 
 KEY = "obs_key"
 """Hidden column of the view: the key it shares with the side table of cells; never listed."""
+
+CAP = "cap"
+"""Hidden column of the view: the cap around the region (``vo.shape_cap``); never listed."""

@@ -348,6 +348,111 @@ $$ SELECT CASE
    END $$;
 COMMENT ON FUNCTION vo.shape_inside IS 'whether all of one shape lies in another';
 
+-- The next two are stored, in an index and in a column of footprints: who changes what they say writes a migration that computes it anew.
+
+CREATE OR REPLACE FUNCTION vo.shape_cap(shape float8[]) RETURNS float8[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
+$$
+DECLARE
+  v float8[];
+  n int := array_length(shape, 1) / 2;
+  x float8 := 0; y float8 := 0; z float8 := 0;
+  size float8;
+  radius float8 := 0;
+  found float8[];
+  place int;
+BEGIN
+  IF 'NaN' = ANY (shape) OR array_length(shape, 1) = 3 AND NOT shape[3] BETWEEN 0 AND 90 THEN
+    RETURN NULL;
+  END IF;
+  v := vo.vectors(shape);
+  FOR i IN 1 .. n LOOP
+    x := x + v[3 * i - 2]; y := y + v[3 * i - 1]; z := z + v[3 * i];
+  END LOOP;
+  size := sqrt(x * x + y * y + z * z);
+  IF size < 1e-6 THEN
+    RETURN NULL;
+  END IF;
+  x := x / size; y := y / size; z := z / size;
+  FOR i IN 1 .. n LOOP
+    radius := greatest(radius, 2 * asin(least(1, sqrt(power(x - v[3 * i - 2], 2) + power(y - v[3 * i - 1], 2) + power(z - v[3 * i], 2)) / 2)));
+  END LOOP;
+  radius := radius + radians(CASE array_length(shape, 1) WHEN 3 THEN shape[3] ELSE 0 END) + 1e-11;
+  IF radius > pi() / 2 THEN
+    RETURN NULL;
+  END IF;
+  found := ARRAY[x, y, z, cos(radius), sin(radius)];
+  FOR i IN 0 .. least(n, 4) - 1 LOOP
+    place := i * n / least(n, 4);
+    found := found || v[3 * place + 1 : 3 * place + 3];
+  END LOOP;
+  RETURN found;
+END
+$$;
+COMMENT ON FUNCTION vo.shape_cap IS 'the cap around a shape: unit vector to its middle, cosine and sine of its radius; then four vertices at most, or the centre of a circle, as unit vectors; NULL if it is more than half of the sky';
+
+CREATE OR REPLACE FUNCTION vo.shape_bounds(shape float8[]) RETURNS box
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
+$$
+DECLARE
+  pad CONSTANT float8 := 1e-6;
+  n int := array_length(shape, 1);
+  v float8[];
+  west float8; east float8; south float8; north float8;
+  turn float8; wider float8; along float8; height float8;
+  ax float8; ay float8; az float8; bx float8; "by" float8; bz float8; ux float8; uy float8; uz float8;
+BEGIN
+  IF 'NaN' = ANY (shape) THEN
+    RETURN NULL;
+  ELSIF n <= 3 THEN
+    wider := CASE n WHEN 3 THEN shape[3] ELSE 0 END;
+    IF wider < 0 THEN
+      RETURN NULL;
+    END IF;
+    south := shape[2] - wider; north := shape[2] + wider;
+    IF greatest(north, -south) < 89.9 THEN
+      wider := degrees(asin(least(1, sin(radians(wider)) / cos(radians(shape[2])))));
+      west := shape[1] - wider; east := shape[1] + wider;
+    END IF;
+  ELSIF vo.shape_cap(shape) IS NULL THEN
+    south := -90; north := 90;
+  ELSE
+    v := vo.vectors(shape);
+    bx := v[3 * n / 2 - 2]; "by" := v[3 * n / 2 - 1]; bz := v[3 * n / 2];
+    turn := shape[n - 1];
+    west := turn; east := turn; south := shape[n]; north := south;
+    FOR i IN 1 .. n / 2 LOOP
+      ax := bx; ay := "by"; az := bz;
+      bx := v[3 * i - 2]; "by" := v[3 * i - 1]; bz := v[3 * i];
+      turn := turn + (shape[2 * i - 1] - turn) - 360 * round((shape[2 * i - 1] - turn) / 360);
+      west := least(west, turn); east := greatest(east, turn);
+      south := least(south, shape[2 * i]); north := greatest(north, shape[2 * i]);
+      along := ax * bx + ay * "by" + az * bz;
+      IF (bz - az * along) * (az - bz * along) > 0 THEN  -- the edge comes nearer to a pole than its ends do
+        ux := bx - ax; uy := "by" - ay; uz := bz - az;
+        height := degrees(atan2(sqrt(power(ay * uz - az * uy, 2) + power(az * ux - ax * uz, 2)), abs(ax * uy - ay * ux)));
+        IF bz > az * along THEN north := greatest(north, height); ELSE south := least(south, -height); END IF;
+      END IF;
+    END LOOP;
+    -- the inside lies to the left: eastwards around the north pole, westwards around the south pole
+    IF turn - shape[n - 1] > 180 OR north >= 89.9 THEN west := NULL; north := 90; END IF;
+    IF turn - shape[n - 1] < -180 OR south <= -89.9 THEN west := NULL; south := -90; END IF;
+  END IF;
+  south := south - pad; north := north + pad;
+  IF west IS NOT NULL THEN
+    wider := pad / greatest(cos(radians(least(greatest(north, -south), 90))), 1e-3);
+    east := east - west + 2 * wider;
+    west := west - wider;
+    west := west - 360 * floor(west / 360);
+    IF east <= 30 THEN
+      RETURN box(point(west, south), point(west + east, north));
+    END IF;
+  END IF;
+  RETURN box(point(0, south), point(360, north));
+END
+$$;
+COMMENT ON FUNCTION vo.shape_bounds IS 'right ascensions and declinations of a shape: from 0 to 360 if they are more than 30 degrees of right ascension, else the west side lies between 0 and 360';
+
 -- Functions of the IVOA's catalogue of user defined functions.
 
 CREATE OR REPLACE FUNCTION vo.gather(bits bigint) RETURNS bigint

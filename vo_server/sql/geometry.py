@@ -15,10 +15,12 @@ from vo_server.adql.constants import known
 from vo_server.adql.functions import PREDICATES
 from vo_server.adql.types import SHAPES
 from vo_server.sky.covers import SPLIT_ROWS, Span, cone_cover, polygon_cover, rows_in_cone
+from vo_server.sky.healpix import vector
 from vo_server.sky.mocs import moc_area, moc_text
 from vo_server.sky.polygons import area, half_spaces
 from vo_server.sky.ranges import MANY, SKY, Range, cone_ranges, merge
 from vo_server.sql.errors import MisfitError
+from vo_server.sql.footprints import Region
 from vo_server.sql.literals import number, plain, quote_text
 from vo_server.sql.positions import rows_of
 from vo_server.sql.shapes import (
@@ -26,7 +28,6 @@ from vo_server.sql.shapes import (
     Moc,
     Point,
     Polygon,
-    Region,
     Rows,
     Shape,
     Union,
@@ -224,7 +225,7 @@ def _point_in(point: Point, shape: Point | Circle | Polygon | Moc | Rows | Regio
         return Test(exact, f"NOT ({exact})")
     if isinstance(shape, Polygon):
         return _point_in_polygon(point, shape)
-    return _by_function("shape_contains_point", f"{shape.sql}, {point.ra}, {point.dec}", _region_cells(shape, point.ranges))
+    return _by_function("shape_contains_point", f"{shape.sql}, {point.ra}, {point.dec}", _near(shape, point))
 
 
 def _point_in_circle(point: Point, circle: Circle) -> Test:
@@ -356,27 +357,25 @@ def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
 
 
 def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, other: Point | Circle | Polygon | Rows | Region) -> Test:
-    ranges = _region_cells(one, other.ranges) or _region_cells(other, one.ranges)
-    test = _by_function("shape_inside" if contained else "shapes_intersect", f"{one.sql}, {other.sql}", ranges)
+    test = _by_function(
+        "shape_inside" if contained else "shapes_intersect", f"{one.sql}, {other.sql}", _near(one, other) or _near(other, one)
+    )
     surely = None if contained else _surely_meet(one, other) or _surely_meet(other, one)
-    return test if surely is None else Test(f"({surely} OR {test.exact})", f"NOT ({surely} OR {test.exact})", ranges)
+    return test if surely is None else Test(f"({surely} OR {test.exact})", test.opposite, test.ranges)
 
 
 def _surely_meet(shape: Shape, circle: Shape) -> str | None:
-    """What proves that a footprint meets a constant circle at a tenth of the exact test's cost, where it holds: that its first vertex, or
-    its centre, lies inside.
-    """
+    """What proves that a footprint meets a constant circle, where it is true."""
     if not (isinstance(shape, Region) and isinstance(circle, Circle) and circle.center.known and circle.radius is not None):
         return None
-    if not 0 <= circle.radius <= 180:
-        return None
-    vertex = Point(f"({shape.sql})[1]", f"({shape.sql})[2]")
-    return f"{_haversine(vertex, circle.center.known)} <= {plain(sin(radians(circle.radius) / 2) ** 2)}"
+    ra, dec = circle.center.known
+    return shape.surely_meets(vector(radians(ra), radians(dec)), radians(circle.radius))
 
 
-def _region_cells(shape: Shape, ranges: list[Range] | None) -> str | None:
-    """The condition that a footprint has a cell among those of a constant shape."""
-    return shape.cells(merge(ranges, MANY)) if isinstance(shape, Region) and ranges is not None else None
+def _near(shape: Shape, other: Point | Circle | Polygon | Rows | Region) -> str | None:
+    """What is true of all footprints that meet a constant shape."""
+    extent = other.extent
+    return shape.near(extent, lambda: other.ranges or []) if isinstance(shape, Region) and extent is not None else None
 
 
 def _by_function(name: str, arguments: str, ranges: str | None = None, cover: Cover | None = None) -> Test:

@@ -3,22 +3,23 @@
 In SQL a shape is an array of degrees (see functions.sql): two numbers are a position, three a circle, more a polygon.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from vo_server.adql import resolved
 from vo_server.adql.constants import known
-from vo_server.model.catalogue import Footprint
 from vo_server.model.columns import POLYGON_TEXT
+from vo_server.sky.extents import Extent, extent_of_circle, extent_of_polygon
 from vo_server.sky.frames import FROM_ICRS, Matrix, rotated, rotation
 from vo_server.sky.healpix import MAX_ORDER
 from vo_server.sky.mocs import MocError, moc_of_circle, moc_of_point, moc_of_polygon, parse_moc, rim_of_circle, rim_of_polygon
 from vo_server.sky.polygons import DegenerateError, box, centroid, counter_clockwise, refuse_crossings
-from vo_server.sky.ranges import SKY, Range, cone_ranges, polygon_ranges
+from vo_server.sky.ranges import Range, cone_ranges, polygon_ranges
 from vo_server.sql.errors import MisfitError
-from vo_server.sql.literals import number, plain, quote_identifier
+from vo_server.sql.footprints import Region
+from vo_server.sql.literals import number, plain
 from vo_server.sql.positions import cell_of
 from vo_server.sql.work import MOST_RIM, Work
 
@@ -33,10 +34,6 @@ class ValueRenderer(Protocol):
 
     def double(self, value: resolved.Value) -> str:
         """The SQL of a number as double precision."""
-
-
-SMALL_PART = 0.05
-"""Of the sky: what lies in a smaller region is gathered before it is tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,11 @@ class Point:
         """The cells that cover it, if it is constant."""
         return cone_ranges(*self.known, 0.0) if self.known else None
 
+    @property
+    def extent(self) -> Extent | None:
+        """Where it lies, if it is constant."""
+        return extent_of_circle(*self.known, 0.0) if self.known else None
+
 
 @dataclass(frozen=True, slots=True)
 class Circle:
@@ -76,12 +78,21 @@ class Circle:
     @property
     def sql(self) -> str:
         """The circle as an array, NULL if one of its numbers is."""
+        if self.center.known is not None and self.radius is not None:
+            return _array([*self.center.known, self.radius])
         return f"vo.whole(ARRAY[{self.center.ra}, {self.center.dec}, {self.radius_sql}])"
 
     @property
     def ranges(self) -> list[Range] | None:
         """The cells that cover it, if it is constant."""
         return cone_ranges(*self.center.known, self.radius) if self.center.known and self.radius is not None else None
+
+    @property
+    def extent(self) -> Extent | None:
+        """Where it lies, if it is constant."""
+        if self.center.known is None or self.radius is None or not 0 <= self.radius <= 180:
+            return None
+        return extent_of_circle(*self.center.known, self.radius)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,11 @@ class Polygon:
     def ranges(self) -> list[Range]:
         """The cells that cover it."""
         return polygon_ranges(self.vertices)
+
+    @property
+    def extent(self) -> Extent:
+        """Where it lies."""
+        return extent_of_polygon(self.vertices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,62 +137,7 @@ class Rows:
 
     sql: str
     ranges: None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """The footprint of a row, whose cells lie in a table beside it; ``is_moc``: it has no shape, and is what its cells say."""
-
-    source: resolved.TableSource
-    footprint: Footprint
-    ranges: None = None
-
-    @property
-    def sql(self) -> str:
-        """The hidden shape."""
-        return "NULL::float8[]" if self.footprint.shape is None else f"{self.source.alias}.{quote_identifier(self.footprint.shape)}"
-
-    @property
-    def is_moc(self) -> bool:
-        """Whether the column is a MOC."""
-        return self.footprint.shape is None
-
-    def cells(self, ranges: list[Range] | tuple[Range, ...]) -> str:
-        """The rows whose footprint has a cell in `ranges`, by the side table's index.
-
-        Those of a small region are gathered first, as an array, and then looked up by their key: PostgreSQL, which cannot know how few
-        they are, would test the shapes of all rows otherwise. For a large region it may choose.
-        """
-        key = quote_identifier(self.footprint.key)
-        spans = ",".join(f"[{low},{high}]" for low, high in ranges)
-        meets = f"int8range(k.lo, k.hi, '[]') && '{{{spans}}}'::int8multirange"
-        found = f"SELECT k.{key} FROM {self.footprint.cells} AS k WHERE {meets}"  # noqa: S608 - names are quoted, the rest are integers
-        is_small = sum(high - low + 1 for low, high in ranges) < SMALL_PART * SKY[1]
-        return f"{self.source.alias}.{key} {f'= ANY (ARRAY({found}))' if is_small else f'IN ({found})'}"
-
-    def holds(self, cell: str) -> str:
-        """Whether the cell of order 29 (SQL) is one of the row's."""
-        return f"EXISTS (SELECT FROM {self._own_cells} AND {cell} BETWEEN k.lo AND k.hi)"
-
-    def covers(self, ranges: Sequence[Range]) -> str:
-        """Whether all cells of `ranges`, which are disjoint, are the row's."""
-        return f"{self._shared(ranges)} = {sum(high - low + 1 for low, high in ranges)}"
-
-    def lies_in(self, ranges: Sequence[Range]) -> str:
-        """Whether all cells of the row are in `ranges`, which are disjoint."""
-        return f"{self._shared(ranges)} = (SELECT sum(k.hi - k.lo + 1) FROM {self._own_cells})"  # noqa: S608 - as above
-
-    def _shared(self, ranges: Sequence[Range]) -> str:
-        """The number of cells that a row has in common with `ranges`."""
-        lows, highs = (",".join(str(end[side]) for end in ranges) for side in (0, 1))
-        given = f"unnest('{{{lows}}}'::int8[], '{{{highs}}}'::int8[]) AS r (lo, hi)"
-        common = "coalesce(sum(least(k.hi, r.hi) - greatest(k.lo, r.lo) + 1), 0)"
-        return f"(SELECT {common} FROM {given}, {self._own_cells} AND k.lo <= r.hi AND k.hi >= r.lo)"  # noqa: S608 - as above
-
-    @property
-    def _own_cells(self) -> str:
-        key = quote_identifier(self.footprint.key)
-        return f"{self.footprint.cells} AS k WHERE k.{key} = {self.source.alias}.{key}"
+    extent: None = None
 
 
 Shape = Point | Circle | Polygon | Moc | Union | Rows | Region
