@@ -5,7 +5,7 @@ Read by ``tests/unit/test_layers.py``; a new package or module without a place h
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.cli",),  # the operator
-    ("vo_server.demo", "vo_server.selftest"),  # real data to begin with, published as an operator would
+    ("vo_server.demo", "vo_server.selftest", "vo_server.dachs"),  # real data to begin with | a site tried | other servers' descriptors
     ("vo_server.app",),  # composition root: every pool, every route
     ("vo_server.openapi",),  # what is routed, described for tools
     ("vo_server.protocols", "vo_registry.oai", "vo_server.web"),  # the standards | the publishing registry | pages for people

@@ -8,7 +8,21 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from vo_server.cli import config, db, drafting, listing, observations, publish, registry, retract, selftest, serve, translate, worker
+from vo_server.cli import (
+    config,
+    db,
+    drafting,
+    importing,
+    listing,
+    observations,
+    publish,
+    registry,
+    retract,
+    selftest,
+    serve,
+    translate,
+    worker,
+)
 from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
@@ -24,6 +38,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("draft")(drafting.draft)
 app.command("check")(drafting.check)
+app.command("import-rd")(importing.import_descriptor)
 app.command("publish")(publish.publish)
 app.command("publish-images")(observations.publish_images)
 app.command("publish-events")(observations.publish_events)

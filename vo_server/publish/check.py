@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +13,8 @@ from vo_server.formats.readers.infer import given_position, safe_names
 from vo_server.formats.readers.ucds import is_controlled, nearest_ucd
 from vo_server.formats.readers.ucds import ucd as checked_ucd
 from vo_server.formats.readers.units import nearest_unit, vounit
-from vo_server.publish.descriptor import Descriptor, Entry, TableSection, entries, explain, line_of
+from vo_server.model.columns import Column
+from vo_server.publish.descriptor import ColumnSection, Descriptor, Entry, entries, explain, line_of
 from vo_server.publish.plan import RESERVED_SCHEMAS
 
 ADVISED = {
@@ -106,7 +107,7 @@ def _columns(source: Source, entry: Entry, places: Places) -> Iterator[Finding]:
         for name in key.columns:
             if name not in names:
                 yield Finding(*places.at("keys", str(number), "columns"), f"a key names {name!r}, which is no column of the table")
-    yield from _position(source, entry.table, places)
+    yield from _position(source, entry, places)
     undescribed = [
         column.name
         for column in source.columns
@@ -117,15 +118,23 @@ def _columns(source: Source, entry: Entry, places: Places) -> Iterator[Finding]:
         yield Finding(*places.at("columns"), f"{len(undescribed)} have no description: {listed}", is_fault=False)
 
 
-def _position(source: Source, table: TableSection, places: Places) -> Iterator[Finding]:
+def _position(source: Source, entry: Entry, places: Places) -> Iterator[Finding]:
+    table = entry.table
     if (table.ra is None) != (table.dec is None):
         yield Finding(*places.at("ra" if table.ra else "dec"), "ra and dec go together")
     elif table.ra is not None and table.dec is not None and table.position:
-        columns, _ = safe_names(source.columns)
+        columns, _ = safe_names([_as_published(column, entry.columns.get(column.name)) for column in source.columns])
         try:
             given_position(columns, table.ra, table.dec, "")
         except DataError as error:
             yield Finding(*places.at("ra"), str(error))
+
+
+def _as_published(column: Column, said: ColumnSection | None) -> Column:
+    """The column under the name and with the unit that the descriptor gives it."""
+    if said is None:
+        return column
+    return replace(column, name=said.name or column.name, unit=column.unit if said.unit is None else vounit(said.unit)[0])
 
 
 def _unit(unit: str | None, line: int, where: str) -> Iterator[Finding]:
