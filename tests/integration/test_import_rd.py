@@ -16,13 +16,13 @@ from vo_server.publish import PublishOptions, publish_file
 RD = """
 <resource schema="survey">
   <meta name="title">A survey</meta><meta name="creator">Doe, J.</meta>
-  <table id="main" adql="True" mixin="//scs#q3cindex">
+  <table id="main" onDisk="True" adql="True" mixin="//scs#q3cindex">
     <column name="name" ucd="meta.id;meta.main"/>
     <column name="raj2000" unit="deg" ucd="pos.eq.ra;meta.main"/><column name="dej2000" unit="deg" ucd="pos.eq.dec;meta.main"/>
     <column name="flux" unit="ph cm-2 s-1" ucd="phot.flux" description="Flux"/>
     <foreignKey inTable="fields" source="name" dest="field"/>
   </table>
-  <table id="fields" adql="True"><column name="field"/><column name="exposure" unit="s"/></table>
+  <table id="fields" onDisk="True" adql="True"><column name="field"/><column name="exposure" unit="s"/></table>
   <data id="import"><sources pattern="data/*.dat"/>
     <columnGrammar topIgnoredLines="1"><colDefs>name:1-5 RA:7-11 DE:13-17 flux:19-23</colDefs></columnGrammar>
     <make table="main"><rowmaker idmaps="name"><simplemaps>raj2000:RA,dej2000:DE</simplemaps>
@@ -43,7 +43,8 @@ def moved(tmp_path: Path) -> Path:
     (tmp_path / "q.rd").write_text(RD)
     told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "q.rd")])
     assert told.exit_code == 0, told.output
-    assert "fields, main; 0 things were not taken over" in told.stdout
+    assert "fields, main; `vo check" in told.stdout
+    assert "0 things were not taken over" in told.stderr
     return tmp_path / "q.toml"
 
 
@@ -70,14 +71,15 @@ def test_nothing_is_overwritten_and_nothing_half_written(moved: Path, tmp_path: 
     again = CliRunner().invoke(app, ["import-rd", str(tmp_path / "q.rd")])
     assert again.exit_code == 1
     assert "exists" in str(again.exception)
-    (tmp_path / "images.rd").write_text(
-        '<resource schema="a"><data><sources>x</sources><fitsProdGrammar/><make table="t"/></data><table id="t"/></resource>'
-    )
-    told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "images.rd")])
+    (tmp_path / "closed.rd").write_text(RD.replace('adql="True"', 'adql="False"'))
+    told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "closed.rd")])
     assert told.exit_code == 1
-    assert "`vo publish-images DIR`" in told.stderr
-    assert "no table can be taken over" in str(told.exception)
-    assert not (tmp_path / "images.toml").exists()
+    assert 'left out: line 4: <table>: main: it is closed to ADQL: adql="False"' in told.stderr
+    assert "nothing can be taken over" in str(told.exception)
+    assert not (tmp_path / "closed.toml").exists()
+    told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "closed.rd"), "--with-restricted"])
+    assert told.exit_code == 0
+    assert (tmp_path / "closed.toml").exists()
 
 
 def test_sources_are_named_from_where_the_descriptor_is_written(moved: Path, tmp_path: Path) -> None:

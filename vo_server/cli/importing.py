@@ -1,62 +1,125 @@
-"""``vo import-rd``: a descriptor of DaCHS becomes one of ours."""
+"""``vo import-rd``: a descriptor of DaCHS becomes ours."""
 
+import glob
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vo_server.cli.common import say
-from vo_server.dachs import DataFiles, import_rd
+from vo_server.dachs import Fate, Imported, Surroundings, import_rd
 from vo_server.errors import DataError, UsageError
 from vo_server.formats.readers import open_table
+from vo_server.formats.readers.infer import fold
 from vo_server.publish.descriptor import LayoutSection
 
 DescriptorFile = Annotated[Path, typer.Argument(help="A resource descriptor of DaCHS.", metavar="FILE.rd", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it; - is the screen. Default: beside the file.")]
+WithRestricted = Annotated[
+    bool, typer.Option("--with-restricted", help="Take over also what DaCHS does not give to everybody. What is published is open to all.")
+]
+
+SCREEN = Path("-")
+PREFIXES = {Fate.WITHHELD: "left out: ", Fate.LOST: "", Fate.COVERED: "done anyway: "}
 
 
-def import_descriptor(file: DescriptorFile, output: Output = None) -> None:
+def import_descriptor(file: DescriptorFile, output: Output = None, with_restricted: WithRestricted = False) -> None:
     """Write our descriptor for a resource descriptor of DaCHS, and say element by element what could not be taken over."""
     target = output or file.with_suffix(".toml")
-    folder = file.parent if output in (None, Path("-")) else target.parent
+    folder = file.parent if target == SCREEN else target.parent
+    imported = import_rd(_content(file), file.name, _Beside(file, folder).surroundings(), with_restricted=with_restricted)
+    for remark in imported.remarks:
+        say(f"  {PREFIXES[remark.fate]}{remark}")
+    if not imported.tables and not imported.collections:
+        raise DataError("nothing can be taken over, as the messages above say.", source=str(file), hint=_hint(imported))
+    _write(_texts(imported, target))
+    left, lost = len(imported.of(Fate.WITHHELD)), len(imported.of(Fate.LOST))
+    say(f"{lost} things were not taken over{f', {left} were left out: DaCHS does not give them to everybody' if left else ''}")
+
+
+def _hint(imported: Imported) -> str:
+    if imported.of(Fate.WITHHELD):
+        return "Nothing was written. --with-restricted takes over what DaCHS does not give to everybody."
+    return "Nothing was written. What DaCHS has in its database can be published from there: vo publish --in-place SCHEMA.TABLE"
+
+
+def _content(file: Path) -> bytes:
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except FileNotFoundError:
         raise DataError("there is no such file.", source=str(file)) from None
     except OSError as error:
         raise DataError(f"the file cannot be read ({error.strerror}).", source=str(file)) from None
-    imported = import_rd(content, file.name, _beside(file.parent, folder))
-    for remark in imported.remarks:
-        say(f"  {remark}" if remark.lost else f"  done anyway: {remark}")
-    if not imported.tables:
-        raise DataError("no table can be taken over, as the messages above say.", source=str(file), hint="Nothing was written.")
-    if target == Path("-"):
-        print(imported.text, end="")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text to write, and what to say of it."""
+
+    path: Path
+    text: str
+    said: str
+
+
+def _texts(imported: Imported, target: Path) -> list[_Text]:
+    texts = []
+    if imported.tables:
+        texts.append(_Text(target, imported.text, f"{target}: {', '.join(imported.tables)}; `vo check {target}` comes next"))
+    for name, text in imported.collections.items():
+        only = not texts and len(imported.collections) == 1
+        path = target if only or target == SCREEN else target.with_name(f"{target.stem}_{fold(name)}.toml")
+        texts.append(_Text(path, text, f"{path}: the collection {name}; `vo publish-images {path}` comes next"))
+    return texts
+
+
+def _write(texts: Sequence[_Text]) -> None:
+    """All of them, or none. UsageError if a file is there already."""
+    if texts[0].path == SCREEN:
+        if len(texts) > 1:
+            raise UsageError(f"there are {len(texts)} descriptors to write.", hint="Name a file by --output; the others come beside it.")
+        print(texts[0].text, end="")
         return
-    try:
-        with target.open("x", encoding="utf-8") as written:
-            written.write(imported.text)
-    except FileExistsError:
-        raise UsageError(f"{target} exists.", hint="Name another one by --output; - is the screen.") from None
-    print(f"{target}: {', '.join(imported.tables)}; {len(imported.lost)} things were not taken over. `vo check {target}` comes next")
+    if there := next((one.path for one in texts if one.path.exists()), None):
+        raise UsageError(f"{there} exists.", hint="Name another one by --output; - is the screen.")
+    for one in texts:
+        with one.path.open("x", encoding="utf-8") as written:
+            written.write(one.text)
+        print(one.said)
 
 
-def _beside(origin: Path, folder: Path) -> DataFiles:
-    """The files that lie where the descriptor lies, named as seen from where ours is written."""
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What lies where a descriptor lies, named as seen from the folder in which ours is written."""
 
-    def match(pattern: str) -> Sequence[str]:
-        if Path(pattern).is_absolute():
-            return [pattern] if Path(pattern).is_file() else []
-        found = sorted(path for path in origin.glob(pattern) if path.is_file())
-        return [os.path.relpath(path, folder) for path in found]
+    file: Path
+    folder: Path
 
-    def columns(table: Mapping[str, Any]) -> Sequence[str] | None:
+    def surroundings(self) -> Surroundings:
+        """As the importer asks for it. DaCHS' name of the descriptor is its path below the inputs directory: of two parts, as a rule."""
+        here = self.file.resolve()
+        return Surroundings(f"{here.parent.name}/{here.stem}", self.match, self.columns, self.descriptor)
+
+    def match(self, pattern: str, recurse: bool) -> Sequence[str]:
+        """The files of a pattern, also those in directories below its own if `recurse`."""
+        where, name = os.path.split(pattern)
+        below = os.path.join(glob.escape(str(self.file.parent)), where, *(["**"] if recurse else []), name)
+        found = sorted(path for path in glob.glob(below, recursive=recurse) if os.path.isfile(path))
+        return found if os.path.isabs(pattern) else [os.path.relpath(path, self.folder) for path in found]
+
+    def columns(self, table: Mapping[str, Any]) -> Sequence[str] | None:
+        """The names of the columns that a section describes."""
         layout = LayoutSection.model_validate(table["layout"]).layout if "layout" in table else None
         try:
-            return [column.name for column in open_table(folder / table["source"], layout=layout).columns]
+            return [column.name for column in open_table(self.folder / table["source"], table.get("part"), layout=layout).columns]
         except DataError:
             return None
 
-    return DataFiles(match, columns)
+    def descriptor(self, rd_id: str) -> bytes | None:
+        """Another descriptor, below a directory above this one's."""
+        if rd_id.startswith(("/", "%")) or ".." in Path(rd_id).parts:
+            return None
+        others = (folder / f"{rd_id}.rd" for folder in list(self.file.resolve().parents)[1:4])
+        return next((path.read_bytes() for path in others if path.is_file()), None)

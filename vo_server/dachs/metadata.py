@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from vo_server.dachs.expand import LICENCES, unknown_macro
+from vo_server.dachs.expand import LICENCES
+from vo_server.dachs.macros import unknown_macro
 from vo_server.dachs.nodes import Node
 from vo_server.dachs.report import Report
 
@@ -43,6 +44,9 @@ BIBCODE = re.compile(r"\d{4}[A-Za-z.&]{5}[\w.]{9}[A-Za-z.:]")
 DOI = re.compile(r"(?:doi:|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,}/\S+)", re.IGNORECASE)
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 PLACEHOLDER = re.compile(r"%[^%]*%|_+|\.\.\.|TBD|TODO|", re.DOTALL)
+FORMAT = re.compile(r"(rst|plain|literal|raw):")
+"""What a value in a line begins with, to say how it is written."""
+
 SHORT_NAME = 16
 STATED = {
     "RSTccby": LICENCES["license-cc-by"],
@@ -70,6 +74,7 @@ class Resource:
             self.report.lost(node, "nobody has filled it in yet", what)
         elif licence := _licence(text):
             self.keys["rights"], self.keys["rights_uri"] = licence
+            self.report.lost(node, f"the licence is written as {licence[0]}, which DaCHS states up to 2.7: compare with your record", what)
         elif (macro := unknown_macro(text)) is not None:
             self.report.lost(node, f"only DaCHS knows what {macro} is: write it yourself", what)
         elif name in LISTS:
@@ -112,9 +117,12 @@ class Resource:
             self.keys.setdefault("short_name", text)
 
     def _source(self, text: str, node: Node, what: str) -> None:
-        bibcode = BIBCODE.search(text)
-        if bibcode:
-            self.keys.setdefault("source", bibcode[0])
+        bibcodes = BIBCODE.findall(text)
+        if bibcodes:
+            known = self.keys.setdefault("source", bibcodes[0])
+            for other in bibcodes:
+                if other != known:
+                    self.report.lost(node, f"there is one source only, {known}; this is another: {other}", what)
         elif doi := DOI.search(text):
             self.keys.setdefault("doi", doi[1])
         else:
@@ -158,7 +166,7 @@ def _lines(node: Node, prefix: str) -> Iterator[tuple[str, str, Node]]:
     for line in re.sub(r"\\\s*\n\s*", "", node.text).splitlines():
         name, colon, value = line.strip().partition(":")
         if colon and not name.startswith("#"):
-            yield f"{prefix}{name.strip().lstrip('!')}", told(value), node
+            yield f"{prefix}{name.strip().lstrip('!')}", told(FORMAT.sub("", value.strip())), node
 
 
 def told(text: str) -> str:

@@ -11,6 +11,9 @@ DEEPEST = 100
 LONGEST = 32 << 20
 """Bytes; descriptors of whole archives have less than one megabyte."""
 
+TRUE = ("true", "yes", "t", "on", "enabled", "1")
+"""How DaCHS spells that something is so."""
+
 
 @dataclass(slots=True)
 class Node:
@@ -34,10 +37,9 @@ class Node:
                 return child.text.strip()
         return None
 
-    def is_true(self, name: str, default: bool = False) -> bool:
-        """A boolean, as DaCHS spells them."""
-        value = self.get(name)
-        return default if value is None else value.lower() in ("true", "yes", "t", "on", "enabled", "1")
+    def is_true(self, name: str) -> bool:
+        """A boolean; what is not said is false."""
+        return (self.get(name) or "").lower() in TRUE
 
     def all(self, *tags: str) -> list["Node"]:
         """The children of these names."""
@@ -49,27 +51,43 @@ class Node:
         for child in self.children:
             yield from child.walk()
 
+    def texts(self) -> str:
+        """All text in it and below it."""
+        return " ".join(node.text for node in self.walk())
+
 
 def parse(content: bytes, source: str) -> Node:
-    """The root of a descriptor. DataError, with the line, for what is not XML, no resource, or wants entities."""
+    """The root of a descriptor. DataError, with the place, for what is not XML, no resource, or wants entities."""
     if len(content) > LONGEST:
-        raise DataError("this is too long for a resource descriptor.", source=source)
+        raise DataError(f"it has more than {LONGEST >> 20} megabytes: that is no resource descriptor.", source=source)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise DataError(f"this is not XML ({error.msg}).", source=source, hint="Resource descriptors of DaCHS are XML.") from None
+        raise DataError(f"this is not XML: {_told(error)}.", source=source, hint="Resource descriptors of DaCHS are XML.") from None
     if root.getroottree().docinfo.doctype:
-        raise DataError("it has a document type, with entities that are not expanded.", source=source, hint="Remove the DOCTYPE.")
+        line = content[: max(content.find(b"<!DOCTYPE"), 0)].count(b"\n") + 1
+        raise DataError(
+            f"line {line}: there is a document type, whose entities are not expanded.", source=source, hint="Remove the DOCTYPE."
+        )
     node = _node(root, source, 0)
     if node.tag != "resource":
-        raise DataError(f"the root is <{node.tag}>, not <resource>: this is no resource descriptor of DaCHS.", source=source)
+        raise DataError(
+            f"line {node.line}: the root is <{node.tag}>, not <resource>.", source=source, hint="It must be a resource descriptor of DaCHS."
+        )
     return node
+
+
+def _told(error: etree.XMLSyntaxError) -> str:
+    """What is wrong, after the line and the column."""
+    line, column = error.position
+    message = (error.msg or "it cannot be parsed").partition(", line ")[0]
+    return f"line {line}, column {max(column, 1)}: {message}"
 
 
 def _node(element: etree._Element, source: str, depth: int) -> Node:
     if depth > DEEPEST:
-        raise DataError("elements are nested too deeply.", source=source)
+        raise DataError(f"line {element.sourceline}: elements are nested too deeply.", source=source)
     pieces = [element.text or "", *(child.tail or "" for child in element)]
     node = Node(
         _local(element.tag), element.sourceline or 0, {_local(key): value for key, value in element.attrib.items()}, "".join(pieces)

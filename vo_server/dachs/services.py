@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from vo_server.dachs.access import core_of, queried
 from vo_server.dachs.metadata import metas
 from vo_server.dachs.nodes import Node
 from vo_server.dachs.report import Report
@@ -49,20 +50,14 @@ OWN_CORES = ("pythonCore", "customCore", "computedCore", "fancyQueryCore", "fixe
 def served(service: Node, cores: Mapping[str, Node], tables: Mapping[str, Table], report: Report) -> None:
     """Says what becomes of a service."""
     named = f'<service id="{service.get("id") or ""}">'
-    if service.get("limitTo"):
-        report.lost(
-            service,
-            f"it was open to {service.get('limitTo')} only; what is published here is open to all: do not publish it, or set embargo",
-            named,
-        )
-    core = next((child for child in service.children if child.tag.endswith("Core")), None) or cores.get(service.get("core") or "")
+    core = core_of(service, cores)
     if core is not None and core.tag in OWN_CORES:
         report.lost(service, f"<{core.tag}> computes its answers in a way of its own", named)
         return
-    queried = (core.get("queriedTable") or "").rpartition("#")[2] if core is not None else ""
+    table = queried(core)
     for renderer in _renderers(service):
         if renderer == CONE:
-            _cone(service, tables.get(queried), queried, named, report)
+            _cone(service, tables.get(table), table, named, report)
         elif renderer in EVERYWHERE:
             report.covered(service, f"{renderer}: {EVERYWHERE[renderer]}", named)
         else:
@@ -77,9 +72,9 @@ def served(service: Node, cores: Mapping[str, Node], tables: Mapping[str, Table]
             report.lost(node, "services have no metadata of their own", f'<meta name="{name}">')
 
 
-def _cone(service: Node, table: Table | None, queried: str, named: str, report: Report) -> None:
+def _cone(service: Node, table: Table | None, name: str, named: str, report: Report) -> None:
     if table is None:
-        report.lost(service, f"{CONE}: the table {queried or '?'} was not taken over", named)
+        report.lost(service, f"{CONE}: the table {name or '?'} was not taken over", named)
     elif table.has_position:
         report.covered(service, f"{CONE}: {table.name} gets a cone search, for it has positions", named)
     else:

@@ -1,10 +1,11 @@
 """``<table>`` → a section of tables, its columns and keys (DaCHS Reference Documentation, "Element table", "Element column")."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vo_server.dachs.expand import Expander
 from vo_server.dachs.metadata import meta, metas, shortened, told
 from vo_server.dachs.nodes import Node
 from vo_server.dachs.report import Report
@@ -15,41 +16,51 @@ from vo_server.formats.readers.ucds import ucd as checked_ucd
 from vo_server.formats.readers.units import nearest_unit, vounit
 
 POSITIONS = ("//scs#q3cindex", "//scs#pgs-pos-index", "//scs#splitPosIndex", "//scs#spoint-index", "//scs#positions", "//scs#q3cpositions")
-MIXINS = {
-    "//siap": "images are published from their files: `vo publish-images DIR`",
-    "//siap2": "images are published from their files: `vo publish-images DIR`",
-    "//ssap": "spectra are published by `vo publish-spectra`",
-    "//obscore": "ivoa.obscore has what `vo publish-images`, `vo publish-events` and `vo publish-spectra` publish",
-    "//products": "files are handed out that `vo publish-images`, `vo publish-events` and `vo publish-spectra` publish",
-    "//epntap2": "EPN-TAP is not served; the table can be published with the columns of the file",
-    "//slap": "spectral lines (SLAP) are not served; the table can be published with the columns of the file",
-    "//timeseries": "time series are published as tables only",
-    "//procs": "it is a procedure of DaCHS",
+IMAGES = ("//siap#", "//siap2#")
+"""How mixins begin that make a table one of images."""
+
+FOREIGN = {
+    "//ssap": "spectra of one's own are not published yet",
+    "//epntap2": "EPN-TAP is not served",
+    "//epntap": "EPN-TAP is not served",
+    "//slap": "spectral lines (SLAP) are not served",
+    "//linetap": "spectral lines (LineTAP) are not served",
+    "//timeseries": "time series of one's own are not published yet",
 }
-"""Mixins of DaCHS, by what they belong to → what to do instead."""
+"""Mixins of DaCHS that bring the table's columns with them, by what they belong to → why there is no table here."""
+
+ADDED = {
+    "//obscore": "ivoa.obscore has what `vo publish-images`, `vo publish-events` and `vo publish-spectra` publish",
+    "//obsvis": "ivoa.obscore has what `vo publish-images`, `vo publish-events` and `vo publish-spectra` publish",
+    "//products": "files are handed out that `vo publish-images` and `vo publish-events` publish",
+}
+"""Mixins of DaCHS that add something to a table → what to do instead."""
 
 FRAMES = ("ICRS", "FK5", "J2000", "UNKNOWNFRAME", "BARYCENTER")
 STC = re.compile(r"(?:Position|Polygon|Circle)\s+(\w+)", re.IGNORECASE)
 STC_NAMES = re.compile(r"\"([^\"]+)\"|\[([^\]]+)\]")
 EPOCH = re.compile(r"Epoch\s+(\S+)", re.IGNORECASE)
 RA, DEC = "pos.eq.ra", "pos.eq.dec"
+RA_DEC = ("ra", "dec")
+DEEPEST = 9
 
-PRESENTED = {"index", "primary", "property", "forceUnique", "dupePolicy", "dupPolicy", "primaryKey"}
-IGNORED = {
-    "meta",
-    "column",
-    "stc",
-    "mixin",
-    "foreignKey",
-    "publish",
-    "adql",
-    "onDisk",
-    "id",
-    "namePath",
-    "register",
-    "temporary",
-    "readProfiles",
+SAID = {
+    "index": "positions and identifiers are indexed; other indexes are not made",
+    "primary": "positions and identifiers are indexed; other indexes are not made",
 }
+"""Elements of a table that need not be taken over → what happens anyway."""
+
+LEFT = {
+    "group": "columns are not grouped",
+    "param": "tables have no parameters",
+    "FEED": "it is defined elsewhere: write its columns into the descriptor",
+    "viewStatement": "views are published from the database: `vo publish --in-place`",
+    "dm": "annotation with data models is not kept",
+}
+"""Elements of a table that are lost → why."""
+
+SILENT = ("meta", "column", "columnRef", "stc", "mixin", "foreignKey", "publish", "register", "property")
+"""Elements that are looked at elsewhere, or say nothing of data."""
 
 
 @dataclass
@@ -68,85 +79,105 @@ class Table:
         return "ra" in self.keys
 
 
-def columns_of(table: Node, tables: Mapping[str, Node], report: Report, depth: int = 0) -> list[Node]:
-    """The columns of a table, those taken from another table of the descriptor written out."""
+def unserved(table: Node) -> tuple[Node, str] | None:
+    """The mixin that brings the columns of a table, and why no such table is published here; None if it has columns of its own."""
+    for node in table.all("mixin"):
+        if why := FOREIGN.get(node.text.strip().partition("#")[0]):
+            return node, why
+    return None
+
+
+def image_mixin(table: Node) -> Node | None:
+    """The mixin that makes a table one of images."""
+    return next((node for node in table.all("mixin") if node.text.strip().startswith(IMAGES)), None)
+
+
+def columns_of(table: Node, home: Expander, report: Report, depth: int = 0) -> list[Node]:
+    """The columns of a table, those taken from other tables written out."""
     original = table.get("original")
     inherited: list[Node] = []
     if original is not None:
-        other = tables.get(original.rpartition("#")[2])
-        if other is None or depth > 9:
-            report.lost(table, f"it copies {original}, which is not in this descriptor")
+        found = home.table(original)
+        if found is None or depth > DEEPEST:
+            report.lost(table, f"it copies {original}, which is neither in this descriptor nor in one beside it")
         else:
-            inherited = columns_of(other, tables, report, depth + 1)
-    own = [one for one in (_copied(column, table, tables, report) for column in table.all("column", "columnRef")) if one is not None]
+            inherited = _moved(columns_of(found[1], found[0], report, depth + 1), table)
+    own = [one for column in table.all("column", "columnRef") if (one := _copied(column, table, home, report)) is not None]
     names = {column.get("name") for column in own}
     return [*(column for column in inherited if column.get("name") not in names), *own]
 
 
-def _copied(column: Node, table: Node, tables: Mapping[str, Node], report: Report) -> Node | None:
-    original = column.get("original", "ref")
-    if original is None:
+def _moved(columns: Sequence[Node], table: Node) -> list[Node]:
+    """Columns of another table, reported where they are copied."""
+    return [Node(column.tag, table.line, column.attributes, column.text, column.children) for column in columns]
+
+
+def _copied(column: Node, table: Node, home: Expander, report: Report) -> Node | None:
+    original = column.get("original", "ref", "key")
+    if original is None or (column.tag == "column" and column.get("original") is None):
         return column
-    place, _, name = original.rpartition(".")
-    where = place.rpartition("#")[2] or name
-    other = tables.get(where) if place else next((one for one in tables.values() if one is not table and _column(one, name)), None)
-    found = _column(other, name) if other is not None else None
+    found = _column(original, table, home)
     if found is None:
-        report.lost(column, f"it copies {original}, which is not in this descriptor")
+        report.lost(column, f"it copies {original}, which is neither in this descriptor nor in one beside it")
         return column if column.get("name") else None
-    return Node("column", column.line, {**found.attributes, **column.attributes}, found.text, [*column.children, *found.children])
+    attributes = {key: value for key, value in {**found.attributes, **column.attributes}.items() if key not in ("id", "original", "ref")}
+    return Node("column", column.line, attributes, found.text, [*column.children, *found.children])
 
 
-def _column(table: Node, name: str) -> Node | None:
+def _column(reference: str, table: Node, home: Expander) -> Node | None:
+    """The column that is meant: ``table.column``, the id of a column, or a name in the table of ``namePath``, else in any other."""
+    place, dot, name = reference.rpartition(".")
+    path = place if dot else table.get("namePath")
+    if path:
+        found = home.table(path)
+        return _of_name(found[1], name) if found is not None else None
+    others = (_of_name(one, name) for one in home.tables.values() if one is not table)
+    return home.column(reference) or next((one for one in others if one is not None), None)
+
+
+def _of_name(table: Node, name: str) -> Node | None:
     return next((column for column in table.all("column") if column.get("name") == name), None)
 
 
 def described(table: Node, columns: list[Node], feed: Feed, schema: str, report: Report) -> Table:
     """The table as far as it can be said here; the report says the rest."""
     name = table.get("id") or "main"
-    keys: dict[str, Any] = {"name": fold(name)}
     if fold(name) != name.lower():
         report.lost(table, f"{name} is called {fold(name)}: names need no quotes here")
-    for key in ("title", "description"):
-        if text := meta(table, key):
-            keys[key] = text
-    made = Table(table, fold(name), {**keys, **feed.table})
+    texts = {key: text for key in ("title", "description") if (text := meta(table, key))}
+    made = Table(table, fold(name), {"name": fold(name), **texts, **feed.table, "only_described": True})
     notes = {node.get("tag") or "": told(node.text) for label, _, node in metas(table) if label == "note"}
-    _columns(columns, feed, notes, made, report)
+    for column in columns:
+        _take(column, feed, notes, made, report)
     _position(columns, made, feed, report)
-    made.foreign = [_key(node, schema, report) for node in table.all("foreignKey")]
-    made.foreign = [key for key in made.foreign if key]
+    made.foreign = [key for node in table.all("foreignKey") if (key := _key(node, schema, report))]
     _elements(table, report)
     return made
 
 
-def _columns(columns: list[Node], feed: Feed, notes: Mapping[str, str], made: Table, report: Report) -> None:
-    for column in columns:
-        name = column_name(column)
-        if not name:
-            report.lost(column, "it has no name")
-            continue
-        source = feed.column(name)
-        if source is None:
-            if name not in feed.computed:
-                report.lost(column, f"{name}: no column of the file goes into it", "<column>")
-            continue
+def _take(column: Node, feed: Feed, notes: Mapping[str, str], made: Table, report: Report) -> None:
+    """One column, under the name that it has in the file."""
+    name = column_name(column)
+    source = feed.column(name)
+    if not name:
+        report.lost(column, "it has no name")
+    elif source is None:
+        if name not in feed.rows.told:
+            report.lost(column, f"{name}: no column of the file goes into it")
+    elif source in made.columns:
+        report.lost(column, f"{name}: {source} of the file is {made.columns[source].get('name', source)} already")
+    else:
         section = {"name": name} if name != source else {}
-        section |= _unit(column, name, report) | _ucd(column, name, report)
-        if utype := column.get("utype"):
-            section["utype"] = utype
-        text = told(column.get("description") or column.get("tablehead") or "")
-        note = notes.get(column.get("note") or "")
-        if text or note:
-            section["description"] = f"{text} {'Note: ' + note if note else ''}".strip()
-        if source in made.columns:
-            report.lost(column, f"{name}: {source} of the file is {made.columns[source].get('name', source)} already", "<column>")
-            continue
-        made.columns[source] = section
+        made.columns[source] = section | _unit(column, name, report) | _ucd(column, name, report) | _texts(column, notes)
         _rest(column, name, report)
-    if feed.known is not None and (others := [name for name in feed.known if name not in made.columns]):
-        listed = ", ".join(others[:8]) + (" …" if len(others) > 8 else "")
-        report.covered(made.node, f"{made.name} gets all columns of the file, also those not described there: {listed}")
+
+
+def _texts(column: Node, notes: Mapping[str, str]) -> dict[str, str]:
+    utype = column.get("utype")
+    text = told(column.get("description") or column.get("tablehead") or "")
+    note = notes.get(column.get("note") or "")
+    described = f"{text} {f'Note: {note}' if note else ''}".strip()
+    return {key: value for key, value in (("utype", utype), ("description", described)) if value}
 
 
 def column_name(column: Node) -> str:
@@ -180,19 +211,21 @@ def _ucd(column: Node, name: str, report: Report) -> dict[str, str]:
 
 def _rest(column: Node, name: str, report: Report) -> None:
     for values in column.all("values"):
-        if values.all("option") or values.get("min", "max", "fromdb"):
+        if values.all("option") or values.get("min", "max", "fromdb", "options"):
             report.lost(values, "ranges and lists of values are not kept")
+        if literal := values.get("nullLiteral"):
+            report.covered(values, f"{literal} is not needed for missing values: they are NULL")
     if column.get("xtype") not in (None, "timestamp", "adql:TIMESTAMP"):
         report.lost(column, f"{name}: xtype {column.get('xtype')} is not set", "<column xtype>")
 
 
 def _position(columns: list[Node], made: Table, feed: Feed, report: Report) -> None:
     """Which columns are the position: the UCDs say it, as for DaCHS' cone search, or STC-S."""
-    stated = list(made.node.all("stc"))
+    stated = made.node.all("stc")
     frame = next((found[1].upper() for node in stated if (found := STC.search(node.text))), "ICRS")
-    main = {word: [column for column in columns if _is_main(column, word)] for word in (RA, DEC)}
-    names = [column_name(main[word][0]) for word in (RA, DEC) if main[word]]
-    if not names and stated and frame in FRAMES:
+    main = [column for word in (RA, DEC) for column in columns if _is_main(column, word)][:2]
+    names = [column_name(column) for column in main]
+    if not names and stated:
         names = [one or other for one, other in STC_NAMES.findall(stated[0].text)][:2]
     for node in stated:
         if epoch := EPOCH.search(node.text):
@@ -203,14 +236,11 @@ def _position(columns: list[Node], made: Table, feed: Feed, report: Report) -> N
     if frame not in FRAMES:
         report.lost(stated[0], f"positions are {frame}: a cone search needs right ascension and declination in ICRS")
         made.keys["position"] = False
-    elif len(names) == 2 and all(sources):
-        ra, dec = (made.columns.get(source or "", {}).get("name", source) for source in sources)
-        units = {column.get("unit") for word in (RA, DEC) for column in main[word]}
-        if units - {"deg", None, ""}:
-            report.lost(made.node, f"{ra} and {dec} are in {', '.join(sorted(filter(None, units)))}, not in degrees: no cone search")
-            made.keys["position"] = False
-        else:
-            made.keys |= {"ra": ra, "dec": dec}
+    elif strange := sorted({unit for column in main if vounit(unit := column.get("unit") or "deg")[0] != "deg"}):
+        report.lost(made.node, f"{' and '.join(names)} are in {', '.join(strange)}, not in degrees: no cone search")
+        made.keys["position"] = False
+    elif len(names) == len(RA_DEC) and all(sources):
+        made.keys |= {key: made.columns.get(source or "", {}).get("name", source) for key, source in zip(RA_DEC, sources, strict=True)}
 
 
 def _is_main(column: Node, word: str) -> bool:
@@ -239,24 +269,16 @@ def _elements(table: Node, report: Report) -> None:
         if text in POSITIONS:
             report.covered(node, "positions are indexed anyway", f"<mixin>{text}")
         else:
-            report.lost(
-                node,
-                MIXINS.get(text.partition("#")[0], "it is defined elsewhere, and its columns are not known"),
-                f"<mixin>{shortened(text)}",
-            )
-    if (table.get("adql") or "false").lower() not in ("true", "hidden", "1", "yes", "on"):
-        report.lost(table, f"{table.get('id')} was not open to ADQL there; what is published here is open to all")
+            why = ADDED.get(text.partition("#")[0], "it is defined elsewhere, and its columns are not known")
+            report.lost(node, why, f"<mixin>{shortened(text)}")
     for name, _, node in metas(table):
         if name.partition(".")[0] not in ("title", "description", "note", "table-rank", "schema-rank"):
             report.lost(node, "tables have no such metadata", f'<meta name="{name}">')
     for node in table.children:
-        if node.tag in PRESENTED:
-            report.covered(node, "positions and identifiers are indexed; other indexes are not made")
-        elif node.tag == "param":
-            report.lost(node, f"tables have no parameters: {node.get('name')} = {shortened(node.text)}")
-        elif node.tag == "FEED":
-            report.lost(node, f"{node.attributes.get('source')} is defined elsewhere: write its columns into the descriptor")
-        elif node.tag in ("viewStatement",):
-            report.lost(node, "views are published from the database: `vo publish --in-place`")
-        elif node.tag not in IGNORED and (node.children or node.text.strip() == ""):
+        if node.tag in SAID:
+            report.covered(node, SAID[node.tag])
+        elif node.tag in LEFT:
+            named = node.get("name", "source")
+            report.lost(node, f"{f'{named}: ' if named else ''}{LEFT[node.tag]}")
+        elif node.tag not in SILENT and node.children:
             report.lost(node, "there is no place for it in a table")

@@ -99,6 +99,11 @@ def _columns(source: Source, entry: Entry, places: Places) -> Iterator[Finding]:
         if name not in known:
             others = ", ".join(column.name for column in source.columns)
             yield Finding(*places.at("columns", name), f"there is no such column in the file; there are {others}")
+    if entry.table.only_described:
+        if not known & set(entry.columns):
+            yield Finding(*places.at("only_described"), "no column is left: describe those to publish in [columns]")
+            return
+        source = source.limited_to(known & set(entry.columns))
     renamed = [replaced.name or name for name, replaced in entry.columns.items() if name in known]
     names = [name for name in (column.name for column in source.columns) if name not in entry.columns] + renamed
     for name in sorted({name for name in names if names.count(name) > 1}):

@@ -144,6 +144,7 @@ class TableSection(_Section):
     position: bool = Field(True, description="False: it has no positions, whatever it looks like.")
     nulls: Texts = Field(default_factory=list, description="Spellings of missing values in CSV and TSV, besides the empty one.")
     layout: LayoutSection | None = Field(None, description="For text tables that are neither CSV nor TSV.")
+    only_described: bool = Field(False, description="Only columns of the file that stand in [columns] are published.")
     embargo: date | None = Field(None, description="It is not published before this day (UTC).")
 
 

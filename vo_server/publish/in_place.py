@@ -116,6 +116,8 @@ def publish_in_place(
         found = connection.execute(text(COLUMNS), {"oid": relation.oid}).all()
     notes = [_unserved(row) for row in found if _column(row) is None]
     served = {row: column for row in found if (column := _column(row)) is not None}
+    if descriptor is not None and descriptor.table.only_described:
+        served = {row: column for row, column in served.items() if column.name in descriptor.columns}
     if not served:
         raise DataError("it has no column of a type that can be served.", source=target)
     _readable(database, relation, consent, target)

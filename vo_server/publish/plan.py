@@ -83,6 +83,8 @@ def plan_of(source: Source, descriptor: Entry | None, options: PublishOptions, *
 
 
 def _planned(source: Source, descriptor: Entry | None, said: PublishOptions, schema: str, table: str, stem: str) -> Plan:
+    if descriptor is not None and descriptor.table.only_described:
+        source = source.limited_to(descriptor.columns)
     path = source.path
     schema = checked_name(said.schema or schema, "schema")
     if schema in RESERVED_SCHEMAS or schema.startswith("pg_"):

@@ -1,12 +1,12 @@
 """What a reader hands over: columns, and batches whose Arrow types fit them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow
 
-from vo_server.errors import TooLargeError
+from vo_server.errors import DataError, TooLargeError
 from vo_server.formats.readers.ucds import ucd as checked_ucd
 from vo_server.formats.readers.units import vounit
 from vo_server.model.columns import Column
@@ -72,6 +72,17 @@ class Source:
     def schema(self) -> pyarrow.Schema:
         """The Arrow schema of every batch."""
         return pyarrow.schema([(column.name, arrow_type(column)) for column in self.columns])
+
+    def limited_to(self, names: Collection[str]) -> "Source":
+        """The same table without columns of other names. DataError names those that are not there."""
+        places = [place for place, column in enumerate(self.columns) if column.name in names]
+        columns = tuple(self.columns[place] for place in places)
+        if missing := sorted(set(names) - {column.name for column in columns}):
+            known = ", ".join(column.name for column in self.columns)
+            raise DataError(f"there is no column {', '.join(missing)}.", source=self.path.name, hint=f"Columns are: {known}.")
+        if not columns:
+            raise DataError("no column is left of it.", source=self.path.name, hint="Describe those to publish in [columns].")
+        return replace(self, columns=columns, batches=lambda: (batch.select(places) for batch in self.batches()))
 
 
 def arrow_type(column: Column) -> pyarrow.DataType:

@@ -1,0 +1,22 @@
+<!--
+"resource.short_name" = "sky cone"
+-->
+<resource schema="sky">
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main">
+      <rowmaker idmaps="*"/>
+    </make>
+  </data>
+  <service id="cone" allowed="scs.xml,form">
+    <meta name="shortName">sky cone</meta>
+    <dbCore queriedTable="main"/>
+    <publish render="scs.xml" sets="ivo_managed"/>
+  </service>
+</resource>

@@ -1,0 +1,18 @@
+<!--
+"resource.schema" = "my_sky"
+lost = ["is called my_sky"]
+-->
+<resource schema="My-Sky">
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main">
+      <rowmaker idmaps="*"/>
+    </make>
+  </data>
+</resource>

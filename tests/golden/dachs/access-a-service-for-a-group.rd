@@ -1,0 +1,20 @@
+<!--
+tables = []
+withheld = ["main: its service \"cone\" is open to team only"]
+-->
+<resource schema="sky">
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main"/>
+  </data>
+  <service id="cone" limitTo="team" allowed="scs.xml,form">
+    <dbCore queriedTable="main"/>
+    <publish render="scs.xml" sets="ivo_managed"/>
+  </service>
+</resource>

@@ -1,0 +1,18 @@
+<!--
+lost = ["<meta name=\"_longdoc\">: there is no key for it"]
+-->
+<resource schema="sky">
+  <meta name="_longdoc" format="rst">Much</meta>
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main">
+      <rowmaker idmaps="*"/>
+    </make>
+  </data>
+</resource>

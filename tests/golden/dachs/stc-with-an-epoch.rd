@@ -1,0 +1,19 @@
+<!--
+"table.ra" = "ra"
+lost = ["the epoch J2016.0 is not kept"]
+-->
+<resource schema="sky">
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+    <stc>Position ICRS Epoch J2016.0 "ra" "dec" Error "e_ra" "e_dec"</stc>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main">
+      <rowmaker idmaps="*"/>
+    </make>
+  </data>
+</resource>

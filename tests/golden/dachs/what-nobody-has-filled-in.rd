@@ -1,0 +1,19 @@
+<!--
+absent = ["resource.title"]
+lost = ["nobody has filled it in yet"]
+-->
+<resource schema="sky">
+  <meta name="title">%title%</meta>
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main">
+      <rowmaker idmaps="*"/>
+    </make>
+  </data>
+</resource>

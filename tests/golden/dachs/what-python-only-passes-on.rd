@@ -1,0 +1,21 @@
+<!--
+"columns.RA.name" = "ra"
+"columns.DE.name" = "dec"
+-->
+<resource schema="sky">
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" type="text"/>
+    <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
+    <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+  </table>
+  <data>
+    <sources pattern="data.csv"/>
+    <csvGrammar/>
+    <make table="main">
+      <rowmaker idmaps="*">
+        <map key="ra">float(@RA)</map>
+        <map dest="dec">vars["DE"]</map>
+      </rowmaker>
+    </make>
+  </data>
+</resource>
