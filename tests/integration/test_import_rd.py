@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io.votable import from_table
 from astropy.table import Table
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -16,34 +17,48 @@ from vo_server.publish import PublishOptions, publish_file
 RD = """
 <resource schema="survey">
   <meta name="title">A survey</meta><meta name="creator">Doe, J.</meta>
+  <STREAM id="position">
+    <column name="raj2000" unit="deg" ucd="pos.eq.ra;meta.main" description="Right ascension"/>
+    <column name="dej2000" unit="deg" ucd="pos.eq.dec;meta.main" description="Declination"/>
+  </STREAM>
   <table id="main" onDisk="True" adql="True" mixin="//scs#q3cindex">
-    <column name="name" ucd="meta.id;meta.main"/>
-    <column name="raj2000" unit="deg" ucd="pos.eq.ra;meta.main"/><column name="dej2000" unit="deg" ucd="pos.eq.dec;meta.main"/>
+    <column name="name" ucd="meta.id;meta.main" description="Designation"/>
+    <FEED source="position"/>
     <column name="flux" unit="ph cm-2 s-1" ucd="phot.flux" description="Flux"/>
     <foreignKey inTable="fields" source="name" dest="field"/>
   </table>
-  <table id="fields" onDisk="True" adql="True"><column name="field"/><column name="exposure" unit="s"/></table>
+  <table id="fields" onDisk="True" adql="True"><column name="field" ucd="meta.id;meta.main"/><column name="exposure" unit="s"/></table>
+  <table id="visits" onDisk="True" adql="True"><column name="visit" ucd="meta.id;meta.main"/><column name="seeing" unit="arcsec"/></table>
+  <table id="spots" onDisk="True" adql="True"><column name="spot" ucd="meta.id;meta.main"/><FEED source="position"/></table>
   <data id="import"><sources pattern="data/*.dat"/>
     <columnGrammar topIgnoredLines="1"><colDefs>name:1-5 RA:7-11 DE:13-17 flux:19-23</colDefs></columnGrammar>
     <make table="main"><rowmaker idmaps="name"><simplemaps>raj2000:RA,dej2000:DE</simplemaps>
       <map dest="flux">parseWithNull(@flux, float, "-999")</map></rowmaker></make></data>
   <data id="import_fields"><sources>data/fields.fits</sources><fitsTableGrammar/>
     <make table="fields"><rowmaker idmaps="*"/></make></data>
+  <data id="import_visits"><sources>data/visits.csv</sources><csvGrammar/>
+    <make table="visits"><rowmaker idmaps="*"/></make></data>
+  <data id="import_spots"><sources>data/spots.vot</sources><voTableGrammar/>
+    <make table="spots"><rowmaker idmaps="spot"><map key="raj2000">@ra</map><map key="dej2000">@dec</map></rowmaker></make></data>
   <service id="cone" allowed="scs.xml"><dbCore queriedTable="main"/></service>
 </resource>
 """
+TABLES = ("fields", "main", "visits", "spots")
 
 
 @pytest.fixture
 def moved(tmp_path: Path) -> Path:
-    """The descriptor that came of RD, beside data."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "bright.dat").write_text("name  ra    dec   flux\nSB 01 83.63 22.01 3e-07\nSB 02 128.8 -45.1 -999 \n")
-    Table({"FIELD": ["SB 01", "SB 02"], "EXPOSURE": np.array([1.5, 2.5], "f4")}).write(tmp_path / "data" / "fields.fits")
+    """The descriptor that came of RD, beside data in four formats."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "bright.dat").write_text("name  ra    dec   flux\nSB 01 83.63 22.01 3e-07\nSB 02 128.8 -45.1 -999 \n")
+    Table({"FIELD": ["SB 01", "SB 02"], "EXPOSURE": np.array([1.5, 2.5], "f4")}).write(data / "fields.fits")
+    (data / "visits.csv").write_text("visit,observer,seeing\n1,someone@example.org,0.8\n2,other@example.org,1.1\n")
+    from_table(Table({"spot": [7], "ra": [10.5], "dec": [-3.25], "remark": ["private"]})).to_xml(str(data / "spots.vot"))
     (tmp_path / "q.rd").write_text(RD)
     told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "q.rd")])
     assert told.exit_code == 0, told.output
-    assert "fields, main; `vo check" in told.stdout
+    assert f"{', '.join(TABLES)}; `vo check" in told.stdout
     assert "0 things were not taken over" in told.stderr
     return tmp_path / "q.toml"
 
@@ -51,20 +66,28 @@ def moved(tmp_path: Path) -> Path:
 def test_what_was_moved_is_published(moved: Path, database: Database) -> None:
     checked = CliRunner().invoke(app, ["check", str(moved)])
     assert checked.exit_code == 0, checked.output
-    for place in (0, 1):
+    for place in range(len(TABLES)):
         publish_file(database, moved, PublishOptions(entry=place), records=lambda *_: None)
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
-        main = catalogue.table("survey.main")
-        fields = catalogue.table("survey.fields")
+        tables = {name: catalogue.table(f"survey.{name}") for name in TABLES}
+        columns = {name: [(one.name, one.unit, one.ucd) for one in table.columns] for name, table in tables.items() if table}
+        position = [("raj2000", "deg", "pos.eq.ra;meta.main"), ("dej2000", "deg", "pos.eq.dec;meta.main")]
+        assert columns == {
+            "main": [("name", None, "meta.id;meta.main"), *position, ("flux", "photon.s**-1.cm**-2", "phot.flux")],
+            "fields": [("field", None, "meta.id;meta.main"), ("exposure", "s", None)],
+            "visits": [("visit", None, "meta.id;meta.main"), ("seeing", "arcsec", None)],
+            "spots": [("spot", None, "meta.id;meta.main"), *position],
+        }
+        main, spots = tables["main"], tables["spots"]
         assert main is not None
-        assert fields is not None
-        assert [(column.name, column.unit) for column in main.columns] == [
-            ("name", None), ("raj2000", "deg"), ("dej2000", "deg"), ("flux", "photon.s**-1.cm**-2"),
-        ]  # fmt: skip
-        assert [(column.name, column.unit) for column in fields.columns] == [("field", None), ("exposure", "s")]
+        assert spots is not None
+        assert [table.position is not None for table in tables.values() if table] == [False, True, False, True]
+        assert [column.description for column in main.columns] == ["Designation", "Right ascension", "Declination", "Flux"]
         rows = connection.execute(text(f"SELECT name, raj2000, dej2000, flux FROM {main.physical} ORDER BY name")).all()
-    assert [tuple(row) for row in rows] == [("SB 01", 83.63, 22.01, 3e-7), ("SB 02", 128.8, -45.1, None)]
+        assert [tuple(row) for row in rows] == [("SB 01", 83.63, 22.01, 3e-7), ("SB 02", 128.8, -45.1, None)]
+        stored = connection.execute(text(f"SELECT * FROM {spots.physical}")).mappings().one()
+        assert "remark" not in stored
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(moved: Path, tmp_path: Path) -> None:
@@ -74,7 +97,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(moved: Path, tmp_path: 
     (tmp_path / "closed.rd").write_text(RD.replace('adql="True"', 'adql="False"'))
     told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "closed.rd")])
     assert told.exit_code == 1
-    assert 'left out: line 4: <table>: main: it is closed to ADQL: adql="False"' in told.stderr
+    assert 'left out: line 8: <table>: main: it is closed to ADQL: adql="False"' in told.stderr
     assert "nothing can be taken over" in str(told.exception)
     assert not (tmp_path / "closed.toml").exists()
     told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "closed.rd"), "--with-restricted"])

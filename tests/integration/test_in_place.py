@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
-from vo_server.errors import DataError
+from vo_server.errors import DataError, QueryError
 from vo_server.model.catalogue import Table
 from vo_server.publish import Consent, Published, PublishOptions, publish_file, publish_in_place
 from vo_server.sql import compile_adql
@@ -155,6 +155,15 @@ def test_a_descriptor_describes_and_renames(database: Database, foreign: psycopg
     adql = "SELECT id, vmag FROM photometry.stars WHERE DISTANCE(ra, decl, 36, -37.3) < 5"
     assert "stars_vo_healpix" in str(answer(database, adql, "EXPLAIN "))
     assert answer(database, adql)
+
+
+def test_a_descriptor_leaves_columns_out(database: Database, foreign: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "stars.toml"
+    path.write_text('[table]\nsource = "photometry.stars"\nonly_described = true\n[columns.id]\n[columns.ra]\n[columns.Dec]\n')
+    published(database, str(path))
+    assert [column.name for column in table(database).columns] == ["id", "ra", "Dec"]
+    with pytest.raises(QueryError, match="mag"):
+        answer(database, "SELECT mag FROM photometry.stars")
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,21 @@ def test_units_that_were_meant(text: str, meant: str | None) -> None:
 )
 def test_ucds_that_were_meant(text: str, meant: str) -> None:
     assert nearest_ucd(text) == meant
+
+
+def test_only_described_columns_are_published(tmp_path: Path) -> None:
+    (tmp_path / "stars.csv").write_text("name,observer,mag\na,someone@example.org,1.5\n")
+    path = tmp_path / "stars.toml"
+    path.write_text('[table]\nsource = "stars.csv"\nonly_described = true\n[columns.name]\n[columns.mag]\nunit = "mag"\n')
+    plan = make_plan(path, PublishOptions())
+    assert [column.name for column in plan.columns] == ["name", "mag"]
+    assert [batch.to_pylist() for batch in plan.batches()] == [[{"name": "a", "mag": 1.5}]]
+    assert [finding for finding in check(path) if finding.is_fault] == []
+    assert not any("observer" in str(finding) for finding in check(path))
+    path.write_text('[table]\nsource = "stars.csv"\nonly_described = true\n[columns.nam]\n')
+    assert any("no column is left" in str(finding) for finding in check(path))
+    with pytest.raises(DataError, match="there is no column nam"):
+        make_plan(path, PublishOptions())
+    path.write_text('[table]\nsource = "stars.csv"\nonly_described = true\n')
+    with pytest.raises(DataError, match="no column is left of it"):
+        make_plan(path, PublishOptions())

@@ -28,11 +28,9 @@ from vo_server.publish.plan import DEFAULT_SCHEMA, RESERVED_SCHEMAS
 LEFT = {
     "execute": "commands that DaCHS runs again and again: use cron or a systemd timer with `vo publish`",
     "job": "commands that DaCHS runs again and again: use cron or a systemd timer with `vo publish`",
-    "regSuite": "tests of the service: `vo selftest URL` tries what clients do",
     "resRec": "records of other resources are not written",
     "script": "nothing is run when a table is made",
     "condDesc": "conditions of forms: users write ADQL",
-    "outputTable": "all columns are given; users choose theirs",
     "dm": "annotation with data models is not kept",
     "FEED": "it is defined elsewhere",
     "mixin": "it is defined elsewhere",
@@ -41,6 +39,8 @@ COVERED = {
     "coverage": "where and when there are rows is found out from them",
     "publish": "every table that is published gets a record",
     "property": "it says nothing about data",
+    "regSuite": "`vo selftest URL` tries what clients do",
+    "outputTable": "all columns are given; users choose theirs",
 }
 HANDLED = ("meta", "table", "data", "service", "rowmaker", "schema", "resdir", "readProfiles", "allProfiles")
 IN_DATA = ("make", "sources", "rowmaker", "meta", "table", "property", "publish", "register", "recreateAfter")

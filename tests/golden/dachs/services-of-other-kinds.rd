@@ -1,5 +1,6 @@
 <!--
-lost = ["siap.xml: image searches", "spectra are found", "SODA answers", "files beside a descriptor", "there is no such renderer", "gets a record", "all columns are given"]
+lost = ["siap.xml: image searches", "spectra are found", "SODA answers", "files beside a descriptor", "there is no such renderer"]
+covered = ["gets a record", "all columns are given"]
 -->
 <resource schema="sky">
   <table id="main" onDisk="True" adql="True">

@@ -1,5 +1,6 @@
 <!--
-lost = ["use cron or a systemd timer", "`vo selftest URL`", "<odd>: there is no place for it"]
+lost = ["use cron or a systemd timer", "<odd>: there is no place for it"]
+covered = ["`vo selftest URL`"]
 -->
 <resource schema="sky">
   <table id="main" onDisk="True" adql="True">

@@ -1,0 +1,15 @@
+<!--
+covered = ["positions and identifiers are indexed; other indexes are not made"]
+-->
+<resource schema="sky">
+  <table id="main" onDisk="True" adql="True">
+    <column name="id" ucd="meta.id;meta.main"/>
+    <index name="up" columns="id">upper(id)</index>
+    <primary>id</primary>
+  </table>
+  <data id="import">
+    <sources>data.csv</sources>
+    <csvGrammar/>
+    <make table="main"/>
+  </data>
+</resource>

@@ -1,0 +1,4 @@
+<!--
+error = "line 4: the root is <dataset>, not <resource>."
+-->
+<dataset/>
