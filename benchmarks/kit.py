@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from math import asin, degrees
 from typing import Self
 from urllib.parse import urlencode, urlsplit
@@ -79,10 +80,12 @@ def until(deadline: float, addresses: Iterator[str]) -> Iterator[str]:
 
 
 class MemoryWatch:
-    """The highest resident set of a process while the `with` block runs, in MB."""
+    """The highest resident set of a process while the `with` block runs, in MB; of it and its children with `family`, what they share
+    counted once.
+    """
 
-    def __init__(self, process: psutil.Process | None) -> None:
-        self.process, self.highest = process, 0.0
+    def __init__(self, process: psutil.Process | None, *, family: bool = False) -> None:
+        self.process, self.family, self.highest = process, family, 0.0
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.run)
 
@@ -96,9 +99,18 @@ class MemoryWatch:
 
     def run(self) -> None:
         while self.process is not None:
-            self.highest = max(self.highest, self.process.memory_info().rss / MEGABYTE)
-            if self.done.wait(0.02):
+            self.highest = max(self.highest, self.now(self.process))
+            if self.done.wait(0.2 if self.family else 0.02):
                 return
+
+    def now(self, process: psutil.Process) -> float:
+        if not self.family:
+            return process.memory_info().rss / MEGABYTE
+        size = 0
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                size += one.memory_full_info().pss
+        return size / MEGABYTE
 
 
 def server_process(url: str, pid: int | None = None) -> psutil.Process | None:

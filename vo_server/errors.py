@@ -84,7 +84,7 @@ class QueryMeaningError(QueryError):
 
 
 class DataError(UsageError):
-    """A file to publish is wrong; ``row`` counts from 1, as people do."""
+    """A file to publish is wrong; ``row`` counts from 1, as people do. ``fault`` is the message without the place."""
 
     def __init__(
         self, message: str, *, source: str = "", row: int | None = None, column: str | None = None, hint: str | None = None
@@ -93,6 +93,7 @@ class DataError(UsageError):
             (f"{source}: " if source else "", f"row {row}, " if row is not None else "", f"column {column}: " if column is not None else "")
         )
         super().__init__(where + message, hint=hint)
+        self.fault = message
         self.source = source
         self.row = row
         self.column = column

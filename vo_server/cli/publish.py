@@ -17,10 +17,14 @@ from vo_server.formats.readers.infer import fold
 from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, rehearse, sweep
 from vo_server.publish.descriptor import entries, read_descriptor
 
-Files = Annotated[list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV or Parquet files, or TOML descriptors.", metavar="FILE…")]
+Files = Annotated[
+    list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV, Parquet, HDF5 or ROOT files, or TOML descriptors.", metavar="FILE…")
+]
 SchemaName = Annotated[str | None, typer.Option("--schema", help="Schema of the table; default: data.")]
 TableName = Annotated[str | None, typer.Option("--table", help="Name of the table; default: the file's, folded.")]
-Part = Annotated[str | None, typer.Option("--part", help="Which of the file's tables (EXTNAME, VOTable name); default: the first.")]
+Part = Annotated[
+    str | None, typer.Option("--part", help="Which of the file's tables (EXTNAME, VOTable name, path in HDF5 or ROOT); default: the first.")
+]
 Ra = Annotated[str | None, typer.Option("--ra", help="Column of right ascensions (ICRS degrees).")]
 Dec = Annotated[str | None, typer.Option("--dec", help="Column of declinations (ICRS degrees).")]
 NoPosition = Annotated[bool, typer.Option("--no-position", help="The table has no positions, whatever it looks like.")]

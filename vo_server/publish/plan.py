@@ -138,7 +138,7 @@ def checked_name(name: str, what: str) -> str:
 def _stem(path: Path) -> str:
     """The file's name without its endings of format and compression: ``gll_psc_v35.fit.gz`` → ``gll_psc_v35``."""
     name = path.name
-    for ending in (r"\.gz$", r"\.(fits?|fit|vot|votable|xml|ecsv|csv|tsv|tab|parquet|parq|txt|dat)$"):
+    for ending in (r"\.gz$", r"\.(fits?|fit|vot|votable|xml|ecsv|csv|tsv|tab|parquet|parq|h5|hdf5?|root|txt|dat)$"):
         name = re.sub(ending, "", name, flags=re.IGNORECASE)
     return name
 

@@ -1,4 +1,4 @@
-"""Files → tables: FITS, VOTable, ECSV, CSV, TSV and Parquet, each as columns and batches of Arrow rows."""
+"""Files → tables: FITS, VOTable, ECSV, CSV, TSV, Parquet, HDF5 and ROOT, each as columns and batches of Arrow rows."""
 
 import codecs
 import gzip
@@ -11,14 +11,19 @@ from vo_server.errors import DataError
 from vo_server.formats.readers.delimited import open_delimited, open_laid_out
 from vo_server.formats.readers.ecsv import open_ecsv
 from vo_server.formats.readers.fits import open_fits
+from vo_server.formats.readers.hdf5 import SIGNATURE as HDF5
+from vo_server.formats.readers.hdf5 import open_hdf5
 from vo_server.formats.readers.layouts import Layout
 from vo_server.formats.readers.parquet import open_parquet
+from vo_server.formats.readers.root import open_root
 from vo_server.formats.readers.source import Bounds, Source
 from vo_server.formats.readers.ucds import is_controlled
 from vo_server.formats.readers.votable import open_votable
 
 DELIMITED = (".csv", ".tsv", ".tab")
-KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV and Parquet"
+KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV, Parquet, HDF5 and ROOT"
+TAKEN = "FITS binary tables, VOTable, ECSV, CSV, TSV and Parquet"
+"""What strangers may send: libraries that read the others are not made for files of unknown intent."""
 ADVICE = "Other text tables need a descriptor with [table.layout]; convert the rest to one of these with TOPCAT or STILTS."
 
 PARQUET = b"PAR1"
@@ -27,6 +32,9 @@ SIGNATURES = (
     (b"# %ECSV", open_ecsv),
 )
 """How a file of the other formats begins."""
+
+OWN_SIGNATURES = ((HDF5, open_hdf5), (b"root", open_root))
+"""… and of those that only the operator's files may have."""
 
 
 def open_table(
@@ -51,7 +59,7 @@ def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds 
     beginning = _beginning(path)
     if beginning.startswith(PARQUET):
         return _checked(open_parquet(path, table, bounds))
-    for signature, opened in SIGNATURES:
+    for signature, opened in SIGNATURES if bounds is not None else (*SIGNATURES, *OWN_SIGNATURES):
         if beginning.startswith(signature):
             return _checked(opened(path, table))
     if beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<VOTABLE")) or b"<VOTABLE" in beginning:
@@ -59,7 +67,8 @@ def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds 
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if (bounds is not None and _is_text_table(beginning)) or any(suffix in DELIMITED for suffix in suffixes[-2:]):
         return _checked(open_delimited(path, table, nulls))
-    raise DataError(f"this is none of the formats we read: {KNOWN}.", source=path.name, hint=ADVICE)
+    known = KNOWN if bounds is None else TAKEN
+    raise DataError(f"this is none of the formats we read: {known}.", source=path.name, hint=ADVICE)
 
 
 def _is_text_table(beginning: bytes) -> bool:
