@@ -36,8 +36,8 @@ def import_descriptor(file: DescriptorFile, output: Output = None, with_restrict
     if not imported.tables and not imported.collections:
         raise DataError("nothing can be taken over, as the messages above say.", source=str(file), hint=_hint(imported))
     _write(_texts(imported, target))
-    left, lost = len(imported.of(Fate.WITHHELD)), len(imported.of(Fate.LOST))
-    say(f"{lost} things were not taken over{f', {left} were left out: DaCHS does not give them to everybody' if left else ''}")
+    left = len(imported.of(Fate.WITHHELD))
+    say(f"not taken over: {len(imported.of(Fate.LOST))}; left out, for DaCHS does not give it to everybody: {left}")
 
 
 def _hint(imported: Imported) -> str:

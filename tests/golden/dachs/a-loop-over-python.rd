@@ -7,7 +7,7 @@ lost = ["its items come from Python code"]
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
     <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
     <LOOP>
-      <codeItems>yield {'item': 1}</codeItems>
+      <codeItems>yield {'item': '1'}</codeItems>
       <events>
         <column name="x"/>
       </events>

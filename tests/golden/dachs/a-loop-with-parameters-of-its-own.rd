@@ -1,14 +1,12 @@
 <!--
 "columns.B_flux.description" = "Flux in B, of stars"
 "columns.V_flux.unit" = "Jy"
-absent = ["columns.R_flux"]
 -->
 <resource schema="sky">
   <table id="main" onDisk="True" adql="True">
     <column name="id" ucd="meta.id;meta.main"/>
-    <LOOP listItems="B V R" what="stars">
+    <LOOP listItems="B V" what="stars">
       <events><column name="\item\+_flux" unit="Jy" description="Flux in \item, of \what"/></events>
-      <PRUNE name="^R_"/>
     </LOOP>
   </table>
   <data id="import">

@@ -1,8 +1,8 @@
 <!--
-"resource.schema" = "my_sky"
-lost = ["is called my_sky"]
+"resource.schema" = "mysky"
+lost = ["is called mysky"]
 -->
-<resource schema="My-Sky">
+<resource schema="MySky">
   <table id="main" onDisk="True" adql="True">
     <column name="id" type="text"/>
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>

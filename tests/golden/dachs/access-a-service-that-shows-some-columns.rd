@@ -14,8 +14,8 @@ withheld = ["no published service shows all of it"]
     <make table="main"/>
   </data>
   <service id="cone" allowed="scs.xml,form">
-    <outputTable autoCols="id,ra,dec"/>
     <dbCore queriedTable="main"/>
+    <outputTable autoCols="id,ra,dec"/>
     <publish render="scs.xml" sets="ivo_managed"/>
   </service>
 </resource>

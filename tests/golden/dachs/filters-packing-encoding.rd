@@ -9,7 +9,7 @@ lost = ["run `bin/mend` yourself", "convert it with iconv", "rows are taken as t
   </table>
   <data>
     <sources>d.csv</sources>
-    <csvGrammar preFilter="bin/mend" encoding="latin1">
+    <csvGrammar preFilter="bin/mend" enc="latin1">
       <rowfilter procDef="//products#define"/>
     </csvGrammar>
     <make table="main">

@@ -8,6 +8,8 @@ lost = ["positions are GALACTIC"]
     <column name="id" type="text"/>
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
     <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+    <column name="l" unit="deg" ucd="pos.galactic.lon"/>
+    <column name="b" unit="deg" ucd="pos.galactic.lat"/>
     <stc>Position GALACTIC "l" "b"</stc>
   </table>
   <data id="import">

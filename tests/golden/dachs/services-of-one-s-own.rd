@@ -16,9 +16,9 @@ lost = ["<pythonCore> computes", "<customCore> computes"]
   </data>
   <service id="s">
     <pythonCore>
-      <coreProc/>
+      <coreProc><code>return None</code></coreProc>
     </pythonCore>
   </service>
+  <customCore id="c" module="res/core"/>
   <service id="t" core="c"/>
-  <customCore id="c"/>
 </resource>

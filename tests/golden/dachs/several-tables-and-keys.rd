@@ -5,14 +5,14 @@ tables = ["obs", "main"]
 "tables.0.columns.obs_id.unit" = "m"
 -->
 <resource schema="sky">
+  <table id="obs" onDisk="True" adql="True">
+    <column name="obs_id" unit="m"/>
+  </table>
   <table id="main" onDisk="True" adql="True">
     <column name="id" type="text"/>
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
     <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
     <foreignKey inTable="obs" source="id" dest="obs_id"/>
-  </table>
-  <table id="obs" onDisk="True" adql="True">
-    <column name="obs_id" unit="m"/>
   </table>
   <data id="import">
     <sources>data.csv</sources>

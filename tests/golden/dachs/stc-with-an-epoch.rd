@@ -7,6 +7,8 @@ lost = ["the epoch J2016.0 is not kept"]
     <column name="id" type="text"/>
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
     <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
+    <column name="e_ra" unit="deg"/>
+    <column name="e_dec" unit="deg"/>
     <stc>Position ICRS Epoch J2016.0 "ra" "dec" Error "e_ra" "e_dec"</stc>
   </table>
   <data id="import">
