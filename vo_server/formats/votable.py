@@ -41,6 +41,8 @@ NO_DATA = Serialization(())
 BINARY2 = Serialization(("DATA", "BINARY2", "STREAM"), (("encoding", "base64"),), keeps_bounds=False)
 BINARY = Serialization(("DATA", "BINARY", "STREAM"), (("encoding", "base64"),), keeps_bounds=False, declares_nulls=True)
 
+_END = b"</VOTABLE>\n"
+
 NULLS = {"short": -(2**15), "int": -(2**31), "long": -(2**63)}
 """What stands for NULL among integers where a FIELD must declare it (VOTable 1.5 §4.7): the smallest of each."""
 
@@ -64,9 +66,7 @@ def tail(table: TableHead, outcome: Outcome, serialization: Serialization) -> by
     results.append(_table(serialization))
     if outcome.ending is not Ending.COMPLETE:
         results.append(_info(Info("QUERY_STATUS", outcome.ending.value, outcome.message)))
-    ids = dict(_field_ids(table.descriptors))
-    root.extend(_service(descriptor, ids) for descriptor in table.descriptors)
-    return _pieces(root)[-1]
+    return _pieces(root)[-1].removesuffix(_END) + _services(table.descriptors) + _END
 
 
 def metadata_document(table: TableHead) -> bytes:
@@ -184,6 +184,16 @@ def _field_ids(descriptors: tuple[ServiceDescriptor, ...]) -> FieldIds:
             ids[name] += "_"
         taken.add(ids[name])
     return tuple(ids.items())
+
+
+@lru_cache(maxsize=256)
+def _services(descriptors: tuple[ServiceDescriptor, ...]) -> bytes:
+    """The descriptors of services: a good part of a small answer, and the same for all that ask alike."""
+    root, _ = _document(DEFAULT_VERSION)
+    root.append(_mark())
+    ids = dict(_field_ids(descriptors))
+    root.extend(_service(descriptor, ids) for descriptor in descriptors)
+    return _pieces(root)[-1].removesuffix(_END).lstrip(b"\n")
 
 
 def _service(descriptor: ServiceDescriptor, ids: Mapping[str, str]) -> etree._Element:
