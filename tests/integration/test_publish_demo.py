@@ -17,7 +17,7 @@ from vo_server.sql.literals import quote_identifier
 KINDS = """
 SELECT collection, dataproduct_type, count(*), count(s_region), min(calib_level) FROM vo_data.obscore GROUP BY 1, 2 ORDER BY 1
 """
-AREA = "SELECT area FROM ivoa.skymap_areas WHERE obs_id = 'IC170922A' AND probability = 0.9"
+AREA = "SELECT area_deg2 FROM ivoa.skymap_areas WHERE obs_id = 'IC170922A' AND probability = 0.9"
 
 
 def keep_nothing(connection: Connection, _resource: str | None = None) -> None:

@@ -317,7 +317,7 @@ skymap_areas = Table(
     Column("area_key", BigInteger, Identity(always=True), primary_key=True),
     Column("obs_key", BigInteger, ForeignKey("vo_data.obscore.obs_key", ondelete="CASCADE"), nullable=False),
     Column("probability", Double, nullable=False, comment="of the source to lie inside"),
-    Column("area", Double, nullable=False, comment="square degrees"),
+    Column("area_deg2", Double, nullable=False, comment="square degrees"),
     Column("moc", Text, nullable=False, comment="in ASCII"),
     UniqueConstraint("obs_key", "probability"),
     schema="vo_data",

@@ -17,7 +17,7 @@ def _of_obscore(name: str) -> Column:
 COLUMNS: tuple[Column, ...] = (
     *(_of_obscore(name) for name in ("obs_publisher_did", "obs_id", "obs_collection")),
     Column("probability", "double", ucd="stat.probability", description="Probability that the source lies inside", principal=True),
-    Column("area", "double", unit="deg**2", ucd="phys.angArea", description="Size of the area", principal=True),
+    Column("area_deg2", "double", unit="deg**2", ucd="phys.angArea", description="Size of the area", principal=True),
     Column("moc", "char", "*", "moc", ucd="pos.outline;obs.field", description="The area", indexed=True, principal=True),
 )
 

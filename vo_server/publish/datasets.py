@@ -160,7 +160,7 @@ def _add_areas(connection: Connection, areas: Sequence[tuple[int, Area]]) -> Non
     if not areas:
         return
     adding = insert(schema.skymap_areas).returning(schema.skymap_areas.c.area_key, sort_by_parameter_order=True)
-    rows = [{"obs_key": key, "probability": area.probability, "area": area.area, "moc": area.moc} for key, area in areas]
+    rows = [{"obs_key": key, "probability": area.probability, "area_deg2": area.area, "moc": area.moc} for key, area in areas]
     keys = connection.execute(adding, rows).scalars().all()
     add_rows(connection, schema.skymap_cells, (_cells("area_key", key, area.cells) for key, (_, area) in zip(keys, areas, strict=True)))
 
