@@ -186,7 +186,7 @@ class Services:
             Info("server_software", "vo-server"),
             Info("publisher", self.site().organisation),
         )
-        described = (*descriptors_for(columns, self.settings.base_url), *descriptors)
+        described = (*descriptors_for(columns, self.settings.base_url, self.site()), *descriptors)
         return TableHead(columns, origin, "result", description, self.settings.votable_version, described, params)
 
     def refresh(self) -> bool:

@@ -1,6 +1,9 @@
 """Images into ObsCore: footprints, headers, replacement, and what stays untouched when something is wrong."""
 
 import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from astropy.wcs import WCS
 from PIL import Image
 from sqlalchemy import Connection, select
 
-from vo_server.db import schema
+from vo_server.db import locks, schema
 from vo_server.db.catalogue import load_resources, read_version
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UsageError
@@ -360,6 +363,64 @@ def test_many_files_are_read_by_several_processes(database: Database, tmp_path: 
     assert images.publish_images(database, collection, work).published == 45
     assert watched == [(done, 45) for done in range(46)]
     assert [row.obs_id for row in rows(database)] == [f"{number:02}" for number in range(45)]
+
+
+def pictures(directory: Path) -> list[str]:
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*.png"))
+
+
+def test_what_is_not_published_leaves_no_pictures(database: Database, tmp_path: Path) -> None:
+    """Whatever fails before the commit: new pictures are gone, and those of what was published before stay as they were."""
+    shown, source = tmp_path / "pictures", tmp_path / "maps"
+    before = write_image(source / "field.fits")
+    publish_images(database, source, "maps", previews=shown)
+    (shown / "maps/field.fits.png").write_bytes(b"the old one")
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the disk of the records is full")
+
+    before.unlink()
+    write_image(before, size=80)
+    write_image(source / "second.fits")
+    for name in ("maps", "others"):
+        with pytest.raises(RuntimeError, match="disk"):
+            publish_images(database, source, name, previews=shown, records=fail)
+        assert pictures(shown) == ["maps/field.fits.png"]
+    assert (shown / "maps/field.fits.png").read_bytes() == b"the old one"
+    publish_images(database, source, "maps", previews=shown)
+    assert pictures(shown) == ["maps/field.fits.png", "maps/second.fits.png"]
+    assert (shown / "maps/field.fits.png").read_bytes() != b"the old one"
+    before.unlink()
+    publish_images(database, source, "maps", previews=shown)
+    assert pictures(shown) == ["maps/second.fits.png"]
+
+
+def test_what_a_killed_process_left_is_finished_or_cleared_away(database: Database, tmp_path: Path) -> None:
+    """Killed before its commit, its pictures are nobody's; killed behind it, they are still to be moved."""
+    shown, source = tmp_path / "pictures", tmp_path / "maps"
+    write_image(source / "field.fits")
+    publish_images(database, source, "maps", previews=shown)
+    stage = shown / ".stages" / "maps~dead"
+    stage.mkdir()
+    (shown / "maps/field.fits.png").rename(stage / "field.fits.png")
+    (stage / "nobody.fits.png").write_bytes(b"a picture of what was never committed")
+    write_image(tmp_path / "others/a.fits")
+    with take_shared(shown / ".stages/lock"):  # somebody else is publishing: nothing is touched
+        publish_images(database, tmp_path / "others", "others", previews=shown)
+        assert pictures(stage) == ["field.fits.png", "nobody.fits.png"]
+    publish_images(database, tmp_path / "others", "others", previews=shown)
+    assert pictures(shown) == ["maps/field.fits.png", "others/a.fits.png"]
+    assert not stage.exists()
+
+
+@contextmanager
+def take_shared(path: Path) -> Iterator[None]:
+    held = locks.take(path, locks.SHARED)
+    try:
+        yield
+    finally:
+        assert held is not None
+        os.close(held)
 
 
 def test_previews_are_pictures_with_links(database: Database, tmp_path: Path) -> None:

@@ -305,6 +305,8 @@ def test_found_datasets_can_be_handed_on(client: TestClient) -> None:
             "http://testserver/datalink/links",
             "http://testserver/soda/sync",
         ]
+        registered = [param.get("value") for param in root.iter(f"{VOTABLE}PARAM") if param.get("name") == "resourceIdentifier"]
+        assert registered[:2] == ["ivo://example.vo-server/datalink", "ivo://example.vo-server/soda"]  # DataLink 1.1 §4.2
         assert {param.get("ref") for service in services for param in service.iter(f"{VOTABLE}PARAM") if param.get("name") == "ID"} == {
             name
         }
@@ -327,7 +329,11 @@ def test_the_answer_describes_the_search_and_the_words_that_find_something(clien
     (itself,) = root.xpath("*[local-name() = 'RESOURCE'][@name = 'this']")
     assert (itself.get("type"), itself.get("utype")) == ("meta", "adhoc:service")
     said = {param.get("name"): param.get("value") for param in itself.findall(f"{VOTABLE}PARAM")}
-    assert said == {"accessURL": "http://testserver/sia2/query", "standardID": "ivo://ivoa.net/std/SIA#query-2.0"}
+    assert said == {
+        "accessURL": "http://testserver/sia2/query",
+        "standardID": "ivo://ivoa.net/std/SIA#query-2.0",
+        "resourceIdentifier": "ivo://example.vo-server/sia2",
+    }
     params = {param.get("name"): param for param in itself.find(f"{VOTABLE}GROUP")}
     assert len(params) == 20
     assert (params["BAND"].get("unit"), params["BAND"].get("xtype"), params["TIME"].get("unit")) == ("m", "interval", "d")

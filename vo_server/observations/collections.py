@@ -18,6 +18,7 @@ from vo_server.formats.readers.infer import fold
 from vo_server.model.resource import Resource
 from vo_server.observations.coverage import coverage
 from vo_server.observations.reading import READING_JSON, FileState, Known, Reader, Reading, Request, Watcher, find_files, read_files
+from vo_server.observations.stage import place_of, staged
 from vo_server.observations.words import Said
 from vo_server.publish.datasets import Dataset, replace_datasets, store_collection
 from vo_server.publish.descriptor import ResourceSection
@@ -103,24 +104,27 @@ def publish_collection(database: Database, collection: Collection, reader: Reade
     Files of which nothing can be used are skipped and reported; a directory without any dataset raises DataError, which begins with
     `nothing`, and changes nothing.
     """
-    readings = read_directory(database, collection, reader, work)
-    datasets, skipped = gathered(readings)
-    if not datasets:
-        raise DataError(f"{nothing} ({_looked_at(readings, skipped)}).", source=str(collection.directory))
-    datasets = completed(datasets, collection, work)
-    with database.engine.begin() as connection:
-        store(connection, collection, datasets, readings, work)
+    with staged(database, work.previews, collection.name) as stage:
+        readings = read_directory(database, collection, reader, work, stage)
+        datasets, skipped = gathered(readings)
+        if not datasets:
+            raise DataError(f"{nothing} ({_looked_at(readings, skipped)}).", source=str(collection.directory))
+        datasets = completed(datasets, collection, work)
+        with database.engine.begin() as connection:
+            store(connection, collection, datasets, readings, work)
     return PublishedCollection(collection.name, len(datasets), tuple(skipped), len(readings))
 
 
-def read_directory(database: Database, collection: Collection, reader: Reader, work: Work) -> dict[str, tuple[FileState, Reading]]:
-    """What each file of the directory holds; unchanged ones are not read again."""
+def read_directory(
+    database: Database, collection: Collection, reader: Reader, work: Work, stage: Path | None
+) -> dict[str, tuple[FileState, Reading]]:
+    """What each file of the directory holds, pictures drawn on `stage`; unchanged ones are not read again."""
     if not collection.directory.is_dir():
         raise UsageError(f"{collection.directory} is not a directory.")
     if not collection.name.strip() or "\0" in collection.name or collection.name.endswith(PREVIEWS):
         raise UsageError(f"{collection.name!r} cannot be the name of a collection.")
-    previews = work.previews / fold(collection.name) if work.previews else None
-    requests = [Request(collection.directory, path, previews) for path in find_files(collection.directory)]
+    previews = place_of(work.previews, collection.name) if work.previews else None
+    requests = [Request(collection.directory, path, stage, previews) for path in find_files(collection.directory)]
     with database.engine.connect() as connection:
         known = known_readings(connection, collection)
     return read_files(requests, reader, known, work.processes, work.watch)
@@ -190,7 +194,7 @@ def store(
     resource_id, before = _resource_row(connection, collection, now)
     tables = extra(connection, datasets, resource_id)
     if work.previews is not None:
-        store_collection(connection, f"{collection.name}{PREVIEWS}", work.previews / fold(collection.name))
+        store_collection(connection, f"{collection.name}{PREVIEWS}", place_of(work.previews, collection.name))
     replace_datasets(connection, collection.name, collection.directory, datasets, resource_id=resource_id)
     _store_files(connection, collection, readings)
     _store_resource(connection, resource_id, described(collection, datasets, tables, before, now), before)

@@ -219,7 +219,7 @@ def _intervals_link(request: Request, hdus: fits.HDUList) -> tuple[Link, ...]:
 
 def _preview(request: Request, index: int, sky: Values, field: Field, *, whole: bool) -> tuple[Link, ...]:
     """A map of the counts in the field of view, north up, east left."""
-    if request.previews is None:
+    if request.drawn is None:
         return ()
     centre = SkyCoord(field.ra, field.dec, unit="deg")
     offsets = centre.skyoffset_frame()
@@ -231,5 +231,5 @@ def _preview(request: Request, index: int, sky: Values, field: Field, *, whole: 
     if picture is None:
         return ()
     name = f"{request.path}.png" if whole else f"{request.path}.{index}.png"
-    length = write(picture, request.previews / name)
+    length = write(picture, request.drawn / name)
     return (Link(semantics="#preview", path=name, content_type=PNG, content_length=length, description="Map of the counts"),)

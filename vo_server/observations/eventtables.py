@@ -35,6 +35,7 @@ from vo_server.observations.collections import (
 )
 from vo_server.observations.events import calibration, read_events
 from vo_server.observations.headers import number
+from vo_server.observations.stage import staged
 from vo_server.observations.tables import Key, loaded, put_in_place, store_keys
 from vo_server.publish.datasets import Dataset, Link, publisher_did
 from vo_server.publish.flip import check_free
@@ -58,7 +59,12 @@ class Index:
 
 def publish_events(database: Database, collection: Collection, work: Work) -> PublishedCollection:
     """Make the event lists below the collection's directory the whole of it: datasets, ``<schema>.events``, ``<schema>.observations``."""
-    readings = read_directory(database, collection, read_events, work)
+    with staged(database, work.previews, collection.name) as stage:
+        return _publish(database, collection, work, stage)
+
+
+def _publish(database: Database, collection: Collection, work: Work, stage: Path | None) -> PublishedCollection:
+    readings = read_directory(database, collection, read_events, work, stage)
     datasets, skipped = gathered(readings)
     if not datasets:
         first = f"; {skipped[0][0]}: {skipped[0][1]}" if skipped else ""

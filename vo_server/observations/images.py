@@ -114,13 +114,13 @@ def _inherited(header: fits.Header, primary: fits.Header) -> fits.Header:
 
 
 def _preview(request: Request, hdu: fits.ImageHDU, index: int, *, whole: bool) -> tuple[Link, ...]:
-    if request.previews is None:
+    if request.drawn is None:
         return ()
     picture = draw_image(hdu.data, _scale(hdu.header))
     if picture is None:
         return ()
     name = f"{request.path}.png" if whole else f"{request.path}.{index}.png"
-    length = write(picture, request.previews / name)
+    length = write(picture, request.drawn / name)
     return (Link(semantics="#preview", path=name, content_type=PNG, content_length=length, description="Picture of the image"),)
 
 

@@ -24,10 +24,13 @@ Watcher = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A file to be read: ``path`` below ``directory``; pictures of what it holds go below ``previews``, if that is given."""
+    """A file to be read: ``path`` below ``directory``; pictures of what it holds are drawn below ``drawn``, if that is given, and lie
+    below ``previews`` if it was read before.
+    """
 
     directory: Path
     path: str
+    drawn: Path | None = None
     previews: Path | None = None
 
     @property

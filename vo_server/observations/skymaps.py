@@ -165,7 +165,7 @@ def area_of(skymap: SkyMap, probability: float) -> Area:
 
 def _preview(request: Request, skymap: SkyMap) -> tuple[Link, ...]:
     """The whole sky in Mollweide's projection, right ascension 180° in the middle, growing to the left."""
-    if request.previews is None:
+    if request.drawn is None:
         return ()
     y, x = np.mgrid[1 : -1 : WIDTH // 2 * 1j, -2 : 2 : WIDTH * 1j]
     theta = np.arcsin(y)
@@ -178,5 +178,5 @@ def _preview(request: Request, skymap: SkyMap) -> tuple[Link, ...]:
     found = (place >= 0) & (cells - skymap.starts[place] < 4 ** (FINEST - skymap.orders[place]))
     values = np.where(found & inside.ravel(), skymap.density[place], np.nan).reshape(x.shape)
     name = f"{request.path}.png"
-    length = write(coloured(stretched(values)), request.previews / name)
+    length = write(coloured(stretched(values)), request.drawn / name)
     return (Link(semantics="#preview", path=name, content_type=PNG, content_length=length, description="The whole sky"),)

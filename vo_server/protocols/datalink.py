@@ -146,7 +146,9 @@ def _links(services: Services, identifier: str, dataset: StoredDataset | None, n
     links = list(_files(services, dataset))
     if not is_cuttable(dataset):
         return links, None
-    service = cutout_descriptor(services.settings.base_url, replace(DATASET, value=identifier), filters_of(dataset), number)
+    service = cutout_descriptor(
+        services.settings.base_url, services.site(), replace(DATASET, value=identifier), filters_of(dataset), number
+    )
     links.append(
         replace(
             links[0],

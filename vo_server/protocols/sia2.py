@@ -22,6 +22,7 @@ from vo_server.model.capability import Capability, Interface, ServiceCapabilitie
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.holdings import IMAGES, Holdings
 from vo_server.model.obscore import SCHEMA, TABLE
+from vo_server.model.resource import Site
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.protocols import constraints, vosi
 from vo_server.query.run import Answer
@@ -143,7 +144,7 @@ def wants_text(params: Params) -> bool:
         return False
 
 
-def describe(settings: Settings, holdings: Holdings) -> ServiceDescriptor:
+def describe(settings: Settings, site: Site, holdings: Holdings) -> ServiceDescriptor:
     """The service itself, with the words that find something (SIA 2.0 §3.1.2; PITFALLS P-106)."""
     held = holdings.only(IMAGES)
     params = (replace(one.described, options=held.words(one.holding)) if one.holding else one.described for one in PARAMETERS)
@@ -152,6 +153,7 @@ def describe(settings: Settings, holdings: Holdings) -> ServiceDescriptor:
         name="this",
         access_url=f"{settings.base_url}/{PATH}/query",
         standard_id=STANDARD_ID,
+        resource_identifier=site.ivoid(PATH),
         params=(*params, *CONTROLS),
         description="This search for images",
     )
@@ -166,7 +168,7 @@ def perform(services: Services, asked: Request) -> Answer:
             raise
         # of all that is asked, only a region can turn out to be more than the database knows
         raise UsageError(f"POS: {error}", hint="A CIRCLE is always understood.", parameter="POS") from None
-    itself = describe(services.settings, services.snapshot().holdings)
+    itself = describe(services.settings, services.site(), services.snapshot().holdings)
     return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec, descriptors=(itself,))
 
 

@@ -10,6 +10,7 @@ from vo_server.model.columns import Column
 from vo_server.model.dataset import StoredDataset
 from vo_server.model.media import FITS, FITS_TYPES
 from vo_server.model.obscore import PUBLISHER_DID
+from vo_server.model.resource import Site
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 
 LINKS_ID = "ivo://ivoa.net/std/DataLink#links-1.1"
@@ -57,13 +58,14 @@ FILTERS = (POS, CIRCLE, POLYGON, BAND, TIME, POL)
 """What a cut-out can be asked for (SODA 1.0 §3.3), by name, unit and UCD as the standard has them."""
 
 
-def links_descriptor(base_url: str, identifier: ServiceParam) -> ServiceDescriptor:
+def links_descriptor(base_url: str, site: Site, identifier: ServiceParam) -> ServiceDescriptor:
     """The links of datasets; `identifier` says where the ID comes from."""
     return ServiceDescriptor(
         id="datalink",
         access_url=base_url + LINKS_PATH,
         params=(replace(identifier, name="ID", ucd="meta.id;meta.main"),),
         standard_id=LINKS_ID,
+        resource_identifier=site.ivoid(LINKS_PATH.split("/")[1]),
         name="Links",
         description="All that belongs to a dataset: files, previews, calibration, cut-outs",
         content_type=LINKS_TYPE,
@@ -71,7 +73,7 @@ def links_descriptor(base_url: str, identifier: ServiceParam) -> ServiceDescript
 
 
 def cutout_descriptor(
-    base_url: str, identifier: ServiceParam, filters: Sequence[ServiceParam] = FILTERS, number: int = 0
+    base_url: str, site: Site, identifier: ServiceParam, filters: Sequence[ServiceParam] = FILTERS, number: int = 0
 ) -> ServiceDescriptor:
     """Cut-outs of datasets, synchronously. `number` tells the descriptors of one document apart."""
     return ServiceDescriptor(
@@ -79,6 +81,7 @@ def cutout_descriptor(
         access_url=base_url + SODA_SYNC_PATH,
         params=(identifier, *filters),
         standard_id=SODA_SYNC_ID,
+        resource_identifier=site.ivoid(SODA_SYNC_PATH.split("/")[1]),
         name="Cut-out",
         description="A part of the dataset: a region, an interval of wavelengths or times, polarisation states",
         content_type=FITS,
@@ -113,10 +116,10 @@ def _between(param: ServiceParam, bounds: tuple[float, float]) -> ServiceParam:
     return replace(param, minimum=repr(bounds[0]), maximum=repr(bounds[1]))
 
 
-def descriptors_for(columns: Sequence[Column], base_url: str) -> tuple[ServiceDescriptor, ...]:
+def descriptors_for(columns: Sequence[Column], base_url: str, site: Site) -> tuple[ServiceDescriptor, ...]:
     """The services for the datasets that rows with these `columns` name; none if no column holds the identifiers of ``ivoa.obscore``."""
     described = next((column.name for column in columns if column.std and (column.utype or "").partition(":")[2] == WORD), None)
     if described is None:
         return ()
     identifier = replace(DATASET, ref=described)
-    return (links_descriptor(base_url, identifier), cutout_descriptor(base_url, identifier))
+    return (links_descriptor(base_url, site, identifier), cutout_descriptor(base_url, site, identifier))
