@@ -25,7 +25,7 @@ from vo_server.jobs.keeper import revive, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
 from vo_server.jobs.store import JobStore
 from vo_server.jobs.worker import ATTEMPTS, Runner, Worker
-from vo_server.model.job import Failure, Job, Phase
+from vo_server.model.job import Failure, Job, Phase, Result
 from vo_server.protocols import tap
 from vo_server.services import Services, job_terms
 from vo_server.settings import Settings
@@ -183,19 +183,65 @@ def test_a_lost_connection_is_tried_again_but_not_for_ever(store: JobStore, resu
     assert job.error.transient
 
 
-def test_a_job_without_its_worker_waits_for_another_one_at_most_so_often(store: JobStore) -> None:
+def test_a_job_without_its_worker_waits_for_another_one_at_most_so_often(store: JobStore, results: ResultStore) -> None:
     job_id = waiting_job(store)
     for attempt in range(1, ATTEMPTS + 1):
         number = queued(store)[0][0]
         assert store.begin(job_id, number) is not None
         hold(store, number)
-        assert revive(store, 20) == 1
+        assert revive(store, results, 20) == 1
         job = store.get(job_id)
         assert (job.phase, job.attempts) == (Phase.QUEUED if attempt < ATTEMPTS else Phase.ERROR, attempt)
     assert job.error is not None
     assert "lost" in job.error.message
-    assert revive(store, 20) == 0
+    assert revive(store, results, 20) == 0
     assert queued(store) == []
+
+
+@pytest.mark.parametrize("end", ["given up", "aborted", "removed", "completed"])
+def test_nothing_is_left_of_what_a_dead_worker_wrote(store: JobStore, results: ResultStore, tmp_path: Path, end: str) -> None:
+    job_id = waiting_job(store)
+    number = queued(store)[0][0]
+    job = store.begin(job_id, number)
+    assert job is not None
+    hold(store, number)
+    whole, half = f"{job_id}/1-result.txt", f"{job_id}/1-result.txt.part"
+    for path in (whole, half):
+        results.write(path, [b"x"])
+    if end == "given up":
+        with store.engine.begin() as connection:
+            connection.execute(text("UPDATE vo.jobs SET attempts = :most"), {"most": ATTEMPTS})
+    elif end == "aborted":
+        store.abort(job_id)
+    elif end == "removed":
+        store.remove(job_id)
+    else:
+        assert store.complete(job, Result(whole, "text/plain", 1, "result.txt"), 1)
+    revive(store, results, 20)
+    left = {str(path.relative_to(tmp_path / "results")) for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    assert left == {MARK, *([whole] if end == "completed" else [])}
+
+
+def test_an_end_that_was_committed_and_not_heard_of_is_no_second_one(store: JobStore, results: ResultStore) -> None:
+    class Deaf(JobStore):
+        """The connection breaks behind every commit, once."""
+
+        broken = 0
+
+        def complete(self, job: Job, result: Any, rows: int | None) -> bool:
+            done = super().complete(job, result, rows)
+            Deaf.broken += 1
+            if Deaf.broken == 1:
+                raise OperationalError("COMMIT", {}, Exception("the connection is gone"))
+            return done
+
+    job_id = waiting_job(store)
+    deaf = Deaf(store.engine, store.terms, store.clock)
+    run_next(Runner(deaf, results, {"fake": lambda _: Task(b"whole")}), deaf)
+    job = store.get(job_id)
+    assert job.phase == Phase.COMPLETED
+    assert job.result is not None
+    assert b"".join(results.read(job.result.path)) == b"whole"
 
 
 def hold(store: JobStore, number: int) -> None:
@@ -211,7 +257,7 @@ def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(store: JobSto
     assert first is not None
     assert store.begin(job_id, number) is None, "a row of the queue begins a job once"
     hold(store, number)
-    revive(store, 20)
+    revive(store, results, 20)
     second = store.begin(job_id, queued(store)[0][0])
     assert second is not None
     assert not store.fail(first, Failure("late"))
@@ -221,16 +267,16 @@ def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(store: JobSto
     assert store.fail(second, Failure("in time"))
 
 
-def test_what_a_living_worker_has_is_left_alone(store: JobStore) -> None:
+def test_what_a_living_worker_has_is_left_alone(store: JobStore, results: ResultStore) -> None:
     waiting_job(store)
-    assert revive(store, 20) == 0
+    assert revive(store, results, 20) == 0
     with store.engine.begin() as connection:
         worker = connection.execute(text(f"INSERT INTO {QUEUE_SCHEMA}.procrastinate_workers DEFAULT VALUES RETURNING id")).scalar_one()
         connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_jobs SET status = 'doing', worker_id = {worker}"))
-    assert revive(store, 20) == 0
+    assert revive(store, results, 20) == 0
     with store.engine.begin() as connection:
         connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_workers SET last_heartbeat = now() - interval '1 minute'"))
-    assert revive(store, 20) == 1
+    assert revive(store, results, 20) == 1
 
 
 @pytest.mark.every_postgres
@@ -395,7 +441,7 @@ def test_a_killed_worker_loses_no_job_and_leaves_no_query(
         program.send_signal(signal.SIGKILL)
         program.wait()
     assert services.jobs.get(job_id).phase == Phase.EXECUTING
-    until(lambda: revive(services.jobs, 3) == 1)
+    until(lambda: revive(services.jobs, services.results, 3) == 1)
     with real_worker(services):
         until(lambda: services.jobs.get(job_id).attempts == 2)
         until(lambda: len(backends(database)) == 1)  # that of the dead worker has noticed

@@ -6,10 +6,15 @@ may be on its way. The listening socket is the parent's (or systemd's), so that 
 
 import ctypes
 import os
+import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import parent_process
+from pathlib import Path
 
 import pyarrow
 import uvicorn
@@ -25,6 +30,9 @@ READY_S = 60.0
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Where processes put their numbers together, for Prometheus: read by its library when it is imported."""
+
+METRICS_PREFIX = "vo-metrics-"
+"""What that directory is called, before the pid of the supervisor."""
 
 FIRST_SYSTEMD_FD = 3
 
@@ -64,18 +72,20 @@ class Supervisor(Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
         super().__init__(config, sockets)
         self.ready = ready
-
-    def init_processes(self) -> None:
-        """Start them, and say so when all of them answer."""
-        super().init_processes()
-        if all(process.wait_until_ready(READY_S, self.should_exit) for process in self.processes):
-            self.ready()
+        self._is_ready = False
 
     def keep_subprocess_alive(self) -> None:
-        """Replace who died, and forget what it counted of things that are going on."""
+        """Replace who died, and forget what it counted of things that are going on. Say so when all of them answer for the first time:
+        one that dies before is replaced too.
+        """
         before = {process.pid: process for process in self.processes}
+        for process in self.processes:
+            process.child_conn.close()  # open on our side too it would hide for READY_S that a process died before it was asked
         super().keep_subprocess_alive()
         self._forget(before)
+        if not self._is_ready and all(process.is_ready() for process in self.processes):
+            self._is_ready = True
+            self.ready()
 
     def restart_all(self) -> None:
         """Replace all, one after the other."""
@@ -93,9 +103,41 @@ def run(config: uvicorn.Config, listener: socket.socket, ready: Callable[[], Non
     if config.workers == 1:
         Server(config, ready).run(sockets=[listener])
         return
-    with tempfile.TemporaryDirectory(prefix="vo-metrics-") as metrics:
+    forget_killed_supervisors()
+    with tempfile.TemporaryDirectory(prefix=f"{METRICS_PREFIX}{os.getpid()}-") as metrics:
         os.environ[METRICS] = metrics
         Supervisor(config, [listener], ready).run()
+
+
+def forget_killed_supervisors() -> None:
+    """Remove the numbers of supervisors that had no time to do so themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_PREFIX}*"):
+        pid = folder.name.removeprefix(METRICS_PREFIX).partition("-")[0]
+        if pid.isdigit() and not _lives(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def end_with_supervisor() -> None:
+    """Have this process end in good order when its supervisor is gone, however that ended: it would keep the port from the next one."""
+    supervisor = parent_process()
+    if supervisor is None:
+        return
+
+    def follow() -> None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="follow-supervisor", daemon=True).start()
 
 
 def give_memory_back() -> None:

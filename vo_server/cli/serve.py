@@ -19,7 +19,7 @@ from vo_server.app import create_app, create_worker, keep_current, record_keeper
 from vo_server.cli import processes
 from vo_server.cli.common import ConfigFile, DataDir, end_on_signal, ready_database, say, settings_from
 from vo_server.db.catalogue import read_address, store_address
-from vo_server.db.database import Database
+from vo_server.db.database import Database, patiently
 from vo_server.db.serving import first_to_serve
 from vo_server.demo import pending, publish_demo
 from vo_server.errors import SetupError
@@ -98,11 +98,17 @@ def _opened(settings: Settings, database: Database, *, runs_jobs: bool) -> Itera
 
 def _open_app(settings: Settings, *, runs_jobs: bool) -> Starlette:
     """The application of one of several processes; it closes what it opened when its process ends."""
+    processes.end_with_supervisor()
     logs.configure(settings.log_format)
     logging.getLogger("uvicorn.error").addFilter(is_news)
-    opened = ExitStack()
-    database = opened.enter_context(ready_database(settings))
-    app = opened.enter_context(_opened(settings, database, runs_jobs=runs_jobs))
+
+    def open_all() -> tuple[Starlette, ExitStack]:
+        with ExitStack() as stack:
+            database = stack.enter_context(ready_database(settings))
+            app = stack.enter_context(_opened(settings, database, runs_jobs=runs_jobs))
+            return app, stack.pop_all()
+
+    app, opened = patiently(open_all)  # whom it replaces may have died together with the database
 
     @asynccontextmanager
     async def until_shutdown(_: Starlette) -> AsyncIterator[None]:

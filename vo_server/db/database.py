@@ -1,9 +1,10 @@
 """The open database: engines for our own tables, addresses for ADBC, and the role that users' queries run under."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -26,6 +27,14 @@ SESSION = {"timezone": "UTC"}
 
 POOL_SIZE = 4
 POOL_OVERFLOW = 16
+
+
+PATIENCE_S = 30.0
+"""How long what must be done waits for a database that restarts."""
+
+PAUSE_S = 0.5
+
+Done = TypeVar("Done")
 
 
 class Database:
@@ -166,6 +175,20 @@ def is_away(error: BaseException) -> bool:
         return False
     state = getattr(error.orig, "sqlstate", None)  # none: there was no server to give one
     return state is None or state.startswith(AWAY)
+
+
+def patiently(action: Callable[[], Done]) -> Done:
+    """Do `action`, again and again while the database is away, for PATIENCE_S seconds. It must do no harm twice: what it did may have been
+    committed when the connection broke.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return action()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def parse_url(text: str) -> URL:

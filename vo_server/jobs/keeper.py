@@ -19,7 +19,7 @@ from vo_server.errors import UnavailableError
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import JobStore, enter, jobs
 from vo_server.jobs.worker import ATTEMPTS
-from vo_server.model.job import Failure, Phase
+from vo_server.model.job import ACTIVE, Failure, Phase
 
 log = logging.getLogger("vo_server")
 
@@ -43,26 +43,31 @@ DELETE FROM {QUEUE_SCHEMA}.procrastinate_jobs AS q
 WHERE q.status = 'doing' AND NOT EXISTS (SELECT FROM vo.jobs AS j WHERE j.queue_id = q.id)
 AND NOT EXISTS (SELECT FROM {QUEUE_SCHEMA}.procrastinate_workers AS w
     WHERE w.id = q.worker_id AND w.last_heartbeat >= now() - make_interval(secs => :stalled))
+RETURNING q.args->>'job_id'
 """  # noqa: S608 — our own constant
 """Rows of the queue whose job has ended and whose worker died before it could say so."""
 
 
-def revive(store: JobStore, stalled_s: int) -> int:
-    """Queue again, or give up after ATTEMPTS, all jobs that nobody runs any more; returns how many there were."""
+def revive(store: JobStore, results: ResultStore, stalled_s: int) -> int:
+    """Queue again, or give up after ATTEMPTS, all jobs that nobody runs any more; returns how many there were. What dead workers wrote of
+    jobs that have ended is deleted.
+    """
     with store.engine.begin() as connection:
         rows = connection.execute(text(STALLED), {"stalled": stalled_s}).all()
-        for row in rows:
-            _revive(store, connection, row)
-        connection.execute(text(LEFT_OVER), {"stalled": stalled_s})
+        given_up = [row.job_id for row in rows if not _revive(store, connection, row)]
+        left = connection.execute(text(LEFT_OVER), {"stalled": stalled_s}).scalars().all()
+    for job_id in {*given_up, *left}:
+        _clear(store, results, job_id)
     return len(rows)
 
 
-def _revive(store: JobStore, connection: Connection, row: Row[Any]) -> None:
+def _revive(store: JobStore, connection: Connection, row: Row[Any]) -> bool:
+    """Whether the job waits again."""
     store.queue.drop(connection, row.queue_id, running=True)
     if row.attempts >= ATTEMPTS:
         failure = Failure(f"The worker that ran this job was lost, {row.attempts} times.", transient=True)
         enter(connection, row.job_id, Phase.ERROR, ended=store.clock(), error=asdict(failure), queue_id=None)
-        return
+        return False
     log.warning("job %s has lost its worker and waits for another one", row.job_id)
     number = store.queue.put(connection, row.job_id)
     values = {"queue_id": number, "started": None, "rows_written": None}
@@ -70,6 +75,17 @@ def _revive(store: JobStore, connection: Connection, row: Row[Any]) -> None:
         connection.execute(schema.jobs.update().where(jobs.job_id == row.job_id).values(values))
     else:
         enter(connection, row.job_id, Phase.QUEUED, **values)
+    return True
+
+
+def _clear(store: JobStore, results: ResultStore, job_id: str) -> None:
+    """Delete what is neither the job's result nor came with it; nobody works on it any more."""
+    with store.engine.connect() as connection:
+        row = connection.execute(select(jobs.phase, jobs.result["path"].astext).where(jobs.job_id == job_id)).one_or_none()
+    if row is None:
+        results.remove(job_id)
+    elif Phase(row[0]) not in ACTIVE:
+        results.clear(job_id, but=row[1])
 
 
 def destroy_due(store: JobStore, results: ResultStore) -> int:
@@ -116,11 +132,11 @@ class Keeper:
         swept = float("-inf")
         while not self._stop.is_set():
             try:
-                revive(self._store, self._stalled_s)
+                revive(self._store, self._results, self._stalled_s)
                 destroy_due(self._store, self._results)
                 if time.monotonic() - swept > SWEEP_S:
                     swept = time.monotonic()
                     sweep_results(self._store, self._results)
             except (OperationalError, UnavailableError) as error:
-                log.warning("housekeeping of jobs waits: %s", error)
+                log.warning("housekeeping of jobs waits: %s", str(getattr(error, "orig", error)).partition("\n")[0])
             self._stop.wait(self._stalled_s / 2)

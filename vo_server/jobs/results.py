@@ -125,6 +125,18 @@ class ResultStore:
             with suppress(FileNotFoundError):
                 self._files.rm(self._path(job_id), recursive=True)
 
+    def clear(self, job_id: str, *, but: str | None = None) -> None:
+        """Delete what attempts at a job have written, whole or not, `but` one file; nobody writes any more. What came with the job stays.
+        If the store does not answer everything stays, until the job is destroyed.
+        """
+        with suppress(UnavailableError), self._answering():
+            for _, undo in self._appearing.unfinished(self._path(job_id)):
+                undo()
+            with suppress(FileNotFoundError):
+                for entry in self._files.ls(self._path(job_id), detail=True):
+                    if entry["type"] == "file" and not entry["name"].endswith(f"/{but}"):
+                        self._files.rm_file(entry["name"])
+
     def job_ids(self) -> set[str]:
         """The jobs that have files."""
         with self._answering(), suppress(FileNotFoundError):

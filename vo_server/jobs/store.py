@@ -164,10 +164,13 @@ class JobStore:
             _update(connection, job.job_id, {"rows_written": rows}, *_mine(job))
 
     def complete(self, job: Job, result: Result, rows: int | None) -> bool:
-        """EXECUTING → COMPLETED; False if the job is not this worker's any more."""
+        """EXECUTING → COMPLETED; False if the job is not this worker's any more. It may be said twice."""
         values = {"ended": self.clock(), "result": asdict(result), "rows_written": rows, "queue_id": None}
         with self.engine.begin() as connection:
-            return enter(connection, job.job_id, Phase.COMPLETED, *_mine(job), **values)
+            if enter(connection, job.job_id, Phase.COMPLETED, *_mine(job), **values):
+                return True
+            path = connection.execute(select(jobs.result["path"].astext).where(jobs.job_id == job.job_id)).scalar()
+            return bool(path == result.path)
 
     def fail(self, job: Job, failure: Failure) -> bool:
         """EXECUTING → ERROR; False if the job is not this worker's any more."""

@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import procrastinate.exceptions
 import procrastinate.worker
 from sqlalchemy.exc import OperationalError
 
 from vo_server import logs
-from vo_server.db.database import Database
+from vo_server.db.database import PATIENCE_S, Database, patiently
 from vo_server.db.listen import Watch
 from vo_server.db.queue import QUEUE, TASK, worker_app
-from vo_server.errors import TimeLimitError, UnavailableError, VoError, report_incident
+from vo_server.errors import NotFoundError, TimeLimitError, UnavailableError, VoError, report_incident
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import CHANNEL, JobStore
-from vo_server.model.job import Failure, Job, Result
+from vo_server.model.job import Failure, Job, Phase, Result
 
 log = logging.getLogger("vo_server")
 
@@ -38,9 +38,6 @@ ATTEMPTS = 3
 
 HEARTBEATS = 4
 """Signs of life within the time after which a worker is taken for dead."""
-
-PATIENCE_S = 30.0
-"""How long the end of a job waits for a database that restarts."""
 
 PAUSE_S = 0.5
 
@@ -65,8 +62,6 @@ class Work(Protocol):
     def close(self) -> None:
         """Give back what was held."""
 
-
-Found = TypeVar("Found")
 
 Perform = Callable[[Job], Work]
 """Job → its work, not yet started; raises VoError for parameters that do not fit."""
@@ -96,7 +91,10 @@ class Runner:
             work = self._performers[job.kind](job)
             with self._registered(job, work):
                 result = self._perform(job, work)
-            if not patiently(lambda: self._store.complete(job, result, work.rows)):
+            if patiently(lambda: self._store.complete(job, result, work.rows)):
+                if job.attempts > 1:
+                    self._results.clear(job.job_id, but=result.path)
+            else:
                 self._drop(job)
         except Exception as error:  # noqa: BLE001 whatever happens, the job must come to an end that its owner can read
             self._end(job, error)
@@ -164,11 +162,16 @@ class Runner:
             self._drop(job)
 
     def _drop(self, job: Job) -> None:
-        """The job was aborted, destroyed or taken over: what it wrote is nobody's, unless somebody else writes too."""
-        with suppress(VoError):
-            if self._store.get(job.job_id).attempts != job.attempts:
-                return
-        self._results.remove(job.job_id)
+        """The job was aborted, destroyed or taken over: what it wrote is nobody's, unless somebody else writes too. Or this worker has
+        ended it, and was not told so because the connection broke.
+        """
+        try:
+            now = patiently(lambda: self._store.get(job.job_id))
+        except NotFoundError:
+            self._results.remove(job.job_id)
+            return
+        if now.phase in (Phase.ABORTED, Phase.ERROR):
+            self._results.clear(job.job_id)
 
     def _cancel(self, keys: list[tuple[str, int]]) -> None:
         with self._lock:
@@ -188,18 +191,6 @@ def explain(job: Job, error: Exception) -> Failure:
         what = error.message if isinstance(error, UnavailableError) else "The database connection was lost."
         return Failure(f"{what} The job was tried {job.attempts} times.", transient=True)
     return Failure(str(error if isinstance(error, VoError) else report_incident(f"job {job.job_id}", error)))
-
-
-def patiently(action: Callable[[], Found]) -> Found:
-    """Do `action`, again and again while the database is away, for PATIENCE_S seconds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return action()
-        except OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(PAUSE_S)
 
 
 class Worker:
