@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from vo_server.cli.common import say
 from vo_server.dachs import Fate, Imported, Surroundings, import_rd
@@ -99,7 +100,7 @@ class _Beside:
 
     def surroundings(self) -> Surroundings:
         """As the importer asks for it. DaCHS' name of the descriptor is its path below the inputs directory: of two parts, as a rule."""
-        here = self.file.resolve()
+        here = self.file.absolute()
         return Surroundings(f"{here.parent.name}/{here.stem}", self.match, self.columns, self.descriptor)
 
     def match(self, pattern: str, recurse: bool) -> Sequence[str]:
@@ -111,15 +112,15 @@ class _Beside:
 
     def columns(self, table: Mapping[str, Any]) -> Sequence[str] | None:
         """The names of the columns that a section describes."""
-        layout = LayoutSection.model_validate(table["layout"]).layout if "layout" in table else None
         try:
+            layout = LayoutSection.model_validate(table["layout"]).layout if "layout" in table else None
             return [column.name for column in open_table(self.folder / table["source"], table.get("part"), layout=layout).columns]
-        except DataError:
+        except (DataError, ValidationError):
             return None
 
     def descriptor(self, rd_id: str) -> bytes | None:
         """Another descriptor, below a directory above this one's."""
         if rd_id.startswith(("/", "%")) or ".." in Path(rd_id).parts:
             return None
-        others = (folder / f"{rd_id}.rd" for folder in list(self.file.resolve().parents)[1:4])
-        return next((path.read_bytes() for path in others if path.is_file()), None)
+        others = (folder / f"{rd_id}.rd" for folder in list(self.file.absolute().parents)[1:4])
+        return next((_content(path) for path in others if os.path.isfile(path)), None)

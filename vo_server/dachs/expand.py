@@ -245,7 +245,8 @@ class Expander:
             raise DataError(f"line {node.line}: {name} feeds itself.", source=self.source)
 
     def _lost(self, node: Node, message: str) -> None:
-        self.shared.report.lost(node, message)
+        is_own = self.rd_id == self.shared.surroundings.rd_id
+        self.shared.report.lost(node, message, None if is_own else f"<{node.tag}> of {self.rd_id}")
 
     def _attributes(self, node: Node, scope: Scope) -> dict[str, str]:
         return {key: value if key in REGULAR else self._text(value, scope) for key, value in node.attributes.items()}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from vo_server.errors import DataError
 
-MACRO = re.compile(r"\\{1,2}([A-Za-z_]\w+)((?:\{[^{}]*\})*)")
+MACRO = re.compile(r"\\{1,2}([A-Za-z_]\w+)((?:\{[^{}]{0,999}\})*)")
 """Names have two letters at least, so that the classes of regular expressions are none. A second backslash keeps a macro for the stream
 that is fed.
 """

@@ -77,7 +77,11 @@ class Resource:
             self.report.lost(node, f"the licence is written as {licence[0]}, which DaCHS states up to 2.7: compare with your record", what)
         elif (macro := unknown_macro(text)) is not None:
             self.report.lost(node, f"only DaCHS knows what {macro} is: write it yourself", what)
-        elif name in LISTS:
+        else:
+            self._take(name, text, node, what)
+
+    def _take(self, name: str, text: str, node: Node, what: str) -> None:
+        if name in LISTS:
             self._listed(LISTS[name], text)
         elif name.partition(".")[0] == "creator":
             self._creator(name, text, node)

@@ -18,7 +18,7 @@ CONSTANT = re.compile(r"\"[^\"]*\"|'[^']*'|[-+]?\d[\d.eE+-]*|None|True|False")
 SENTINEL = re.compile(r"[+-]?9{2,}(?:\.[90]*)?|[+-]?0?\.?9{3,}|[-+.]+|.*[^-+.\deE].*")
 """Literals that mean a missing value and nothing else."""
 
-PAIR = re.compile(r"([\w./-]+)\s*:\s*([\w./ -]*[\w./-])")
+PAIR = re.compile(r"([\w./-]{1,99})\s{0,99}:\s{0,99}([\w./-][\w./ -]{0,99})")
 DEEPEST = 5
 
 
@@ -55,7 +55,7 @@ def rows_of(maker: Node | None, columns: Sequence[str], report: Report, *, is_te
 
 def pairs(text: str) -> dict[str, str]:
     """``dest:src, …`` as DaCHS abbreviates renaming."""
-    return dict(PAIR.findall(text))
+    return {name: source.strip() for name, source in PAIR.findall(text)}
 
 
 def _name(node: Node) -> str:

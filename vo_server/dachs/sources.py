@@ -45,7 +45,7 @@ COMMENT = re.compile(r"(?:\(\?m\))?\^?\\?(?P<mark>[^\w\s\\.(])\.\*\$?")
 SEPARATORS = {r"\s+": None, r"[ \t]+": None, r" +": None, r"\s*": None, "\t": "\t", r"\t": "\t"}
 SIMPLE_SEPARATOR = re.compile(r"(?:\\s[*+])?\\?(?P<one>[^\w\s\\])(?:\\s[*+])?")
 ROW_ENDS = ("\n", r"\n", r"\r?\n", r"[\r\n]+")
-PLACE = re.compile(r"\s*([A-Za-z_]\w*)\s*:\s*(\d*\s*-\s*\d+|\d+\s*-|\d+)(?=\s|$)")
+PLACE = re.compile(r"([A-Za-z_]\w{0,99})\s{0,99}:\s{0,99}(\d{0,9}\s{0,99}-\s{0,99}\d{1,9}|\d{1,9}\s{0,99}-|\d{1,9})(?=\s|$)")
 UNPACKING = re.compile(r"(/bin/)?(zcat|gzip -d|gunzip)( -c)?")
 COLUMN_NAMES = re.compile(r"\\colNames(?:\{(\w+)\})?")
 PROMISED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}

@@ -38,7 +38,7 @@ ADDED = {
 
 FRAMES = ("ICRS", "FK5", "J2000", "UNKNOWNFRAME", "BARYCENTER")
 STC = re.compile(r"(?:Position|Polygon|Circle)\s+(\w+)", re.IGNORECASE)
-STC_NAMES = re.compile(r"\"([^\"]+)\"|\[([^\]]+)\]")
+STC_NAMES = re.compile(r"\"([^\"]{1,99})\"|\[([^\]]{1,99})\]")
 EPOCH = re.compile(r"Epoch\s+(\S+)", re.IGNORECASE)
 RA, DEC = "pos.eq.ra", "pos.eq.dec"
 RA_DEC = ("ra", "dec")
