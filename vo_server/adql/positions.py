@@ -34,5 +34,7 @@ def position_of_query(query: resolved.Query) -> Names | None:
 
 def has_row_numbers(table: resolved.From) -> bool:
     """Whether a table reference is a table that we filled, whose rows PostgreSQL numbers; one published in place may be a view."""
-    place = table.table.position if isinstance(table, resolved.TableSource) else None
+    if not isinstance(table, resolved.TableSource) or table.table.view is not None:
+        return False
+    place = table.table.position
     return place is not None and place.indexed and not place.computed

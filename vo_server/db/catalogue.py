@@ -1,22 +1,29 @@
 """The catalogue in PostgreSQL: read whole as one snapshot, versioned, its changes announced to every process."""
 
+import logging
 import secrets
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Integer, Row, Select, cast, func, select, true
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, cast, func, select, true
 from sqlalchemy.dialects.postgresql import array, insert
 
 from vo_server.db import schema
+from vo_server.db.views import with_views
+from vo_server.errors import VoError
 from vo_server.model.catalogue import Catalogue, Footprint, Key, Position, Schema, Table
 from vo_server.model.columns import Column
 from vo_server.model.holdings import Holdings, Kind, Product
 from vo_server.model.names import adql_name
 from vo_server.model.resource import Resource, Site
 
+LOG = logging.getLogger(__name__)
 CHANNEL = "vo_catalogue"
+VIEW = "view"
+"""Key of a table's origin: the ADQL query that it shows."""
+
 VERSION_KEY = "version"
 SITE_KEY = "site"
 ADDRESS_KEY = "address"
@@ -47,12 +54,29 @@ def read_version(connection: Connection) -> int:
 def load_catalogue(connection: Connection, only: str | None = None) -> Catalogue:
     """Everything published, in the order of schema_index, table_index and name. The connection's transaction should be repeatable read.
 
-    `only` is the id of a resource: its tables, and those that standards define.
+    `only` is the id of a resource: its tables, and those that standards define, for what is said of them.
     """
-    wanted = true() if only is None else schema.tables.c.resource_id.is_(None) | schema.tables.c.resource_id.in_(_ids(only))
+    if only is not None:
+        return _stored(connection, schema.tables.c.resource_id.is_(None) | schema.tables.c.resource_id.in_(_ids(only)))
+    catalogue, faults = with_views(_stored(connection))
+    for name, fault in faults.items():  # publishing and retracting see to it that there are none
+        LOG.error("the view %s is left out: %s", name, fault)
+    return catalogue
+
+
+def broken_views(connection: Connection) -> dict[str, VoError]:
+    """The views that cannot be made of what is in the catalogue now, and why."""
+    tables = schema.tables.c
+    if connection.execute(select(tables.table_id).where(tables.origin.has_key(VIEW)).limit(1)).first() is None:
+        return {}
+    return with_views(_stored(connection))[1]
+
+
+def _stored(connection: Connection, wanted: ColumnElement[bool] | None = None) -> Catalogue:
+    """The catalogue as its tables say it, of all tables or of those `wanted`."""
     columns: dict[int, list[Column]] = defaultdict(list)
     described = select(schema.columns).order_by(schema.columns.c.table_id, schema.columns.c.column_index)
-    if only is not None:
+    if wanted is not None:
         described = described.where(schema.columns.c.table_id.in_(select(schema.tables.c.table_id).where(wanted)))
     for row in connection.execute(described):
         columns[row.table_id].append(_column(row))
@@ -62,7 +86,7 @@ def load_catalogue(connection: Connection, only: str | None = None) -> Catalogue
     rows = connection.execute(
         select(schema.tables, (schema.resources.c.schema_name + "/" + schema.resources.c.name).label("resource"))
         .select_from(source)
-        .where(wanted)
+        .where(true() if wanted is None else wanted)
         .order_by(
             schema.schemas.c.schema_index.nulls_first(),
             schema.tables.c.schema_name,
@@ -184,7 +208,13 @@ def _column(row: Row[Any]) -> Column:
 
 def _position(row: Row[Any]) -> Position:
     """A table of somebody else (without a load) has an index on a function instead of a column of cells."""
-    return Position(row.ra_column, row.dec_column, row.cell_indexed, computed=row.cell_indexed and row.load_id is None)
+    computed = row.cell_indexed and row.load_id is None and _view(row) is None
+    return Position(row.ra_column, row.dec_column, row.cell_indexed, computed=computed)
+
+
+def _view(row: Row[Any]) -> str | None:
+    """The query that a table shows."""
+    return (row.origin or {}).get(VIEW)
 
 
 def _table(row: Row[Any], columns: tuple[Column, ...]) -> Table:
@@ -204,6 +234,7 @@ def _table(row: Row[Any], columns: tuple[Column, ...]) -> Table:
         footprint=Footprint(**row.footprint) if row.footprint else None,
         resource=row.resource,
         datetime_loaded=loaded,
+        view=_view(row),
     )
 
 

@@ -73,6 +73,8 @@ class Table:
     resource: str | None = None
     """The ``schema/name`` of the resource it belongs to."""
     datetime_loaded: datetime | None = None
+    view: str | None = None
+    """The ADQL query whose rows it shows; ``physical`` is then its SQL."""
     stored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Column → its name in the physical table, where that is another."""
 

@@ -22,9 +22,9 @@ from vo_server.observations.stage import place_of, staged
 from vo_server.observations.words import Said
 from vo_server.publish.datasets import Dataset, replace_datasets, store_collection
 from vo_server.publish.descriptor import ResourceSection
-from vo_server.publish.options import RecordRenderer
+from vo_server.publish.flip import keep_views
+from vo_server.publish.options import RecordRenderer, utc_now
 from vo_server.publish.plan import DEFAULT_SCHEMA
-from vo_server.publish.publisher import utc_now
 from vo_server.publish.retract import take_away
 
 PREVIEWS = ".previews"
@@ -308,6 +308,7 @@ def retract_collection(connection: Connection, name: str, records: RecordRendere
     tables: list[str] = []
     if row.resource_id is not None:
         tables = take_away(connection, schema.tables.c.resource_id == row.resource_id)
+        keep_views(connection, f"the collection {name}")
         connection.execute(update(schema.resources).where(schema.resources.c.resource_id == row.resource_id).values(retracted=True))
     bump_version(connection)
     records(connection)

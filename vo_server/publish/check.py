@@ -84,6 +84,8 @@ def _table(path: Path, entry: Entry, places: Places) -> Iterator[Finding]:
     for name, section in entry.columns.items():
         yield from _unit(section.unit, *places.at("columns", name, "unit"))
         yield from _ucd(section.ucd, *places.at("columns", name, "ucd"))
+    if entry.table.view is not None:
+        return
     try:
         source = open_table(path.parent / entry.table.source, entry.table.part, tuple(entry.table.nulls), layout=entry.layout)
     except DataError as error:

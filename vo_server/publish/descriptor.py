@@ -134,7 +134,10 @@ class TableSection(_Section):
 
     name: str | None = Field(None, description="Name in TAP; default: the file's, folded.", pattern=IDENTIFIER)
     source: str = Field(
-        description="The data file, relative to the descriptor; with --in-place the table in the database, as schema.table."
+        "", description="The data file, relative to the descriptor; with --in-place the table in the database, as schema.table."
+    )
+    view: Annotated[str, AfterValidator(_as_adql)] | None = Field(
+        None, description="Instead of a source: the ADQL query over published tables whose rows it shows."
     )
     part: str | None = Field(None, description="Which of the file's tables, by name; default: the first.")
     title: str | None = None
@@ -146,6 +149,14 @@ class TableSection(_Section):
     layout: LayoutSection | None = Field(None, description="For text tables that are neither CSV nor TSV.")
     only_described: bool = Field(False, description="Only columns of the file that stand in [columns] are published.")
     embargo: date | None = Field(None, description="It is not published before this day (UTC).")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if bool(self.source) == (self.view is not None):
+            raise ValueError("there must be a source, or a view")
+        if self.view is not None and self.name is None:
+            raise ValueError("a view needs a name")
+        return self
 
 
 class ColumnSection(_Section):

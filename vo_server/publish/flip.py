@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from vo_server.db import schema
-from vo_server.db.catalogue import RESOURCE_JSON, bump_version, column_row
+from vo_server.db.catalogue import RESOURCE_JSON, broken_views, bump_version, column_row
 from vo_server.db.records import lock_records
 from vo_server.errors import DataError
 from vo_server.model.columns import Column
@@ -76,8 +76,18 @@ def flip(connection: Connection, change: Flip, records: RecordRenderer, now: dat
     if change.load is not None and (row is None or row.load_id != change.load.load_id):
         _set_live(connection, change.load, row.load_id if row else None, now)
     records(connection, f"{plan.schema}/{plan.resource}")
+    keep_views(connection, plan.full_name)
     bump_version(connection)
     return row is not None
+
+
+def keep_views(connection: Connection, table: str) -> None:
+    """DataError if a view can no longer be made, now that `table` has changed in the transaction of `connection`."""
+    for name, fault in broken_views(connection).items():
+        raise DataError(
+            f"{table} cannot be changed like that, for the view {name} reads it ({fault}).",
+            hint=f"Change or retract {name} first. Nothing was changed.",
+        )
 
 
 def _existing(connection: Connection, plan: Plan) -> Row[int, int | None, str | None, str | None] | None:

@@ -22,9 +22,8 @@ from vo_server.formats.readers.infer import with_id
 from vo_server.model.columns import Column
 from vo_server.publish.descriptor import Entry, read_entry
 from vo_server.publish.flip import Flip, check_free, flip
-from vo_server.publish.options import Published, PublishOptions, RecordRenderer
+from vo_server.publish.options import Published, PublishOptions, RecordRenderer, utc_now
 from vo_server.publish.plan import RESERVED_SCHEMAS, Plan, plan_of
-from vo_server.publish.publisher import utc_now
 from vo_server.publish.survey import Survey
 from vo_server.sql.literals import quote_identifier
 
@@ -126,7 +125,7 @@ def publish_in_place(
         Path(target),
         relation.relname,
         tuple(served.values()),
-        partial(_sample, database, _selected(relation, list(served), list(served.values()))),
+        partial(sample_rows, database, _selected(relation, list(served), list(served.values()))),
         title=options.title or relation.relname,
         description=relation.comment,
         notes=tuple(notes),
@@ -138,7 +137,7 @@ def publish_in_place(
     physical = _selected(relation, list(served), list(columns))
     with database.engine.connect() as connection:
         check_free(connection, plan, physical)
-    survey = _surveyed(database, plan, physical)
+    survey = surveyed(database, plan, physical)
     indexed, told = _index(database, relation, plan, physical, list(served), consent)
     with database.engine.begin() as connection:
         replaced = flip(
@@ -234,7 +233,8 @@ def _readable(database: Database, relation: Row[Any], consent: Consent, name: st
             ) from None
 
 
-def _sample(database: Database, physical: str) -> Iterator[pyarrow.RecordBatch]:
+def sample_rows(database: Database, physical: str) -> Iterator[pyarrow.RecordBatch]:
+    """Some rows of what can stand behind FROM."""
     return _stream(database, f"SELECT * FROM {physical} AS t LIMIT {SAMPLE_ROWS}")  # noqa: S608 — quoted
 
 
@@ -244,7 +244,7 @@ def _stream(database: Database, query: str) -> Iterator[pyarrow.RecordBatch]:
         yield from cursor.fetch_record_batch()
 
 
-def _surveyed(database: Database, plan: Plan, physical: str) -> Survey:
+def surveyed(database: Database, plan: Plan, physical: str) -> Survey:
     """What is learned of the rows: how many, where, when. One pass over positions and times, of nothing else."""
     place = (plan.position.ra, plan.position.dec) if plan.position else None
     survey = Survey(place, plan.times)

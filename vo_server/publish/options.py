@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -74,3 +75,8 @@ class Published:
     positions: bool
     other_tables: tuple[str, ...] = ()
     loaded: bool = True
+
+
+def utc_now() -> datetime:
+    """The time of day, aware, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 
-from vo_server.errors import DataError
+from vo_server.errors import DataError, EmbargoError
 from vo_server.formats.readers import Source, open_table, refuse_stream
 from vo_server.formats.readers.infer import (
     Pair,
@@ -71,10 +72,19 @@ def make_plan(path: Path, options: PublishOptions) -> Plan:
     """The plan for a data file or a descriptor. DataError says what does not fit."""
     refuse_stream(path)
     descriptor = read_entry(path, options.entry) if path.suffix.lower() == ".toml" else None
+    if descriptor is not None and descriptor.table.view is not None:
+        raise DataError("a view has no rows of its own, only those of published tables.", source=path.name, hint="Publish it to see them.")
     data = path if descriptor is None else path.parent / descriptor.table.source
     said = _merged(options, descriptor)
     source = open_table(data, said.part, said.nulls, layout=descriptor.layout if descriptor else None)
     return _planned(source, descriptor, said, DEFAULT_SCHEMA, fold(_stem(data)), _stem(data))
+
+
+def refuse_embargoed(plan: Plan, now: datetime) -> None:
+    """EmbargoError if the descriptor says that the table is not to be published yet: then not even a load may exist."""
+    until = plan.descriptor.table.embargo if plan.descriptor else None
+    if until is not None and now.astimezone(UTC).date() < until:
+        raise EmbargoError(f"{plan.full_name} is under embargo until {until}.", hint="Publish it again when the day has come.")
 
 
 def plan_of(source: Source, descriptor: Entry | None, options: PublishOptions, *, schema: str | None, table: str) -> Plan:

@@ -2,24 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from vo_server.db.database import Database
-from vo_server.errors import EmbargoError
 from vo_server.formats.readers.infer import with_id
+from vo_server.publish.descriptor import read_entry
 from vo_server.publish.flip import Flip, check_free, flip
 from vo_server.publish.load import begun, fill
-from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer, Rehearsal
+from vo_server.publish.options import Progress, Published, PublishOptions, RecordRenderer, Rehearsal, utc_now
 from vo_server.publish.origin import Kept, added_to, kept, origin_of
-from vo_server.publish.plan import Plan, make_plan
+from vo_server.publish.plan import Plan, make_plan, refuse_embargoed
 from vo_server.publish.survey import Learned, Survey, together
-
-
-def utc_now() -> datetime:
-    """The time of day, aware, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)
+from vo_server.publish.views import publish_view
 
 
 def publish_file(
@@ -38,6 +34,9 @@ def publish_file(
     """
     report = progress or _silent
     report("Reading", 0, None)
+    entry = read_entry(path, options.entry) if path.suffix.lower() == ".toml" else None
+    if entry is not None and entry.table.view is not None:
+        return publish_view(database, path, entry, options, records=records, clock=clock)
     plan = make_plan(path, options)
     refuse_embargoed(plan, clock())
     origin = origin_of(plan)
@@ -58,13 +57,6 @@ def publish_file(
             change = Flip(plan, load.physical, load, learned, columns, plan.position is not None, origin=origin)
             replaced = flip(connection, change, records, clock())
     return _published(plan, change.learned, replaced=replaced)
-
-
-def refuse_embargoed(plan: Plan, now: datetime) -> None:
-    """EmbargoError if the descriptor says that the table is not to be published yet: then not even a load may exist."""
-    until = plan.descriptor.table.embargo if plan.descriptor else None
-    if until is not None and now.astimezone(UTC).date() < until:
-        raise EmbargoError(f"{plan.full_name} is under embargo until {until}.", hint="Publish it again when the day has come.")
 
 
 def rehearse(path: Path, options: PublishOptions, progress: Progress | None = None) -> Rehearsal:

@@ -8,6 +8,7 @@ from vo_server.db import schema
 from vo_server.db.catalogue import RESOURCE_JSON, bump_version
 from vo_server.db.records import lock_records
 from vo_server.errors import NotFoundError, UsageError
+from vo_server.publish.flip import keep_views
 from vo_server.publish.options import RecordRenderer
 
 
@@ -36,6 +37,7 @@ def retract_table(connection: Connection, name: str, records: RecordRenderer) ->
         raise UsageError(f"{name} belongs to the server itself.")
     full_name = f"{row.schema_name}.{row.table_name}"
     take_away(connection, tables.table_id == row.table_id)
+    keep_views(connection, full_name)
     resource, is_gone = _without(connection, row.resource_id, full_name)
     records(connection, resource)
     bump_version(connection)

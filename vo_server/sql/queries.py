@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from vo_server.adql import resolved
 from vo_server.adql.grouping import find_aggregate
 from vo_server.adql.messages import meaning_error
-from vo_server.model.columns import Column
+from vo_server.adql.positions import position_of_query
+from vo_server.model.columns import CELL, Column
 from vo_server.model.result import Statement
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
 from vo_server.sql.joins import Within, by_rows, is_by_rows, joins_of
 from vo_server.sql.literals import quote_identifier
 from vo_server.sql.nearest import Nearest, nearest_of
-from vo_server.sql.positions import passed_on
+from vo_server.sql.positions import PASSED_ON, passed_on
 from vo_server.sql.regions import regions_of
 
 _ROW_NUMBER = ("tableoid", "ctid")
@@ -36,6 +37,25 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
         word = _WORD.match(query.text, misfit.at)
         raise meaning_error(query.text, misfit.at, misfit.message, word=word.group() if word else "", hint=misfit.hint) from None
     return Statement(sql, query.columns, top, warnings=query.warnings)
+
+
+def row_source(query: resolved.Query, columns: Sequence[Column]) -> str:
+    """A query as what stands behind FROM: its results under the names and types of `columns`, and behind them CELL, if rows of a table
+    with indexed positions pass through it as they are.
+
+    Raises QueryMeaningError for geometries that there are not.
+    """
+    place = passed_on(query, position_of_query(query))
+    try:
+        rows = _Writer().statement(query, None, more=place)
+    except MisfitError as misfit:
+        raise meaning_error(query.text, misfit.at, misfit.message, hint=misfit.hint) from None
+    outputs = []
+    for number, (column, result) in enumerate(zip(columns, query.columns, strict=True), 1):
+        cast = "" if column.sql_type == result.sql_type else f"::{column.sql_type}"
+        outputs.append(f"v.c{number}{cast} AS {quote_identifier(column.name)}")
+    outputs += [f"v.{PASSED_ON} AS {quote_identifier(CELL)}"] if place is not None else []
+    return f"(SELECT {', '.join(outputs)} FROM ({rows}) AS v)"  # noqa: S608 - rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +84,8 @@ class _Spatial:
 class _Writer(Renderer):
     """Writes the queries of one statement."""
 
-    def statement(self, query: resolved.Query, limit: int | None) -> str:
-        sql = self.query_sql(query, limit=limit, outermost=True)
+    def statement(self, query: resolved.Query, limit: int | None, more: str | None = None) -> str:
+        sql = self.query_sql(query, limit=limit, more=more, outermost=more is None)
         if not query.common:
             return sql
         tables = ", ".join(

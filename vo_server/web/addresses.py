@@ -1,5 +1,6 @@
 """The addresses that pages link to, as paths below the public URL (a contract: see the reference of addresses)."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
@@ -99,12 +100,17 @@ def coverage_map(resource: Resource) -> str:
 
 def sky_map(table: Table) -> str:
     """The drawing of where the rows of a table lie; the address changes with its rows."""
-    return f"/plots/sky.svg?{urlencode({'table': table.full_name, 'of': table.physical})}"
+    return f"/plots/sky.svg?{urlencode({'table': table.full_name, 'of': _rows(table)})}"
 
 
 def columns_plot(table: Table, chosen: Mapping[str, str]) -> str:
     """The drawing of one column (``x``), or of one (``y``) against another."""
-    return f"/plots/columns.svg?{urlencode({'table': table.full_name, 'of': table.physical, **chosen})}"
+    return f"/plots/columns.svg?{urlencode({'table': table.full_name, 'of': _rows(table), **chosen})}"
+
+
+def _rows(table: Table) -> str:
+    """A short name that changes with a table's rows: that of a load, or a sum of the query that selects them."""
+    return table.physical if table.physical.startswith("vo_data.") else hashlib.sha256(table.physical.encode()).hexdigest()[:16]
 
 
 def query_page(adql: str) -> str:
