@@ -10,6 +10,7 @@ from anyio import move_on_after
 from anyio.to_thread import run_sync
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from starlette.requests import HTTPConnection
 
 from vo_server.db.catalogue import CHANNEL, load_catalogue, load_holdings, load_resources, load_site, read_secret, read_version
 from vo_server.db.database import Database
@@ -17,6 +18,7 @@ from vo_server.db.listen import Watch
 from vo_server.db.replicas import query_pool, require_present
 from vo_server.db.stream import LimitedPool
 from vo_server.formats import Format
+from vo_server.http.identity import caller, digest
 from vo_server.http.reply import Traffic
 from vo_server.jobs.changes import Changes
 from vo_server.jobs.keeper import Keeper
@@ -58,7 +60,14 @@ LEFT_ALONE = "5s"
 def job_terms(settings: Settings) -> Terms:
     """What a job gets, as the settings say."""
     hours, hard = settings.retention_hours, settings.hard_retention_hours
-    return Terms(settings.async_seconds, settings.hard_async_seconds, timedelta(hours=hours), timedelta(hours=hard))
+    return Terms(
+        settings.async_seconds,
+        settings.hard_async_seconds,
+        timedelta(hours=hours),
+        timedelta(hours=hard),
+        settings.user_jobs,
+        settings.user_running_jobs,
+    )
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,10 @@ class Services:
                 log.warning("the catalogue could not be read: the database does not answer")
             self._away = True
             return False
+
+    def client(self, request: HTTPConnection) -> str:
+        """Who is counted for the jobs of a request: a digest of its caller's address, which nobody else can make."""
+        return digest(caller(request, self.settings.trusted_proxies), self.secret)
 
     async def is_up(self) -> bool:
         """Whether the database answers within ANSWER_S seconds."""

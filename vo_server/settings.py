@@ -66,6 +66,14 @@ class Settings(BaseModel):
     user_queries: int = Field(
         4, description="Synchronous TAP queries of one user (one address) at once, and as many short requests; more of them wait.", ge=1
     )
+    user_jobs: int = Field(
+        1000, description="Asynchronous jobs of one user (one address) that have not ended; more are refused until some have.", ge=1
+    )
+    user_running_jobs: int = Field(
+        4,
+        description="Of these, those that run or are next at once; the others wait for them, and other users' jobs go first.",
+        ge=1,
+    )
     waiting_queries: int = Field(
         64, description="Queries that wait for their turn, a quarter of them of one user; more are sent away.", ge=0
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from sqlalchemy.exc import OperationalError
 
 from vo_server.app import create_worker, performers
 from vo_server.db.database import QUEUE_SCHEMA, Database
-from vo_server.errors import NotFoundError, SetupError, TimeLimitError, UnavailableError, UsageError, VoError
+from vo_server.errors import NotFoundError, SetupError, TimeLimitError, TooManyError, UnavailableError, UsageError, VoError
 from vo_server.http.params import Params
-from vo_server.jobs.keeper import revive, sweep_results
+from vo_server.jobs.keeper import let_in, revive, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
 from vo_server.jobs.store import JobStore
 from vo_server.jobs.worker import ATTEMPTS, Runner, Worker
@@ -136,6 +137,94 @@ def test_positions_in_the_queue(store: JobStore) -> None:
     assert [store.get(job_id).ahead for job_id in ids] == [0, 1, 2]
     store.abort(ids[0])
     assert [store.get(job_id).ahead for job_id in ids] == [None, 0, 1]
+
+
+def many_of(store: JobStore, client: str, number: int) -> list[str]:
+    ids = [store.create("fake", [], client=client).job_id for _ in range(number)]
+    for job_id in ids:
+        store.start(job_id)
+    return ids
+
+
+def in_order(store: JobStore, results: ResultStore) -> list[str]:
+    """Run all that waits, one after the other; the ids as they came."""
+    ran: list[str] = []
+
+    def perform(job: Job) -> Task:
+        ran.append(job.job_id)
+        return Task(b"x")
+
+    runner = Runner(store, results, {"fake": perform})
+    while waiting := queued(store):
+        number, job_id = waiting[0]
+        runner.run(job_id, number)
+        with store.engine.begin() as connection:
+            connection.execute(text(f"DELETE FROM {QUEUE_SCHEMA}.procrastinate_jobs WHERE id = :number"), {"number": number})
+    return ran
+
+
+@pytest.mark.every_postgres
+def test_many_jobs_of_one_client_keep_nobody_waiting(database: Database, results: ResultStore) -> None:
+    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=3), lambda: datetime.now(UTC))
+    greedy, modest = many_of(store, "greedy", 20), many_of(store, "modest", 2)
+    assert [job_id for _, job_id in queued(store)] == [*greedy[:3], *modest]
+    expected = [*greedy[:3], *modest, *greedy[3:]]
+    assert [store.get(job_id).ahead for job_id in expected] == list(range(len(expected)))
+    assert in_order(store, results) == expected
+    assert {store.get(job_id).phase for job_id in expected} == {Phase.COMPLETED}
+
+
+def test_every_end_of_a_job_is_somebody_elses_turn(database: Database, results: ResultStore) -> None:
+    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=1), lambda: datetime.now(UTC))
+    ids = many_of(store, "one", 6)
+
+    def running() -> Job:
+        number, job_id = queued(store)[-1]
+        job = store.begin(job_id, number)
+        assert job is not None
+        hold(store, number)
+        return job
+
+    assert queued(store)[-1][1] == ids[0]
+    store.abort(ids[0])
+    assert queued(store)[-1][1] == ids[1]
+    store.remove(ids[1])
+    assert queued(store)[-1][1] == ids[2]
+    assert store.fail(running(), Failure("wrong"))
+    assert queued(store)[-1][1] == ids[3]
+    for _ in range(ATTEMPTS):
+        running()
+        assert revive(store, results, 20) == 1
+    assert store.get(ids[3]).phase == Phase.ERROR
+    assert queued(store)[-1][1] == ids[4]
+    store.remove(ids[5])
+    assert [job_id for _, job_id in queued(store)] == [ids[4]], "who only waited leaves no place"
+    assert revive(store, results, 20) == 0
+
+
+def test_a_limit_that_was_raised_lets_more_in(database: Database, store: JobStore) -> None:
+    narrow = JobStore(database.engine, replace(store.terms, at_once=1), store.clock)
+    ids = many_of(narrow, "one", 3)
+    let_in(store)
+    assert [job_id for _, job_id in queued(store)] == ids
+
+
+def test_clients_who_start_at_once_get_no_more_turns(database: Database) -> None:
+    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=3), lambda: datetime.now(UTC))
+    ids = [store.create("fake", [], client="one").job_id for _ in range(24)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(store.start, ids))
+    assert len(queued(store)) == 3
+
+
+def test_nobody_has_more_unfinished_jobs_than_he_may(database: Database) -> None:
+    store = JobStore(database.engine, replace(job_terms(Settings()), unfinished=2), lambda: datetime.now(UTC))
+    ids = [store.create("fake", [], client="one").job_id for _ in range(2)]
+    with pytest.raises(TooManyError, match="2 jobs that have not ended"):
+        store.create("fake", [], client="one")
+    store.create("fake", [], client="other")
+    store.abort(ids[0])
+    store.create("fake", [], client="one")
 
 
 def test_the_result_appears_whole(store: JobStore, results: ResultStore) -> None:

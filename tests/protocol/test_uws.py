@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -443,3 +444,31 @@ def test_uploads_stay_with_their_job(client: TestClient, work: Callable[[], int]
     client.delete(url)
     assert site.results.job_ids() == set()
     assert client.get(reference.text).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/tap/async", "/jobs"])
+def test_a_user_with_too_many_jobs_is_told_to_wait(site: Services, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """UWS 1.1 §2.2.3.1: a service may refuse a job; who it is for is the address that a trusted proxy names."""
+    monkeypatch.setattr(site.jobs, "terms", replace(site.jobs.terms, unfinished=2))
+    proxied = TestClient(create_app(site), follow_redirects=False, client=("127.0.0.1", 4711))
+    form = {"LANG": "ADQL", "QUERY": QUERY}
+
+    def post(address: str) -> Any:
+        return proxied.post(path, data=form, headers={"X-Forwarded-For": address})
+
+    assert [post("192.0.2.1").status_code for _ in range(2)] == [303, 303]
+    refused = post("192.0.2.1")
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+    assert "2 jobs that have not ended" in refused.text
+    assert post("192.0.2.2").status_code == 303
+    with site.database.engine.connect() as connection:
+        assert "192.0.2" not in str(connection.execute(text("SELECT * FROM vo.jobs")).all()), "addresses are not kept"
+
+
+def test_a_job_that_waits_for_its_turn_says_how_many_are_before_it(client: TestClient, site: Services) -> None:
+    at_once = site.settings.user_running_jobs
+    proxied = TestClient(create_app(site), follow_redirects=False, client=("192.0.2.1", 4711))
+    urls = [make(proxied, PHASE="RUN") for _ in range(at_once + 2)]
+    other = make(TestClient(create_app(site), follow_redirects=False, client=("192.0.2.2", 4711)), PHASE="RUN")
+    positions = [document(client, url).findtext(f"{UWS}jobInfo/queuePosition") for url in [*urls[:at_once], other, *urls[at_once:]]]
+    assert positions == [str(number + 1) for number in range(at_once + 3)]

@@ -218,11 +218,19 @@ jobs = Table(
     Column("rows_written", BigInteger),
     Column("result", JSONB, comment="model.job.Result as JSON"),
     Column("error", JSONB, comment="model.job.Failure as JSON"),
+    Column(
+        "client",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="who is counted for it: a keyed digest of an address; empty if nobody is",
+    ),
     schema="vo",
     comment="asynchronous jobs (UWS 1.1)",
 )
 Index("jobs_phase", jobs.c.phase, jobs.c.queue_id)
 Index("jobs_destruction", jobs.c.destruction)
+Index("jobs_client", jobs.c.client, jobs.c.phase)
 
 obscore = Table(
     "obscore",

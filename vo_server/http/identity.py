@@ -1,5 +1,7 @@
 """Who is asking: for admission, an address, which only a trusted proxy may say for somebody else."""
 
+import hashlib
+import hmac
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -7,6 +9,8 @@ from starlette.requests import HTTPConnection
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+
+DIGITS = 32
 
 HOUSEHOLD = 64
 """Bits of an IPv6 address that one customer of a provider shares: below them everybody has 2⁶⁴ addresses."""
@@ -24,6 +28,11 @@ def caller(request: HTTPConnection, trusted: Sequence[Network]) -> str:
             break
         found = _address(text.strip()) or found
     return _shown(found)
+
+
+def digest(user: str, secret: bytes) -> str:
+    """Stands for `user` where he is only counted, and tells nobody who he is; empty for somebody unknown."""
+    return hmac.new(secret, user.encode(), hashlib.sha256).hexdigest()[:DIGITS] if user else ""
 
 
 def _address(text: str) -> Address | None:

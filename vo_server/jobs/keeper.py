@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from vo_server.db import schema
 from vo_server.db.database import QUEUE_SCHEMA
 from vo_server.errors import UnavailableError
+from vo_server.jobs import turns
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import JobStore, enter, jobs
 from vo_server.jobs.worker import ATTEMPTS
@@ -28,7 +29,7 @@ SWEEP_S = 3600.0
 
 STALLED = f"""
 SELECT j.job_id, j.phase, j.queue_id, j.attempts FROM vo.jobs AS j
-WHERE j.phase IN ('QUEUED', 'EXECUTING') AND NOT EXISTS (
+WHERE (j.phase = 'EXECUTING' OR j.phase = 'QUEUED' AND j.queue_id IS NOT NULL) AND NOT EXISTS (
     SELECT FROM {QUEUE_SCHEMA}.procrastinate_jobs AS q LEFT JOIN {QUEUE_SCHEMA}.procrastinate_workers AS w ON w.id = q.worker_id
     WHERE q.id = j.queue_id AND (
         q.status = 'doing' AND w.last_heartbeat >= now() - make_interval(secs => :stalled) OR q.status = 'todo' AND j.phase = 'QUEUED'
@@ -66,7 +67,7 @@ def _revive(store: JobStore, connection: Connection, row: Row[Any]) -> bool:
     store.queue.drop(connection, row.queue_id, running=True)
     if row.attempts >= ATTEMPTS:
         failure = Failure(f"The worker that ran this job was lost, {row.attempts} times.", transient=True)
-        enter(connection, row.job_id, Phase.ERROR, ended=store.clock(), error=asdict(failure), queue_id=None)
+        store.finish(connection, row.job_id, Phase.ERROR, error=asdict(failure))
         return False
     log.warning("job %s has lost its worker and waits for another one", row.job_id)
     number = store.queue.put(connection, row.job_id)
@@ -86,6 +87,15 @@ def _clear(store: JobStore, results: ResultStore, job_id: str) -> None:
         results.remove(job_id)
     elif Phase(row[0]) not in ACTIVE:
         results.clear(job_id, but=row[1])
+
+
+def let_in(store: JobStore) -> None:
+    """Give every client the turns that are his: each end of a job does so, unless the limits have changed since."""
+    with store.engine.connect() as connection:
+        clients = turns.waiting_clients(connection)
+    for client in clients:
+        with store.engine.begin() as connection:
+            turns.let_in(connection, store.queue, client, store.terms.at_once)
 
 
 def destroy_due(store: JobStore, results: ResultStore) -> int:
@@ -133,6 +143,7 @@ class Keeper:
         while not self._stop.is_set():
             try:
                 revive(self._store, self._results, self._stalled_s)
+                let_in(self._store)
                 destroy_due(self._store, self._results)
                 if time.monotonic() - swept > SWEEP_S:
                     swept = time.monotonic()

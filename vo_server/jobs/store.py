@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, or_, select, tuple_, update
-from sqlalchemy.orm import aliased
 
 from vo_server.db import schema
 from vo_server.db.queue import Queue
 from vo_server.errors import ForbiddenError, NotFoundError
+from vo_server.jobs import turns
 from vo_server.model.job import Failure, Job, Phase, Result, before
 
 CHANNEL = "vo_jobs"
@@ -26,12 +26,16 @@ jobs = schema.jobs.c
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a job gets unless it asks, and the most it gets: database time in seconds, life."""
+    """What a job gets unless it asks, and the most it gets: database time in seconds, life. ``unfinished`` jobs are the most of one client,
+    ``at_once`` of them the most in the queue or under way.
+    """
 
     duration_s: int
     hard_duration_s: int
     retention: timedelta
     hard_retention: timedelta
+    unfinished: int
+    at_once: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,15 @@ class JobStore:
         self.clock = clock
         self.queue = Queue()
 
-    def create(self, kind: str, parameters: Parameters, run_id: str | None = None, owner: str | None = None) -> Job:
-        """A new PENDING job with an id that nobody can guess."""
+    def create(self, kind: str, parameters: Parameters, run_id: str | None = None, *, owner: str | None = None, client: str = "") -> Job:
+        """A new PENDING job with an id that nobody can guess. TooManyError if `client`, unless nameless, has as many as one may."""
         now = self.clock()
         values = {
             "job_id": secrets.token_hex(ID_BYTES),
             "kind": kind,
             "phase": Phase.PENDING,
             "owner": owner,
+            "client": client,
             "run_id": run_id,
             "created": now,
             "duration_s": self.terms.duration_s,
@@ -68,6 +73,7 @@ class JobStore:
             "parameters": [list(pair) for pair in parameters],
         }
         with self.engine.begin() as connection:
+            turns.refuse_more(connection, client, self.terms.unfinished)
             return _job(connection.execute(schema.jobs.insert().values(values).returning(schema.jobs)).one())
 
     def get(self, job_id: str) -> Job:
@@ -96,16 +102,17 @@ class JobStore:
         return {Phase(phase): count for phase, count in rows}
 
     def start(self, job_id: str) -> None:
-        """PENDING → QUEUED, and into the queue."""
+        """PENDING → QUEUED, and into the queue unless enough of its client's jobs are there."""
         with self.engine.begin() as connection:
-            if not enter(connection, job_id, Phase.QUEUED, jobs.phase == Phase.PENDING, queue_id=self.queue.put(connection, job_id)):
+            if not enter(connection, job_id, Phase.QUEUED, jobs.phase == Phase.PENDING):
                 raise self._refusal(connection, job_id, "started")
+            turns.let_in_after(connection, self.queue, job_id, self.terms.at_once)
 
     def abort(self, job_id: str) -> None:
         """End it; whoever runs it hears of it and cancels its work."""
         with self.engine.begin() as connection:
             row = connection.execute(select(jobs.queue_id).where(jobs.job_id == job_id).with_for_update()).one_or_none()
-            if not enter(connection, job_id, Phase.ABORTED, ended=self.clock(), queue_id=None):
+            if not self.finish(connection, job_id, Phase.ABORTED):
                 raise self._refusal(connection, job_id, "aborted")
             self.queue.drop(connection, row.queue_id if row else None)
 
@@ -137,10 +144,12 @@ class JobStore:
     def remove(self, job_id: str) -> bool:
         """Destroy the row and its place in the queue; whether it was there. Its files are the result store's matter."""
         with self.engine.begin() as connection:
-            row = connection.execute(delete(schema.jobs).where(jobs.job_id == job_id).returning(jobs.queue_id)).one_or_none()
+            removal = delete(schema.jobs).where(jobs.job_id == job_id).returning(jobs.queue_id, jobs.client)
+            row = connection.execute(removal).one_or_none()
             if row is None:
                 return False
             self.queue.drop(connection, row.queue_id)
+            turns.let_in(connection, self.queue, row.client, self.terms.at_once)
             announce(connection, job_id)
             return True
 
@@ -165,18 +174,16 @@ class JobStore:
 
     def complete(self, job: Job, result: Result, rows: int | None) -> bool:
         """EXECUTING → COMPLETED; False if the job is not this worker's any more. It may be said twice."""
-        values = {"ended": self.clock(), "result": asdict(result), "rows_written": rows, "queue_id": None}
         with self.engine.begin() as connection:
-            if enter(connection, job.job_id, Phase.COMPLETED, *_mine(job), **values):
+            if self.finish(connection, job.job_id, Phase.COMPLETED, *_mine(job), result=asdict(result), rows_written=rows):
                 return True
             path = connection.execute(select(jobs.result["path"].astext).where(jobs.job_id == job.job_id)).scalar()
             return bool(path == result.path)
 
     def fail(self, job: Job, failure: Failure) -> bool:
         """EXECUTING → ERROR; False if the job is not this worker's any more."""
-        values = {"ended": self.clock(), "error": asdict(failure), "queue_id": None}
         with self.engine.begin() as connection:
-            return enter(connection, job.job_id, Phase.ERROR, *_mine(job), **values)
+            return self.finish(connection, job.job_id, Phase.ERROR, *_mine(job), error=asdict(failure))
 
     def give_back(self, job: Job, *, counted: bool) -> bool:
         """EXECUTING → QUEUED: another attempt, of which only those that are `counted` are limited."""
@@ -187,6 +194,13 @@ class JobStore:
             if not back:
                 connection.rollback()
             return back
+
+    def finish(self, connection: Connection, job_id: str, phase: Phase, *conditions: ColumnElement[bool], **values: Any) -> bool:
+        """Enter a phase that is an end, as `enter` does, and let another job of the same client into the queue."""
+        ended = enter(connection, job_id, phase, *conditions, ended=self.clock(), queue_id=None, **values)
+        if ended:
+            turns.let_in_after(connection, self.queue, job_id, self.terms.at_once)
+        return ended
 
     def still_running(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
         """Those of the (job id, attempt) that are still to be run."""
@@ -233,14 +247,12 @@ def _mine(job: Job) -> tuple[ColumnElement[bool], ...]:
 
 def _readable(now: datetime) -> Any:
     """Jobs whose time is not over, with the number of those ahead in the queue."""
-    other = aliased(schema.jobs)
-    ahead = select(func.count()).where(other.c.phase == Phase.QUEUED, other.c.queue_id < jobs.queue_id).scalar_subquery()
-    return select(schema.jobs, ahead.label("ahead")).where(jobs.destruction > now)
+    return select(schema.jobs, turns.ahead().label("ahead")).where(jobs.destruction > now)
 
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    del values["queue_id"]
+    del values["queue_id"], values["client"]
     phase = Phase(values["phase"])
     return Job(
         **values
@@ -249,7 +261,7 @@ def _job(row: Row[Any]) -> Job:
             "parameters": tuple((name, value) for name, value in row.parameters),
             "result": Result(**row.result) if row.result else None,
             "error": Failure(**row.error) if row.error else None,
-            "ahead": values.get("ahead") if phase is Phase.QUEUED else None,
+            "ahead": values.get("ahead"),
         }
     )
 

@@ -113,9 +113,10 @@ class JobTree:
         if starts not in (None, "RUN"):
             raise UsageError(f"PHASE={starts!r} does not fit a new job; RUN starts it.", parameter="PHASE")
         pairs, run_id = job_parameters(params, repeatable=self.repeatable), read_run_id(params)
+        client = self.services.client(request)
 
         def make() -> Job:
-            job = self.jobs.create(self.kind, pairs, run_id)
+            job = self.jobs.create(self.kind, pairs, run_id, client=client)
             try:
                 self._keep_uploads(job.job_id, params)
             except BaseException:

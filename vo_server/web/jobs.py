@@ -50,8 +50,10 @@ class Jobs:
         if not query or not query.strip():
             raise UsageError("There is no query to run.", hint="Go back and write one.")
 
+        client = self.services.client(request)
+
         def make() -> Job:
-            job = self.services.jobs.create(QUERY_KIND, [LANGUAGE, ("QUERY", query), ("RESPONSEFORMAT", form)])
+            job = self.services.jobs.create(QUERY_KIND, [LANGUAGE, ("QUERY", query), ("RESPONSEFORMAT", form)], client=client)
             self.services.jobs.start(job.job_id)
             return job
 
