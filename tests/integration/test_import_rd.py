@@ -158,6 +158,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(moved: Path, tmp_path: 
     assert told.exit_code == 1
     assert 'left out: line 8: <table>: main: it is closed to ADQL: adql="False"' in told.stderr
     assert "nothing can be taken over" in str(told.exception)
+    assert "--with-restricted takes over" in str(told.exception)
     assert not (tmp_path / "closed.toml").exists()
     told = CliRunner().invoke(app, ["import-rd", str(tmp_path / "closed.rd"), "--with-restricted"])
     assert told.exit_code == 0

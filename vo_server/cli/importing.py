@@ -24,6 +24,8 @@ WithRestricted = Annotated[
 ]
 
 SCREEN = Path("-")
+RESTRICTED = "--with-restricted takes over what DaCHS does not give to everybody."
+IN_PLACE = "What DaCHS has in its database can be published from there: vo publish --in-place SCHEMA.TABLE"
 PREFIXES = {Fate.WITHHELD: "left out: ", Fate.LOST: "", Fate.COVERED: "done anyway: "}
 
 
@@ -31,20 +33,16 @@ def import_descriptor(file: DescriptorFile, output: Output = None, with_restrict
     """Write our descriptor for a resource descriptor of DaCHS, and say element by element what could not be taken over."""
     target = output or file.with_suffix(".toml")
     folder = file.parent if target == SCREEN else target.parent
-    imported = import_rd(_content(file), file.name, _Beside(file, folder).surroundings(), with_restricted=with_restricted)
+    content, around = _content(file), _Beside(file, folder).surroundings()
+    imported = import_rd(content, file.name, around, with_restricted=with_restricted)
     for remark in imported.remarks:
         say(f"  {PREFIXES[remark.fate]}{remark}")
-    if not imported.tables and not imported.collections:
-        raise DataError("nothing can be taken over, as the messages above say.", source=str(file), hint=_hint(imported))
+    if imported.is_empty:
+        hint = IN_PLACE if import_rd(content, file.name, around, with_restricted=True).is_empty else RESTRICTED
+        raise DataError("nothing can be taken over, as the messages above say.", source=str(file), hint=f"Nothing was written. {hint}")
     _write(_texts(imported, target))
     left = len(imported.of(Fate.WITHHELD))
     say(f"not taken over: {len(imported.of(Fate.LOST))}; left out, for DaCHS does not give it to everybody: {left}")
-
-
-def _hint(imported: Imported) -> str:
-    if imported.of(Fate.WITHHELD):
-        return "Nothing was written. --with-restricted takes over what DaCHS does not give to everybody."
-    return "Nothing was written. What DaCHS has in its database can be published from there: vo publish --in-place SCHEMA.TABLE"
 
 
 def _content(file: Path) -> bytes:

@@ -53,6 +53,11 @@ class Imported:
     collections: Mapping[str, str]
     remarks: tuple[Remark, ...]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to publish."""
+        return not (self.tables or self.collections)
+
     def of(self, fate: Fate) -> tuple[Remark, ...]:
         """The remarks of one kind."""
         return tuple(remark for remark in self.remarks if remark.fate is fate)

@@ -29,7 +29,6 @@ UNREAD = {
     "binaryGrammar": "the file is a dump of C structures: convert it to FITS",
     "mySQLDumpGrammar": "the file is a dump of MySQL: convert it to CSV",
     "cdfHeaderGrammar": "it reads headers of CDF files",
-    "hdf5Grammar": "HDF5 files need no grammar here: name the file in source",
     "pdsGrammar": "it reads PDS labels: convert the table to CSV",
     "xmlGrammar": "the file is XML of some kind: convert it to VOTable or CSV",
     "unionGrammar": "it joins several grammars",
@@ -190,6 +189,14 @@ def _votable(_grammar: Node, _source: str, _columns: Sequence[str], _report: Rep
     return {}
 
 
+def _hdf5(grammar: Node, _source: str, _columns: Sequence[str], report: Report) -> Keys | None:
+    if (style := grammar.get("style") or "astropy") != "astropy":
+        report.lost(grammar, f"it is in the style of {style}: write the path of the table in the file as part")
+        return {}
+    dataset = grammar.get("dataset")
+    return {"part": dataset} if dataset else {}
+
+
 def _csv(grammar: Node, source: str, columns: Sequence[str], report: Report) -> Keys | None:
     names, skipped = _names(grammar, columns, report), _skipped(grammar)
     separator = (grammar.attributes.get("delimiter") or grammar.get("delimiter") or ",").replace(r"\t", "\t")[:1]
@@ -269,6 +276,7 @@ READ: dict[str, Callable[[Node, str, Sequence[str], Report], Keys | None]] = {
     "csvGrammar": _csv,
     "fitsTableGrammar": _fits,
     "voTableGrammar": _votable,
+    "hdf5Grammar": _hdf5,
     "reGrammar": _re,
     "columnGrammar": _places,
 }
