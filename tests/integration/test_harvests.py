@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from vo_registry import oai_pmh
 from vo_registry.oai import DatabaseStore, repository
 from vo_registry.records import Rendered, render_all
-from vo_server.db import records
+from vo_server.db import records, regtap
 from vo_server.db.database import Database
 from vo_server.db.records import lock_records, sync_records
 from vo_server.model.catalogue import Catalogue, Schema
@@ -38,7 +38,7 @@ class Harvests(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         with self.database.engine.begin() as connection:
-            connection.execute(text("TRUNCATE vo.record_versions, vo.records, rr.resource CASCADE"))
+            connection.execute(text(f"TRUNCATE vo.record_versions, vo.records, {', '.join(f'rr.{name}' for name in regtap.NAMES)}"))
         self.now = EPOCH
         self.truth: dict[str, str] = {}
         self.copy: dict[str, str | None] = {}

@@ -251,6 +251,11 @@ def test_dates_are_filled_in_when_stored(records: dict[str, Rendered]) -> None:
     assert texts(record, "/ri:Resource/@created | /ri:Resource/@updated", ivo_vor) == ["2025-03-04T05:06:07Z", "2026-01-02T03:04:05Z"]
     assert texts(record, "dc:date", oai_dc) == ["2026-01-02T03:04:05Z"]
     assert "1970" not in ivo_vor + oai_dc
+    tricky = all_records(resources=(replace(ALERTS, description='created="1970-01-01T00:00:00Z" <dc:date>1970-01-01T00:00:00Z'),))
+    ivo_vor, oai_dc = tricky[ALERTS_ID].dated(CREATED, NOW)
+    assert texts(record, "/ri:Resource/@created", ivo_vor) == ["2025-03-04T05:06:07Z"]
+    assert texts(record, "content/description", ivo_vor) == texts(record, "dc:description", oai_dc)
+    assert "1970" in texts(record, "content/description", ivo_vor)[0], "only blanks are filled in"
     assert record.created == CREATED
 
 

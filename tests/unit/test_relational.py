@@ -68,3 +68,11 @@ def test_details_say_where_they_were_found(rows: dict[str, Rows]) -> None:
     assert found[1, "/capability/dataModel/@ivo-id"] == "ivo://ivoa.net/std/ObsCore#core-1.1"
     registry = {row["detail_xpath"]: row["detail_value"] for row in rows["ivo://example.org/registry"]["res_detail"]}
     assert (registry["/full"], registry["/managedAuthority"]) == ("false", "example.org")
+
+
+def test_a_relation_says_its_kind_of_each_that_is_related() -> None:
+    record = all_records()["ivo://example.org/tap"].dated(NOW, NOW)[0]
+    one = "<relatedResource"
+    several = record.replace(one, '<relatedResource ivo-id="ivo://Example.org/other">Other</relatedResource>' + one, 1)
+    rows = [(row["relationship_type"], row["related_id"], row["related_name"]) for row in relational_rows(several)["relationship"]]
+    assert rows == [("isservicefor", "ivo://example.org/other", "Other"), ("isservicefor", ALERTS_ID.lower(), "IceCube alerts")]

@@ -8,12 +8,12 @@ It would miss too what got its datestamp before the harvest and was committed af
 waits for the harvests that are reading and sets the datestamp, and harvests wait from then on until the commit: two modes of one lock.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, func, literal, select, text, tuple_, update
+from sqlalchemy import ARRAY, Connection, Row, Select, Text, any_, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from vo_registry.records import Rendered, StoredRecord
@@ -26,7 +26,7 @@ Metadata = Literal["ivo_vor", "oai_dc"]
 PATIENCE = "5s"
 """A harvest waits so long for records that are being stored; then it is to come again."""
 
-BATCH = 200
+BATCH = 500
 """Records written at once: their rows of ``rr`` are many."""
 
 
@@ -171,11 +171,14 @@ def _batches(identifiers: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = insert(records)
-    changing = {name: statement.excluded[name] for name in rows[0] if name != "identifier"}
-    connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing), rows)
+    names = list(rows[0])
+    columns = [literal([row[name] for row in rows], ARRAY(records.c[name].type)) for name in names]
+    given = select(func.unnest(*columns).table_valued(*names).render_derived())
+    statement = insert(records).from_select(names, given)
+    changing = {name: statement.excluded[name] for name in names if name != "identifier"}
+    connection.execute(statement.on_conflict_do_update(index_elements=["identifier"], set_=changing))
     store_rows(connection, {row["identifier"]: row["ivo_vor"] for row in rows})
-    _remember(connection, [{name: row[name] for name in ("identifier", "datestamp", "ivo_vor")} for row in rows])
+    _remember(connection, [row["identifier"] for row in rows])
 
 
 def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime) -> None:
@@ -184,11 +187,13 @@ def _bury(connection: Connection, identifiers: tuple[str, ...], stamp: datetime)
         gone = {"deleted": True, "datestamp": stamp, "ivo_vor": None, "oai_dc": None}
         connection.execute(update(records).where(records.c.identifier.in_(identifiers)).values(**gone))
         forget_rows(connection, identifiers)
-        _remember(connection, [{"identifier": identifier, "datestamp": stamp, "ivo_vor": None} for identifier in identifiers])
+        _remember(connection, identifiers)
 
 
-def _remember(connection: Connection, versions: list[dict[str, Any]]) -> None:
-    """Keep versions; of several within one second, the last: no harvester saw another."""
-    statement = insert(record_versions)
+def _remember(connection: Connection, identifiers: Sequence[str]) -> None:
+    """Keep these records as they are now as versions; of several within one second, the last: no harvester saw another."""
+    names = ["identifier", "datestamp", "ivo_vor"]
+    now = select(*(records.c[name] for name in names)).where(records.c.identifier == any_(literal(list(identifiers), ARRAY(Text))))
+    statement = insert(record_versions).from_select(names, now)
     changing = {"ivo_vor": statement.excluded.ivo_vor}
-    connection.execute(statement.on_conflict_do_update(index_elements=["identifier", "datestamp"], set_=changing), versions)
+    connection.execute(statement.on_conflict_do_update(index_elements=["identifier", "datestamp"], set_=changing))

@@ -27,6 +27,9 @@ DIGEST_KEY = "regtap"
 CELLS = "stc_spatial_cells"
 """The cells of stc_spatial.coverage, which queries never see."""
 
+NAMES = (*(table.name for table in regtap.TABLES), CELLS)
+"""All tables, that of the records first."""
+
 COVERAGE = Footprint("coverage", None, f"{regtap.SCHEMA}.{CELLS}", "ivoid")
 
 BATCH = 200
@@ -118,9 +121,16 @@ def store_rows(connection: Connection, records: Mapping[str, str]) -> None:
 
 
 def forget_rows(connection: Connection, identifiers: Iterable[str]) -> None:
-    """Take out all rows of these records."""
+    """Take out all rows of these records.
+
+    No foreign key does it: with one, each row that comes would be looked up, and each record that goes would be looked for in every
+    table. Only this module writes here, one process at a time (`records.lock_records`).
+    """
     lower = [identifier.lower() for identifier in identifiers]
-    connection.execute(text("DELETE FROM rr.resource WHERE ivoid = ANY(:ivoids)"), {"ivoids": lower})
+    known = connection.execute(text("SELECT ivoid FROM rr.resource WHERE ivoid = ANY(:ivoids)"), {"ivoids": lower}).scalars().all()
+    if known:
+        for name in NAMES:
+            connection.execute(text(f"DELETE FROM rr.{name} WHERE ivoid = ANY(:ivoids)"), {"ivoids": list(known)})  # noqa: S608
 
 
 def _insert(connection: Connection, records: Iterable[str]) -> None:
@@ -132,7 +142,7 @@ def _insert(connection: Connection, records: Iterable[str]) -> None:
         {"ivoid": row["ivoid"], "lo": low, "hi": high} for row in rows["stc_spatial"] for low, high in parse_moc(row["coverage"] or "")
     ]
     cursor = connection.connection.cursor()
-    for name in (*(table.name for table in regtap.TABLES), CELLS):
+    for name in NAMES:
         if rows[name]:
             columns = list(rows[name][0])
             names = SQL(", ").join(map(Identifier, columns))
@@ -154,13 +164,12 @@ def _all_records(connection: Connection) -> Iterator[list[str]]:
 
 
 def _definitions() -> list[str]:
-    names = [table.name for table in regtap.TABLES]
     return [
         "DROP VIEW IF EXISTS rr.tap_table",
-        *(f"DROP TABLE IF EXISTS rr.{name} CASCADE" for name in (*names, CELLS)),
+        *(f"DROP TABLE IF EXISTS rr.{name} CASCADE" for name in NAMES),
         *(_create_table(table) for table in regtap.TABLES),
-        f"CREATE TABLE rr.{CELLS} (ivoid text NOT NULL REFERENCES rr.resource ON DELETE CASCADE, lo bigint NOT NULL, hi bigint NOT NULL)",
-        *(f"CREATE INDEX ON rr.{name} (ivoid)" for name in (*names[1:], CELLS)),
+        f"CREATE TABLE rr.{CELLS} (ivoid text NOT NULL, lo bigint NOT NULL, hi bigint NOT NULL)",
+        *(f"CREATE INDEX ON rr.{name} (ivoid)" for name in NAMES[1:]),
         *(f"CREATE INDEX ON rr.{name} ({columns})" for name, columns in INDEXES),
         TAP_TABLE,
     ]
@@ -168,7 +177,7 @@ def _definitions() -> list[str]:
 
 def _create_table(table: RegistryTable) -> str:
     columns = [f'"{column.name}" {column.sql_type}' for column in table.columns]
-    columns[0] += " PRIMARY KEY" if table is regtap.RESOURCE else " NOT NULL REFERENCES rr.resource ON DELETE CASCADE"
+    columns[0] += " PRIMARY KEY" if table is regtap.RESOURCE else " NOT NULL"
     return f"CREATE TABLE rr.{table.name} ({', '.join(columns)})"
 
 

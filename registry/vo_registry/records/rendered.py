@@ -4,12 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from vo_server.documents.xml import NAMESPACES, Element, parse, serialise
+from vo_server.documents.xml import Element, parse, serialise
 
 BLANK_DATE = "1970-01-01T00:00:00Z"
 """Stands for dates that only storing knows; it never leaves the house."""
-
-DC_DATE = f"{{{NAMESPACES['dc']}}}date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +28,14 @@ class Rendered:
         return hashlib.sha256(f"{self.ivo_vor}\0{self.oai_dc}".encode()).hexdigest()
 
     def dated(self, created: datetime, updated: datetime) -> tuple[str, str]:
-        """Both texts (ivo_vor, oai_dc) with their dates: ``created``, ``updated`` and ``dc:date`` (VOResource 1.2 §3.1, in UTC with Z)."""
-        resource = parse(self.ivo_vor)
-        resource.set("created", utc_text(created))
-        resource.set("updated", utc_text(updated))
-        dublin = parse(self.oai_dc)
-        for element in dublin.iterfind(DC_DATE):
-            element.text = utc_text(updated)
-        return text_of(resource), text_of(dublin)
+        """Both texts (ivo_vor, oai_dc) with their dates: ``created``, ``updated`` and ``dc:date`` (VOResource 1.2 §3.1, in UTC with Z).
+
+        The blanks stand in the root's attributes and in an element of its own, and no text before or beside them can look like that,
+        so they are filled in without reading the documents.
+        """
+        resource = self.ivo_vor.replace(f'created="{BLANK_DATE}"', f'created="{utc_text(created)}"', 1)
+        resource = resource.replace(f'updated="{BLANK_DATE}"', f'updated="{utc_text(updated)}"', 1)
+        return resource, self.oai_dc.replace(f"<dc:date>{BLANK_DATE}<", f"<dc:date>{utc_text(updated)}<")
 
     def like(self, stored: str) -> str:
         """The ivo_vor text with the dates of the version that is `stored`, so that only other differences show."""
