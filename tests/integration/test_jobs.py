@@ -40,6 +40,7 @@ class Task:
 
     content_type = "text/plain"
     filename = "result.txt"
+    status = None
 
     def __init__(self, *pieces: bytes, failure: VoError | None = None, endless: bool = False) -> None:
         self.pieces, self.failure, self.endless = pieces, failure, endless

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from vo_server.app import create_app, create_worker, performers
-from vo_server.db.database import QUEUE_SCHEMA, Database
+from tests.live import run_newest_job
+from vo_server.app import create_app, create_worker
+from vo_server.db.database import Database
 from vo_server.errors import NotFoundError, SetupError, UnavailableError, UsageError
 from vo_server.jobs.keeper import destroy_due, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
 from vo_server.jobs.whole import UPLOAD_BYTES
-from vo_server.jobs.worker import ATTEMPTS, Runner
+from vo_server.jobs.worker import ATTEMPTS
 from vo_server.model.job import Phase
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -132,14 +132,6 @@ def services(database: Database, tmp_path: Path, bucket: Bucket) -> Iterator[Ser
     services.close()
 
 
-def run_next(services: Services) -> None:
-    """Run, in this thread, what came last."""
-    with services.database.engine.connect() as connection:
-        statement = f"SELECT id, args->>'job_id' FROM {QUEUE_SCHEMA}.procrastinate_jobs WHERE status = 'todo' ORDER BY id DESC LIMIT 1"
-        number, job_id = connection.execute(text(statement)).one()
-    Runner(services.jobs, services.results, performers(services)).run(job_id, number)
-
-
 def started(services: Services, query: str, **more: str) -> str:
     job_id = services.jobs.create("tap", [("LANG", "ADQL"), ("QUERY", query), *more.items()]).job_id
     services.jobs.start(job_id)
@@ -153,7 +145,7 @@ def test_a_job_from_its_table_to_its_destruction(services: Services, bucket: Buc
     url = client.post("/tap/async", data=asked, files={"table": ("t.csv", b"a,b\n1,x\n2,y\n")}).headers["location"]
     job_id = url.rpartition("/")[2]
     assert bucket.objects() == {f"{job_id}/uploads/mine"}
-    run_next(services)
+    run_newest_job(services)
     assert bucket.objects() == {f"{job_id}/uploads/mine", f"{job_id}/1-result.csv"}
     whole = client.get(f"{url}/results/result")
     assert (whole.status_code, whole.text.split()) == (200, ["a,b", "1,x", "2,y"])
@@ -165,7 +157,7 @@ def test_a_job_from_its_table_to_its_destruction(services: Services, bucket: Buc
 
 def test_a_job_whose_time_is_over(services: Services, bucket: Bucket) -> None:
     job_id = started(services, "SELECT TOP 3 table_name FROM tap_schema.tables")
-    run_next(services)
+    run_newest_job(services)
     assert bucket.objects() == {f"{job_id}/1-result.vot"}
     services.jobs.keep_until(job_id, services.clock())
     assert destroy_due(services.jobs, services.results) == 1
@@ -253,7 +245,7 @@ def test_a_store_that_is_away(
         with database.engine.begin() as transaction:
             services.results.claim(transaction)
         done = started(services, "SELECT TOP 3 table_name FROM tap_schema.tables")
-        run_next(services)
+        run_newest_job(services)
     client = TestClient(create_app(services), follow_redirects=False)
     reply = client.get(f"/tap/async/{done}/results/result")
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "10")
@@ -262,7 +254,7 @@ def test_a_store_that_is_away(
     assert str(port) not in reply.text
     late = started(services, "SELECT TOP 3 table_name FROM tap_schema.tables")
     for _ in range(ATTEMPTS):
-        run_next(services)
+        run_newest_job(services)
     error = services.jobs.get(late).error
     assert error is not None
     assert (error.transient, error.message) == (True, f"The result store does not answer. The job was tried {ATTEMPTS} times.")

@@ -118,7 +118,7 @@ SCOPE = {"type": "http", "method": "GET", "headers": [], "client": ("127.0.0.1",
 class Slow:
     """A work whose second piece comes only when it is cancelled."""
 
-    content_type, filename, rows = "text/plain", None, 0
+    content_type, filename, rows, status = "text/plain", None, 0, None
 
     def __init__(self) -> None:
         self.started, self.cancelled, self.closed = threading.Event(), threading.Event(), threading.Event()

@@ -34,6 +34,7 @@ class Cutout:
     def __init__(self, source: Source, filters: Filters) -> None:
         self.content_type = "application/fits"
         self.rows = 0
+        self.status: str | None = None
         self.filename: str | None = f"{_stem(source.file.name)}-cutout.fits"
         self._source, self._filters = source, filters
         self._file: FitsFile | None = None

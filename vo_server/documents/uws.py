@@ -87,13 +87,17 @@ def _fill_results(parent: Element, shown: Job, url: str) -> None:
 
 
 def _add_info(parent: Element, shown: Job) -> None:
-    """How far it is: rows written, jobs that will be begun before it."""
-    known = {"rows": shown.rows_written, "queuePosition": None if shown.ahead is None else shown.ahead + 1}
-    said = {name: number for name, number in known.items() if number is not None}
+    """How far it is: rows written, jobs that will be begun before it; and whether rows are missing, which not every format can say."""
+    known = {
+        "rows": shown.rows_written,
+        "queuePosition": None if shown.ahead is None else shown.ahead + 1,
+        "queryStatus": shown.result.status if shown.result else None,
+    }
+    said = {name: value for name, value in known.items() if value is not None}
     if said:
         info = add(parent, "uws:jobInfo")
-        for name, number in said.items():
-            add(info, name, str(number))
+        for name, value in said.items():
+            add(info, name, str(value))
 
 
 def _add_nillable(parent: Element, name: str, text: str | None) -> None:

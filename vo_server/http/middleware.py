@@ -5,7 +5,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vo_server.errors import TooLargeError
 
-EXPOSED = "Location, Content-Disposition, Content-Length, Content-Range, Accept-Ranges, ETag, Last-Modified, Retry-After, X-Request-ID"
+EXPOSED = (
+    "Location, Content-Disposition, Content-Length, Content-Range, Accept-Ranges, ETag, Last-Modified, Retry-After, X-Request-ID, "
+    "X-VO-Query-Status"
+)
 
 
 class AnyOrigin:

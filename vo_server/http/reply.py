@@ -25,6 +25,9 @@ log = logging.getLogger("vo_server")
 
 MEGABYTE = 1 << 20
 
+STATUS = "X-VO-Query-Status"
+"""Header with what VOTable calls QUERY_STATUS, for formats without a place for it; only where it is known before the body leaves."""
+
 
 class Work(Protocol):
     """What a streamed reply runs: blocking calls, made from a thread; ``cancel`` may come from any thread at any time."""
@@ -32,6 +35,8 @@ class Work(Protocol):
     content_type: str
     filename: str | None
     rows: int
+    status: str | None
+    """QUERY_STATUS (DALI 1.1 §4.4.1) once it is known that it is OK or OVERFLOW."""
 
     def start(self) -> None:
         """Do all that can still fail with a status of its own, the first rows included."""
@@ -124,6 +129,8 @@ class RowsReply(Response):
         self.raw_headers = [(b"content-type", work.content_type.encode("latin-1"))]
         if work.filename:
             self.raw_headers.append((b"content-disposition", f'inline; filename="{work.filename}"'.encode("latin-1")))
+        if work.status:
+            self.raw_headers.append((STATUS.lower().encode(), work.status.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the watcher reads `receive`
         """Send the body. A failure that the format cannot tell breaks the connection, lest the part be taken for the whole."""

@@ -48,6 +48,7 @@ class Work(Protocol):
     content_type: str
     filename: str | None
     rows: int
+    status: str | None
     failure: VoError | None
 
     def start(self) -> None:
@@ -118,7 +119,7 @@ class Runner:
         work.start()
         filename = work.filename or "result"
         path, size = self._results.write_result((job.job_id, job.attempts), filename, self._noting(job, work))
-        return Result(path, work.content_type, size, filename)
+        return Result(path, work.content_type, size, filename, work.status)
 
     def _noting(self, job: Job, work: Work) -> Iterator[bytes]:
         """The chunks of the work; notes its progress, and ends in what went wrong."""

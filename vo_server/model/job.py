@@ -54,12 +54,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A file in the result store: ``path`` below the store's root, ``size`` in bytes."""
+    """A file in the result store: ``path`` below the store's root, ``size`` in bytes; ``status``: QUERY_STATUS, of results with rows."""
 
     path: str
     content_type: str
     size: int
     filename: str
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from vo_server.http.compress import codings
 from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.http.params import Params, read_params
 from vo_server.http.ranges import asked_span
+from vo_server.http.reply import STATUS
 from vo_server.jobs.store import Selection
 from vo_server.model.capability import InputParam
 from vo_server.model.job import ACTIVE, Job, Phase
@@ -166,6 +167,7 @@ class JobTree:
             "Content-Type": job.result.content_type,  # as asked for: Starlette would add a charset
             "Content-Length": str(size if span is None else len(span)),
             "Content-Disposition": f'inline; filename="{job.result.filename}"',
+            **({STATUS: job.result.status} if job.result.status else {}),
         }
         if request.method == "HEAD":
             return Response(headers=headers)

@@ -45,6 +45,8 @@ class Answer:
         self._kept_waiting = 0.0
         self.rows = 0
         """Rows written so far."""
+        self.status: str | None = None
+        """How it ended, once that is known; never that it failed."""
         self.failure: VoError | None = None
         """What went wrong after the first byte, for those who can still say so elsewhere than in the document."""
 
@@ -81,6 +83,7 @@ class Answer:
         self._give_back()
         if self.failure is not None and not begun:
             raise self.failure
+        self.status = ending.value if self.failure is None else None
         for piece in self._writer.tail(Outcome(ending, self.rows, str(self.failure) if self.failure else None)):
             if self._cancelled:
                 raise TimeLimitError("The query was cancelled.")
