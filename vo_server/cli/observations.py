@@ -18,9 +18,9 @@ from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, r
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.observations import alerts, catalogues, eventtables, images, skymaps, spectra
+from vo_server.observations import alerts, catalogues, eventtables, images, skymaps, spectra, spectrumfiles
 from vo_server.observations.collections import Collection, PublishedCollection, Work, missing, with_own_schema
-from vo_server.observations.descriptor import read_collection
+from vo_server.observations.descriptor import SpectrumSection, read_collection
 from vo_server.observations.reading import Watcher
 from vo_server.observations.words import Said, checked
 from vo_server.publish.datasets import Dataset
@@ -43,6 +43,9 @@ ReleaseDate = Annotated[
 Messenger = Annotated[
     str | None, typer.Option("--messenger", help="What a catalogue of events holds: photon, neutrino, cosmic-ray, muon, proton.")
 ]
+Axis = Annotated[str | None, typer.Option("--axis", help="Column with wavelengths, frequencies or energies, if not told by its name.")]
+AxisUnit = Annotated[str | None, typer.Option("--axis-unit", help="Unit of that column, or of a WCS without one: Angstrom.")]
+Flux = Annotated[str | None, typer.Option("--flux", help="Column with fluxes, if not told by its name.")]
 NoPreviews = Annotated[bool, typer.Option("--no-previews", help="Draw no pictures.")]
 Processes = Annotated[int | None, typer.Option("--processes", help="Processes that read files; default: one a core.", min=1)]
 
@@ -148,19 +151,46 @@ def publish_alerts(
 
 
 def publish_spectra(
-    catalogue: Annotated[Path, typer.Argument(help="Catalogue of Fermi-LAT sources (4FGL) as FITS.", metavar="FILE", exists=True)],
-    collection: Annotated[str, typer.Option("--collection", help="Name of the collection, which becomes just these spectra.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Directory of FITS spectra, a TOML descriptor of one, or a catalogue of Fermi-LAT sources (4FGL) as FITS.",
+            metavar="SOURCE",
+            exists=True,
+        ),
+    ],
+    collection: Name = None,
     title: Title = None,
     description: Description = None,
     values: Values = None,
+    time: Time = None,
     release_date: ReleaseDate = None,
+    axis: Axis = None,
+    axis_unit: AxisUnit = None,
+    flux: Flux = None,
+    no_previews: NoPreviews = False,
+    processes: Processes = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Publish the spectral energy distribution of each source of a catalogue with fluxes in bands: found by SSAP and ObsTAP.
-    The files are written below the data directory. The same name again replaces.
+    """Publish FITS spectra, tables or one-dimensional images, or the spectral energy distribution of each source of a catalogue with
+    fluxes in bands, whose files are written below the data directory. SSAP and ObsTAP find them. The same name again replaces.
     """
-    found = spectra.read_lat_catalogue(catalogue)
+    if source.is_dir() or source.suffix.lower() == ".toml":
+        said = read_collection(source).spectrum if source.is_file() else SpectrumSection.model_validate({})
+        given = {"axis": axis, "axis_unit": axis_unit, "flux": flux}
+        section = said.model_copy(update={name: text for name, text in given.items() if text is not None})
+        here = replace_texts(described(source, collection, flags(values, None, time, release_date)), title, description)
+
+        def publish_files(database: Database, asked: Collection, work: Work) -> PublishedCollection:
+            return spectrumfiles.publish_spectrum_files(database, asked, work, section)
+
+        done, base_url = run(publish_files, here, "spectra", config, data_dir, no_previews=no_previews, processes=processes)
+        tell(done, "spectra", f"{base_url}/ssa?REQUEST=queryData&COLLECTION={quote(done.collection)}")
+        return
+    if collection is None:
+        raise UsageError("--collection names what the spectra become, and is missing.")
+    found = spectra.read_lat_catalogue(source)
     directory = settings_from(config, data_dir=data_dir).data_dir.resolve() / "datasets" / fold(collection)
     asked = Collection(name=collection, directory=directory, said=Said(flags(values, None, None, release_date)))
     asked = replace_texts(asked, title, description)
@@ -168,7 +198,7 @@ def publish_spectra(
     def publish(database: Database, collection: Collection, work: Work) -> PublishedCollection:
         return spectra.publish_spectra(database, collection, work, found)
 
-    done, base_url = run(publish, asked, "spectra", config, data_dir)
+    done, base_url = run(publish, asked, "spectra", config, data_dir, no_previews=no_previews)
     tell(done, "spectra", f"{base_url}/ssa?REQUEST=queryData&POS=…&SIZE=…")
 
 

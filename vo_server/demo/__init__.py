@@ -132,13 +132,14 @@ def dataset_parts(data_dir: Path, authority: str, collections: set[str], databas
     known = alerts.read_alerts(DATA / "icecube_alerts.csv")
     found = spectra.read_spectra(DATA / spectra.FILE)
     work = Work(records=records)
+    drawn = replace(work, previews=data_dir / "previews")
 
     def publish_maps(collection: Collection) -> PublishedCollection:
         alerts.write_maps(collection.directory, known)
-        return publish_skymaps(database, collection, replace(work, previews=data_dir / "previews"))
+        return publish_skymaps(database, collection, drawn)
 
     ways: tuple[tuple[str, str, ResourceSection, object, Callable[[Collection], PublishedCollection]], ...] = (
-        (spectra.COLLECTION, "spectra", spectra.RESOURCE, found, lambda collection: publish_spectra(database, collection, work, found)),
+        (spectra.COLLECTION, "spectra", spectra.RESOURCE, found, lambda collection: publish_spectra(database, collection, drawn, found)),
         (alerts.MAPS, "sky map", alerts.RESOURCES[alerts.MAPS], known, publish_maps),
         (
             alerts.EVENTS,

@@ -30,6 +30,9 @@ from vo_server.publish.retract import take_away
 PREVIEWS = ".previews"
 """What the name of a collection's previews has behind the collection's own."""
 
+LEAST_RADIUS_DEG = 1.0 / 3600
+"""A point is found by positions as near as this."""
+
 ASKED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("facility_name", "Facility (telescope, satellite, detector)", ("facility_name",)),
     ("instrument_name", "Instrument", ("instrument_name",)),
@@ -171,7 +174,16 @@ def completed(datasets: Sequence[Dataset], collection: Collection, work: Work) -
     filled = [collection.said.fill(dataset) for dataset in datasets]
     if answers := work.ask(filled):
         filled = [Said(answers).fill(dataset) for dataset in filled]
+    filled = [_with_region(one) for one in filled]
     return [replace(one, links=tuple(_placed(link, collection.name) for link in one.links)) for one in filled]
+
+
+def _with_region(one: Dataset) -> Dataset:
+    """A dataset whose position only the operator says is found there, as far around as its diameter says."""
+    if one.shape is not None or one.s_ra is None or one.s_dec is None:
+        return one
+    size = one.s_fov if one.s_fov is not None else 2 * LEAST_RADIUS_DEG
+    return replace(one, s_fov=size, shape=(one.s_ra, one.s_dec, size / 2))
 
 
 def _placed(link: Any, collection: str) -> Any:

@@ -21,12 +21,23 @@ class CollectionSection(BaseModel):
     source: str = Field(".", description="Directory of the files, relative to the descriptor.")
 
 
+class SpectrumSection(BaseModel):
+    """Where in the files of a collection the spectra stand, if it cannot be told from names, UCDs and units."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    axis: str | None = Field(None, description="Column with wavelengths, frequencies or energies.")
+    axis_unit: str | None = Field(None, description='Its unit, such as "Angstrom"; also of a WCS without one.')
+    flux: str | None = Field(None, description="Column with fluxes.")
+
+
 class CollectionDescriptor(BaseModel):
     """A descriptor file of a collection."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     collection: CollectionSection
+    spectrum: SpectrumSection = Field(default_factory=lambda: SpectrumSection.model_validate({}), description="For `vo publish-spectra`.")
     resource: ResourceSection = Field(default_factory=lambda: ResourceSection.model_validate({}))
     values: dict[str, Any] = Field(
         default_factory=dict, description='ObsCore columns that the files do not say; also band = "100 GeV..10 TeV", time = "2008..2015".'

@@ -104,6 +104,13 @@ def to_utc(value: float, scale: Any) -> float:
         return float(Time(value, format="mjd", scale=name).utc.mjd)
 
 
+def inherited(header: fits.Header, primary: fits.Header) -> fits.Header:
+    """The header of an extension with what only the primary one says of the observation (the INHERIT convention)."""
+    full = primary.copy()
+    full.update({key: header[key] for key in header if key not in ("COMMENT", "HISTORY", "")})
+    return full
+
+
 def read_observable(header: fits.Header) -> dict[str, str]:
     """o_ucd, where BUNIT tells what the pixels hold."""
     text = str(header.get("BUNIT", "")).strip()
@@ -124,12 +131,12 @@ def _bands(wcs: WCS, header: fits.Header, hdus: fits.HDUList) -> Iterator[dict[s
     planes = {int(header.get(f"NAXIS{axis}", 1)) for axis in range(3, int(header["NAXIS"]) + 1)} | {1}
     tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name in ("EBOUNDS", "ENERGIES")]
     yield from (_table_band(hdu) for hdu in tables if planes & {len(hdu.data), len(hdu.data) - 1})
-    yield from (_axis_band(wcs, header, axis) for axis in range(wcs.naxis))
+    yield from (axis_band(wcs, header, axis) for axis in range(wcs.naxis))
     length = number(header.get("WAVELENG"))
     yield band([length], read_unit(header.get("WAVELNTH_UNIT")) or u.m) if length else {}
 
 
-def _axis_band(wcs: WCS, header: fits.Header, axis: int) -> dict[str, float]:
+def axis_band(wcs: WCS, header: fits.Header, axis: int) -> dict[str, float]:
     """The band of one axis of the WCS: linear in wavelength, frequency, energy or velocity."""
     kind, size = str(wcs.wcs.ctype[axis])[:4], header.get(f"NAXIS{axis + 1}", 1)
     if axis in (wcs.wcs.lng, wcs.wcs.lat) or kind.startswith("STOK"):

@@ -13,7 +13,7 @@ from vo_server.errors import DataError
 from vo_server.model.media import PNG, media_type
 from vo_server.observations.collections import Collection, PublishedCollection, Work, publish_collection
 from vo_server.observations.footprints import footprint
-from vo_server.observations.headers import read_band, read_observable, read_texts, read_times
+from vo_server.observations.headers import inherited, read_band, read_observable, read_texts, read_times
 from vo_server.observations.previews import Scale, draw_image, write
 from vo_server.observations.reading import Reading, Request, without_ending
 from vo_server.publish.datasets import Dataset, Link
@@ -77,7 +77,7 @@ def _dataset(request: Request, hdus: fits.HDUList, index: int, *, whole: bool) -
     place = footprint(wcs.celestial, width, height)
     if place is None:
         raise DataError("no pixel of it lies on the sky")
-    header = _inherited(hdu.header, hdus[0].header)
+    header = inherited(hdu.header, hdus[0].header)
     said = {
         "dataproduct_type": "image" if sum(size > 1 for size in sizes) <= 2 else "cube",
         "s_ra": place.ra,
@@ -104,13 +104,6 @@ def _dataset(request: Request, hdus: fits.HDUList, index: int, *, whole: bool) -
         links=_preview(request, hdu, index, whole=whole) if axes == [0, 1] else (),
         **said,
     )
-
-
-def _inherited(header: fits.Header, primary: fits.Header) -> fits.Header:
-    """The header of an extension with what only the primary one says of the observation (the INHERIT convention)."""
-    full = primary.copy()
-    full.update({key: header[key] for key in header if key not in ("COMMENT", "HISTORY", "")})
-    return full
 
 
 def _preview(request: Request, hdu: fits.ImageHDU, index: int, *, whole: bool) -> tuple[Link, ...]:

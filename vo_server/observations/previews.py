@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from astropy.visualization import AsinhStretch, PercentileInterval
-from PIL import Image
+from PIL import Image, ImageDraw
 
 Pixels = npt.NDArray[np.float64]
 
@@ -20,6 +20,11 @@ CLIPPED = 99.5
 """Per cent of the pixels whose values the grey levels span."""
 BLANK = 0
 """Grey level of pixels without a value."""
+
+WIDE_RANGE = 30.0
+"""An axis of a curve that spans more than this factor is logarithmic."""
+DOTTED = 40
+"""A curve of fewer points has its points marked."""
 
 HEAT = np.array([[0, 0, 20], [60, 10, 110], [160, 35, 105], [230, 85, 45], [252, 170, 30], [252, 255, 190]], np.float64)
 """Colours of a sky map from low to high, to be interpolated."""
@@ -89,6 +94,55 @@ def coloured(levels: npt.NDArray[np.uint8]) -> Image.Image:
     palette = np.stack([np.interp(np.arange(256), places, HEAT[:, channel]) for channel in range(3)], axis=-1)
     alpha = np.where(levels == BLANK, 0, 255)
     return Image.fromarray(np.concatenate([palette[levels], alpha[..., None]], axis=-1).astype(np.uint8), "RGBA")
+
+
+def draw_curve(x: Pixels, y: Pixels, x_label: str, y_label: str) -> Image.Image:
+    """A picture of a curve in a frame, the ends of both axes written beside it. Axes that span more than a factor of thirty, all positive,
+    are logarithmic; of the values of y the rarest per cent may lie outside.
+    """
+    height = SIDE * 5 // 8
+    left, top, right, bottom = 6, 18, SIDE - 7, height - 19
+    order = np.argsort(x, kind="stable")
+    places, across = _fractions(np.asarray(x, np.float64)[order], 100.0)
+    heights, up = _fractions(np.asarray(y, np.float64)[order], 99.0)
+    picture = Image.new("L", (SIDE, height), 255)
+    pen = ImageDraw.Draw(picture)
+    run: list[tuple[float, float]] = []
+    for place, level in zip(places.tolist(), heights.tolist(), strict=True):
+        if np.isfinite(level):
+            run.append((left + place * (right - left), bottom - level * (bottom - top)))
+            continue
+        _draw_run(pen, run)
+        run = []
+    _draw_run(pen, run)
+    pen.rectangle((left, top, right, bottom), outline=110)
+    pen.text((left, 3), f"{_plain(y_label)}: {up[0]:.3g} .. {up[1]:.3g}", fill=60)
+    pen.text((left, bottom + 4), f"{_plain(x_label)}: {across[0]:.4g} .. {across[1]:.4g}", fill=60)
+    return picture
+
+
+def _draw_run(pen: ImageDraw.ImageDraw, run: list[tuple[float, float]]) -> None:
+    if len(run) > 1:
+        pen.line(run, fill=20)
+    for x, y in run if len(run) < DOTTED else ():
+        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=20)
+
+
+def _fractions(values: Pixels, percent: float) -> tuple[Pixels, tuple[float, float]]:
+    """Values as parts of the axis from 0 to 1, NaN where there are none, and the ends of the axis."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(end) for end in PercentileInterval(percent).get_limits(finite))
+    if low > 0 and high > WIDE_RANGE * low:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = np.log(np.where(values > 0, values, np.nan) / low) / np.log(high / low)
+    else:
+        scaled = (values - low) / (high - low or 1.0)
+    return np.clip(scaled, 0, 1), (low, high)
+
+
+def _plain(label: str) -> str:
+    """A label in the letters that the font has."""
+    return label.encode("ascii", "replace").decode()
 
 
 def write(picture: Image.Image, file: Path) -> int:

@@ -15,7 +15,7 @@ from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.model.media import PNG, media_type
 from vo_server.observations.collections import Collection, PublishedCollection, Work, publish_collection
-from vo_server.observations.headers import first_date, read_texts, read_times
+from vo_server.observations.headers import first_date, inherited, read_texts, read_times
 from vo_server.observations.images import UNREADABLE
 from vo_server.observations.previews import coloured, stretched, write
 from vo_server.observations.reading import Reading, Request, without_ending
@@ -69,8 +69,7 @@ def read_skymap(request: Request) -> Reading:
                 tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and _is_healpix(hdu.header)]
                 if not tables:
                     raise DataError("it holds no HEALPix map")
-                header = hdus[0].header.copy()
-                header.update({key: tables[0].header[key] for key in tables[0].header if key not in ("COMMENT", "HISTORY", "")})
+                header = inherited(tables[0].header, hdus[0].header)
                 return Reading((_dataset(request, header, read_cells(tables[0])),))
     except UNREADABLE as error:
         raise DataError(f"it could not be read as FITS ({next(iter(str(error).splitlines()), type(error).__name__)})") from None

@@ -16,19 +16,19 @@ from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.formats import choose
 from vo_server.model.columns import Column
-from vo_server.model.media import VOTABLE
+from vo_server.model.media import PNG, VOTABLE
 from vo_server.model.result import Ending, Info, Outcome, TableHead
 from vo_server.model.service import ServiceParam
-from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store, unique_ids
+from vo_server.observations.collections import LEAST_RADIUS_DEG, Collection, PublishedCollection, Work, completed, store, unique_ids
 from vo_server.observations.energies import band
 from vo_server.observations.headers import read_times
-from vo_server.publish.datasets import Dataset
+from vo_server.observations.previews import draw_curve, write
+from vo_server.observations.stage import staged
+from vo_server.publish.datasets import Dataset, Link
 
 SED_UNIT = u.Unit("MeV cm-2 s-1")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]")
 """What of a source's name is not in its file's; signs are, since declinations have them."""
-RADIUS_DEG = 1.0 / 3600
-"""A point source is found by positions as near as this."""
 
 COLUMNS = (
     Column(
@@ -102,19 +102,30 @@ def publish_spectra(database: Database, collection: Collection, work: Work, foun
     collection.directory.mkdir(parents=True, exist_ok=True)
     datasets = []
     paths = file_names([source.name for source in found.sources])
-    for done, (source, path) in enumerate(zip(found.sources, paths, strict=True), 1):
-        content = votable(source)
-        file = collection.directory / path
-        if not file.exists() or file.read_bytes() != content:
-            beside = file.with_name(f".{path}")
-            beside.write_bytes(content)
-            beside.replace(file)
-        datasets.append(_dataset(source, path, len(content), found))
-        work.watch(done, len(found.sources))
-    datasets = completed(unique_ids(datasets), collection, work)
-    with database.engine.begin() as connection:
-        store(connection, collection, datasets, {}, replace(work, previews=None))
+    with staged(database, work.previews, collection.name) as stage:
+        for done, (source, path) in enumerate(zip(found.sources, paths, strict=True), 1):
+            content = votable(source)
+            file = collection.directory / path
+            if not file.exists() or file.read_bytes() != content:
+                beside = file.with_name(f".{path}")
+                beside.write_bytes(content)
+                beside.replace(file)
+            datasets.append(replace(_dataset(source, path, len(content), found), links=_preview(source, path, stage)))
+            work.watch(done, len(found.sources))
+        datasets = completed(unique_ids(datasets), collection, work)
+        with database.engine.begin() as connection:
+            store(connection, collection, datasets, {}, work)
     return PublishedCollection(collection.name, len(datasets), (), len(datasets))
+
+
+def _preview(source: Distribution, path: str, stage: Path | None) -> tuple[Link, ...]:
+    if stage is None:
+        return ()
+    energies, values = (np.array([point[place] for point in source.points], np.float64) for place in (0, 3))
+    picture = draw_curve(energies, values, "energy (MeV)", f"nuFnu ({SED_UNIT})")
+    length = write(picture, stage / f"{path}.png")
+    link = Link(semantics="#preview", path=f"{path}.png", content_type=PNG, content_length=length, description="Picture of the spectrum")
+    return (link,)
 
 
 def file_names(names: Sequence[str]) -> list[str]:
@@ -142,8 +153,8 @@ def _dataset(source: Distribution, path: str, length: int, found: Distributions)
         target_name=source.name,
         s_ra=source.ra,
         s_dec=source.dec,
-        s_fov=2 * RADIUS_DEG,
-        shape=(source.ra, source.dec, RADIUS_DEG),
+        s_fov=2 * LEAST_RADIUS_DEG,
+        shape=(source.ra, source.dec, LEAST_RADIUS_DEG),
         em_xel=len(source.points),
         o_ucd="phot.flux.density;em.gamma",
         facility_name=found.facility,
