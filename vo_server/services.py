@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.requests import HTTPConnection
 
+from vo_server import scratch
 from vo_server.db.catalogue import CHANNEL, load_catalogue, load_holdings, load_resources, load_site, read_secret, read_version
 from vo_server.db.database import Database
 from vo_server.db.listen import Watch
@@ -123,6 +124,7 @@ class Services:
 
     def start(self) -> None:
         """Begin to hear of changes, and to keep the jobs."""
+        scratch.sweep()
         for part in (self._watch, self.changes, self._keeper):
             part.start()
 

@@ -247,6 +247,17 @@ def test_a_failure_in_mid_stream_leaves_nothing(store: JobStore, results: Result
     assert [path.name for path in (tmp_path / "results").rglob("*") if path.is_file()] == [MARK]
 
 
+def test_a_failure_counts_for_what_it_is_however_a_format_tells_it(store: JobStore, results: ResultStore) -> None:
+    class Broken(Task):
+        def chunks(self) -> Iterator[bytes]:
+            yield b"half a "
+            raise UsageError("The CSV output broke off.")
+
+    job_id = waiting_job(store)
+    run_next(Runner(store, results, {"fake": lambda _: Broken(failure=UnavailableError("gone"))}), store)
+    assert store.get(job_id).phase == Phase.QUEUED
+
+
 def test_what_nobody_foresaw_is_told_without_details(store: JobStore, results: ResultStore) -> None:
     def perform(_: Job) -> Task:
         raise RuntimeError("secret")

@@ -6,7 +6,6 @@ may be on its way. The listening socket is the parent's (or systemd's), so that 
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import tempfile
@@ -14,7 +13,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import parent_process
-from pathlib import Path
 
 import pyarrow
 import uvicorn
@@ -23,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from vo_server import scratch
+
 LINGER_S = 1.0
 """So long an idle connection may still send a request after its process began to end."""
 
@@ -30,9 +30,6 @@ READY_S = 60.0
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Where processes put their numbers together, for Prometheus: read by its library when it is imported."""
-
-METRICS_PREFIX = "vo-metrics-"
-"""What that directory is called, before the pid of the supervisor."""
 
 FIRST_SYSTEMD_FD = 3
 
@@ -103,28 +100,9 @@ def run(config: uvicorn.Config, listener: socket.socket, ready: Callable[[], Non
     if config.workers == 1:
         Server(config, ready).run(sockets=[listener])
         return
-    forget_killed_supervisors()
-    with tempfile.TemporaryDirectory(prefix=f"{METRICS_PREFIX}{os.getpid()}-") as metrics:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("metrics")) as metrics:
         os.environ[METRICS] = metrics
         Supervisor(config, [listener], ready).run()
-
-
-def forget_killed_supervisors() -> None:
-    """Remove the numbers of supervisors that had no time to do so themselves."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_PREFIX}*"):
-        pid = folder.name.removeprefix(METRICS_PREFIX).partition("-")[0]
-        if pid.isdigit() and not _lives(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
 
 
 def end_with_supervisor() -> None:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
+from vo_server import scratch
+
 BLOCK = 2880
 """FITS 4.0 §3.1."""
 
@@ -83,7 +85,7 @@ def _plain(path: Path) -> IO[bytes]:
     unpack = next((unpack for magic, unpack in UNPACKERS.items() if start.startswith(magic)), None)
     if unpack is None:
         return file
-    with file, unpack(file) as packed, tempfile.NamedTemporaryFile(prefix="vo-cutout-") as plain:
+    with file, unpack(file) as packed, tempfile.NamedTemporaryFile(prefix=scratch.prefix("cutout")) as plain:
         shutil.copyfileobj(packed, plain, CHUNK_BYTES)
         plain.flush()
         return Path(plain.name).open("rb")  # it lives on without its name

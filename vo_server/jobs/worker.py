@@ -124,12 +124,15 @@ class Runner:
     def _noting(self, job: Job, work: Work) -> Iterator[bytes]:
         """The chunks of the work; notes its progress, and ends in what went wrong."""
         noted = time.monotonic()
-        for chunk in work.chunks():
-            if time.monotonic() - noted > PROGRESS_S:
-                noted = time.monotonic()
-                with suppress(OperationalError):
-                    self._store.progress(job, work.rows)
-            yield chunk
+        try:
+            for chunk in work.chunks():
+                if time.monotonic() - noted > PROGRESS_S:
+                    noted = time.monotonic()
+                    with suppress(OperationalError):
+                        self._store.progress(job, work.rows)
+                yield chunk
+        except VoError as error:  # a format that cannot say what went wrong raises something of its own
+            raise work.failure or error from None
         if work.failure is not None:
             raise work.failure
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy
 import pyarrow
 
+from vo_server import scratch
 from vo_server.dali.uploads import Upload
 from vo_server.errors import DataError, TooLargeError, UsageError
 from vo_server.formats.readers import Bounds, Source, open_table
@@ -85,7 +86,7 @@ class UploadReader:
         return tuple(self._read(number, upload, parts, budget) for number, upload in enumerate(uploads, 1))
 
     def _read(self, number: int, upload: Upload, parts: Parts, budget: Budget) -> UploadedTable:
-        with TemporaryDirectory(prefix="vo-upload-") as directory:
+        with TemporaryDirectory(prefix=scratch.prefix("upload")) as directory:
             path = Path(directory) / f"{SCHEMA}.{upload.name}"
             save(path, _content(upload, parts, self._sources), budget)
             with self._turns:

@@ -18,6 +18,7 @@ from astropy.table import Table
 from astropy.table.meta import get_header_from_yaml
 from numpy.typing import NDArray
 
+from vo_server import scratch
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays, memory
 from vo_server.formats.readers.source import Source, annotated, arrow_type, batch_rows, clean, distinct
@@ -103,7 +104,7 @@ class _Plain:
 
 
 def _gunzip(path: Path) -> IO[bytes]:
-    unpacked = tempfile.NamedTemporaryFile(prefix="vo-", suffix=".fits")  # noqa: SIM115
+    unpacked = tempfile.NamedTemporaryFile(prefix=scratch.prefix("unpacked"), suffix=".fits")  # noqa: SIM115
     try:
         with gzip.open(path) as packed:
             while block := packed.read(1 << 22):
