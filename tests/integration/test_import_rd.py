@@ -16,7 +16,7 @@ from vo_server.cli import app
 from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
-from vo_server.publish import PublishOptions, publish_file
+from vo_server.publish import Consent, PublishOptions, publish_file, publish_in_place
 
 RD = """
 <resource schema="survey">
@@ -126,6 +126,49 @@ def test_images_are_published_from_the_descriptor_that_is_written(tmp_path: Path
     with closing(database), database.engine.connect() as connection:
         row = connection.execute(select(schema.obscore)).one()
     assert (row.obs_collection, row.facility_name, row.calib_level) == ("plates", "Hill", 2)
+
+
+LOADED = """
+<resource schema="dachs">
+  <meta name="title">Loaded by DaCHS</meta>
+  <table id="main" onDisk="True" adql="True" mixin="//scs#q3cindex">
+    <column name="Name" ucd="meta.id;meta.main" description="Designation"/>
+    <column name="ra" unit="deg" ucd="pos.eq.ra;meta.main"/><column name="dec" unit="deg" ucd="pos.eq.dec;meta.main"/>
+    <column name="quoted/G mag" unit="mag" description="Computed by Python"/><column name="owner" hidden="True"/>
+  </table>
+  <table id="closed" onDisk="True"><column name="id"/></table>
+  <data id="import"><sources>x</sources><embeddedGrammar/><make table="main"/></data>
+  <table id="bright" onDisk="True" adql="True"><column original="main.Name"/>
+    <viewStatement>CREATE VIEW \\curtable AS (SELECT \\colNames FROM \\schema.main)</viewStatement></table>
+</resource>
+"""
+
+
+def test_what_dachs_has_loaded_is_published_where_it_is(tmp_path: Path, database: Database) -> None:
+    with database.publish_engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA dachs"))
+        connection.execute(text('CREATE TABLE dachs.main (name text, ra float8, dec float8, "G mag" real, owner text, later text)'))
+        connection.execute(text("INSERT INTO dachs.main VALUES ('a', 10, 20, 5.5, 'me', 'x')"))
+        connection.execute(text("CREATE VIEW dachs.bright AS SELECT name FROM dachs.main"))
+    (tmp_path / "q.rd").write_text(LOADED)
+    told = CliRunner().invoke(app, ["import-rd", "--in-place", str(tmp_path / "q.rd")])
+    assert told.exit_code == 0, told.output
+    assert "main, bright; `vo publish --in-place" in told.stdout
+    assert "closed: it has no adql" in told.stderr
+    for place in (0, 1):
+        publish_in_place(
+            database, str(tmp_path / "q.toml"), PublishOptions(entry=place), Consent(grant=True, index=True), records=lambda *_: None
+        )
+    with database.engine.connect() as connection:
+        catalogue = load_catalogue(connection)
+    main, bright = catalogue.table("dachs.main"), catalogue.table("dachs.bright")
+    assert main is not None
+    assert bright is not None
+    assert main.position is not None
+    assert [(one.name, one.unit, one.description) for one in main.columns] == [
+        ("Name", None, "Designation"), ("ra", "deg", None), ("dec", "deg", None), ("G mag", "mag", "Computed by Python"),
+    ]  # fmt: skip
+    assert [(one.name, one.description) for one in bright.columns] == [("Name", "Designation")]
 
 
 DATA = """name     ra       dec      flux1   flux2   seen

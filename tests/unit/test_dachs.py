@@ -38,7 +38,7 @@ def test_a_descriptor_becomes_what_its_comment_says(path: Path) -> None:
         with pytest.raises(DataError, match=re.escape(error)):
             imported(text)
         return
-    made = imported(text, with_restricted=expected.pop("with_restricted", False))
+    made = imported(text, **{key: expected.pop(key, False) for key in ("with_restricted", "in_place")})
     content = tomllib.loads(made.text)
     if made.tables:
         Descriptor.model_validate(content)

@@ -23,24 +23,30 @@ WithRestricted = Annotated[
     bool, typer.Option("--with-restricted", help="Take over also what DaCHS does not give to everybody. What is published is open to all.")
 ]
 
+InPlace = Annotated[
+    bool, typer.Option("--in-place", help="Describe the tables that DaCHS has in its database, not the files of which they were made.")
+]
+
 SCREEN = Path("-")
 RESTRICTED = "--with-restricted takes over what DaCHS does not give to everybody."
-IN_PLACE = "What DaCHS has in its database can be published from there: vo publish --in-place SCHEMA.TABLE"
+IN_PLACE = "What DaCHS has in its database can be published from there: --in-place here, or vo publish --in-place SCHEMA.TABLE"
 PREFIXES = {Fate.WITHHELD: "left out: ", Fate.LOST: "", Fate.COVERED: "done anyway: "}
 
 
-def import_descriptor(file: DescriptorFile, output: Output = None, with_restricted: WithRestricted = False) -> None:
+def import_descriptor(
+    file: DescriptorFile, output: Output = None, with_restricted: WithRestricted = False, in_place: InPlace = False
+) -> None:
     """Write our descriptor for a resource descriptor of DaCHS, and say element by element what could not be taken over."""
     target = output or file.with_suffix(".toml")
     folder = file.parent if target == SCREEN else target.parent
     content, around = _content(file), _Beside(file, folder).surroundings()
-    imported = import_rd(content, file.name, around, with_restricted=with_restricted)
+    imported = import_rd(content, file.name, around, with_restricted=with_restricted, in_place=in_place)
     for remark in imported.remarks:
         say(f"  {PREFIXES[remark.fate]}{remark}")
     if imported.is_empty:
-        hint = IN_PLACE if import_rd(content, file.name, around, with_restricted=True).is_empty else RESTRICTED
+        hint = IN_PLACE if import_rd(content, file.name, around, with_restricted=True, in_place=in_place).is_empty else RESTRICTED
         raise DataError("nothing can be taken over, as the messages above say.", source=str(file), hint=f"Nothing was written. {hint}")
-    _write(_texts(imported, target))
+    _write(_texts(imported, target, "vo publish --in-place" if in_place else "vo check"))
     left = len(imported.of(Fate.WITHHELD))
     say(f"not taken over: {len(imported.of(Fate.LOST))}; left out, for DaCHS does not give it to everybody: {left}")
 
@@ -63,10 +69,10 @@ class _Text:
     said: str
 
 
-def _texts(imported: Imported, target: Path) -> list[_Text]:
+def _texts(imported: Imported, target: Path, following: str) -> list[_Text]:
     texts = []
     if imported.tables:
-        texts.append(_Text(target, imported.text, f"{target}: {', '.join(imported.tables)}; `vo check {target}` comes next"))
+        texts.append(_Text(target, imported.text, f"{target}: {', '.join(imported.tables)}; `{following} {target}` comes next"))
     for name, text in imported.collections.items():
         only = not texts and len(imported.collections) == 1
         path = target if only or target == SCREEN else target.with_name(f"{target.stem}_{fold(name)}.toml")

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vo_server.dachs.access import Access, access_of, closed, filters
@@ -10,9 +10,10 @@ from vo_server.dachs.collections import Collection, collection_of, kept_back
 from vo_server.dachs.expand import Expander
 from vo_server.dachs.nodes import Node
 from vo_server.dachs.report import Report
-from vo_server.dachs.sources import Origin, directory_of, feed, grammar_of
+from vo_server.dachs.rows import Rows
+from vo_server.dachs.sources import Feed, Origin, directory_of, feed, grammar_of
 from vo_server.dachs.surroundings import Surroundings
-from vo_server.dachs.tables import Table, column_name, columns_of, described, image_mixin, unserved
+from vo_server.dachs.tables import Table, column_mixin, column_name, columns_of, described, image_mixin, is_quoted, unserved
 from vo_server.formats.readers.infer import fold
 from vo_server.publish.plan import DEFAULT_SCHEMA
 
@@ -28,6 +29,7 @@ class Making:
     report: Report
     keys: Mapping[str, Any]
     with_restricted: bool
+    in_place: bool = False
     tables: list[Table] = field(default_factory=list)
     collections: list[Collection] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -43,6 +45,30 @@ class Making:
 
     def make_all(self) -> None:
         """All tables, and what is said of those of which nothing comes."""
+        if self.in_place:
+            for table in self.home.tables.values():
+                self._find(table)
+        else:
+            self._make_from_files()
+        for made in self.tables:
+            self._keep_keys(made)
+
+    def _find(self, table: Node) -> None:
+        """A table or view that DaCHS has made already: PostgreSQL knows names in lower case, unless they were quoted."""
+        name = table.get("id") or ""
+        if (why := closed(table, self.access)) and self._restrict(table, f"{name}: {why}"):
+            return
+        if mixin := column_mixin(table):
+            self.report.lost(mixin, f"{name}: the columns that the mixin brings are not known here", f"<mixin>{mixin.text.strip()}")
+            return
+        table = replace(table, children=[child for child in table.children if child.tag != "viewStatement"])
+        columns = self._columns(table)
+        names = {column_name(column): column for column in columns}
+        sources = {one: one if is_quoted(column) else one.lower() for one, column in names.items()}
+        source = f"{self.home.expanded.get('schema') or DEFAULT_SCHEMA}.{name}".lower()
+        self._take(described(table, columns, Feed({"source": source}, Rows(sources), None), self._schema, self.report))
+
+    def _make_from_files(self) -> None:
         if not any(data.all("make") for data in self.home.expanded.all("data")):
             self.report.lost(self.home.expanded, "it makes no table")
         for data in self.home.expanded.all("data"):
@@ -56,13 +82,17 @@ class Making:
                 is_view = node.get("viewStatement") is not None
                 why = "views are published from the database: `vo publish --in-place`" if is_view else "no <data> makes its rows"
                 self.report.lost(node, f"{name}: {why}")
-        for table in self.tables:
-            self._keep_keys(table)
+
+    @property
+    def _schema(self) -> str:
+        return str(self.keys.get("schema", DEFAULT_SCHEMA))
+
+    def _columns(self, table: Node) -> list[Node]:
+        return [column for column in columns_of(table, self.home, self.report) if not self._is_hidden(column)]
 
     def _keep_keys(self, table: Table) -> None:
         """Drops keys that point to tables of this descriptor that were not taken over."""
-        schema = self.keys.get("schema", DEFAULT_SCHEMA)
-        gone = {f"{schema}.{fold(name)}" for name in self.home.tables} - {f"{schema}.{one.name}" for one in self.tables}
+        gone = {f"{self._schema}.{fold(name)}" for name in self.home.tables} - {f"{self._schema}.{one.name}" for one in self.tables}
         for key in table.foreign:
             if key["target"] in gone:
                 self.report.lost(table.node, f"{table.name}: the key to {key['target']} is dropped with that table")
@@ -89,11 +119,11 @@ class Making:
         elif image_mixin(table) is not None:
             self._collect(data, table)
         else:
-            columns = [column for column in columns_of(table, self.home, self.report) if not self._is_hidden(column)]
+            columns = self._columns(table)
             origin = Origin(data, make, maker, [column_name(column) for column in columns], self.folder)
             fed = feed(origin, self.around, self.report)
             if fed is not None:
-                self._take(described(table, columns, fed, self.keys.get("schema", DEFAULT_SCHEMA), self.report))
+                self._take(described(table, columns, fed, self._schema, self.report))
 
     def _take(self, table: Table) -> None:
         if table.columns:
@@ -112,20 +142,19 @@ class Making:
         if grammar is not None:
             reasons += filters(grammar, make, maker)
             reasons += [(grammar, why)] if (why := kept_back(grammar)) else []
-        for node, why in reasons:
-            self._restrict(node, f"{name}: {why}")
-        return bool(reasons) and not self.with_restricted
+        left_out = [self._restrict(node, f"{name}: {why}") for node, why in reasons]
+        return any(left_out)
 
     def _is_hidden(self, column: Node) -> bool:
-        if column.is_true("hidden"):
-            self._restrict(column, f"{column_name(column)}: the column is hidden")
-        return column.is_true("hidden") and not self.with_restricted
+        return column.is_true("hidden") and self._restrict(column, f"{column_name(column)}: the column is hidden")
 
-    def _restrict(self, node: Node, message: str) -> None:
+    def _restrict(self, node: Node, message: str) -> bool:
+        """Says that not everybody may have something; whether it is left out for that."""
         if self.with_restricted:
             self.report.lost(node, f"{message}; what is published here is open to all")
         else:
             self.report.withheld(node, message)
+        return not self.with_restricted
 
     def _collect(self, data: Node, table: Node) -> None:
         directory = directory_of(data, self.folder, self.around, self.report)

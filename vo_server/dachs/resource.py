@@ -39,6 +39,12 @@ COVERED = {
     "regSuite": "`vo selftest URL` tries what clients do",
     "outputTable": "all columns are given; users choose theirs",
 }
+NEXT = {
+    False: "`vo check` says what is wrong and what could be better; `vo publish` publishes it.",
+    True: "`vo publish --in-place` publishes it.",
+}
+"""Whether tables are published in place → what comes next."""
+
 HANDLED = ("meta", "table", "data", "service", "rowmaker", "schema", "resdir", "readProfiles", "allProfiles")
 
 
@@ -63,9 +69,12 @@ class Imported:
         return tuple(remark for remark in self.remarks if remark.fate is fate)
 
 
-def import_rd(content: bytes, source: str, around: Surroundings | None = None, *, with_restricted: bool = False) -> Imported:
-    """The resource descriptor called `source` as ours. What DaCHS does not give to everybody is left out unless `with_restricted`.
-    DataError if it is none, or defines itself by itself.
+def import_rd(
+    content: bytes, source: str, around: Surroundings | None = None, *, with_restricted: bool = False, in_place: bool = False
+) -> Imported:
+    """The resource descriptor called `source` as ours. What DaCHS does not give to everybody is left out unless `with_restricted`;
+    `in_place` describes the tables that DaCHS has in its database, not the files of which they were made. DataError if it is none, or
+    defines itself by itself.
     """
     around = around or Surroundings(source.removesuffix(".rd"))
     report = Report()
@@ -74,13 +83,13 @@ def import_rd(content: bytes, source: str, around: Surroundings | None = None, *
     resource = Resource(report)
     resource.take(root)
     keys = {**_names(root, source, report), **resource.keys}
-    making = Making(home, around, report, keys, with_restricted=with_restricted)
+    making = Making(home, around, report, keys, with_restricted=with_restricted, in_place=in_place)
     making.make_all()
     _services(root, {table.node.get("id") or "main": table for table in making.tables}, keys, making.cores, report)
     _others(root, report)
     remarks = tuple(report.remarks())
     tables = _in_order(making.tables, keys.get("schema", DEFAULT_SCHEMA))
-    text = _checked("\n".join(text_of_tables(source, keys, tables, remarks)), Descriptor, source) if tables else ""
+    text = _checked("\n".join(text_of_tables(source, NEXT[in_place], keys, tables, remarks)), Descriptor, source) if tables else ""
     collections = {
         one.name: _checked("\n".join(text_of_collection(source, keys, one, remarks)), CollectionDescriptor, source)
         for one in making.collections

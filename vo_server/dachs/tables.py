@@ -92,6 +92,12 @@ def image_mixin(table: Node) -> Node | None:
     return next((node for node in table.all("mixin") if node.text.strip().startswith(IMAGES)), None)
 
 
+def column_mixin(table: Node) -> Node | None:
+    """A mixin that brings columns of a table which are not known here."""
+    found = unserved(table)
+    return found[0] if found else image_mixin(table)
+
+
 def columns_of(table: Node, home: Expander, report: Report, depth: int = 0) -> list[Node]:
     """The columns of a table, those taken from other tables written out."""
     original = table.get("original")
@@ -183,6 +189,11 @@ def _texts(column: Node, notes: Mapping[str, str]) -> dict[str, str]:
 def column_name(column: Node) -> str:
     """As users write it; ``quoted/`` marks names that need quotes."""
     return (column.get("name") or "").removeprefix("quoted/")
+
+
+def is_quoted(column: Node) -> bool:
+    """Whether its name needs quotes."""
+    return (column.get("name") or "").startswith("quoted/")
 
 
 def _unit(column: Node, name: str, report: Report) -> dict[str, str]:

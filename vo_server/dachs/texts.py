@@ -25,9 +25,9 @@ def _head(source: str, how: str, remarks: Sequence[Remark]) -> Iterator[str]:
     yield ""
 
 
-def text_of_tables(source: str, keys: Mapping[str, Any], tables: Sequence[Table], remarks: Sequence[Remark]) -> Iterator[str]:
-    """The lines of a descriptor of tables."""
-    yield from _head(source, "`vo check` says what is wrong and what could be better; `vo publish` publishes it.", remarks)
+def text_of_tables(source: str, how: str, keys: Mapping[str, Any], tables: Sequence[Table], remarks: Sequence[Remark]) -> Iterator[str]:
+    """The lines of a descriptor of tables; `how` says what to do with it."""
+    yield from _head(source, how, remarks)
     yield from written.section("[resource]", keys)
     for table in tables:
         if len(tables) == 1:
