@@ -14,7 +14,7 @@ from vo_server.db import schema
 from vo_server.db.views import with_views
 from vo_server.errors import VoError
 from vo_server.model.catalogue import Catalogue, Footprint, Key, Position, Schema, Table
-from vo_server.model.columns import Column
+from vo_server.model.columns import Column, Group
 from vo_server.model.holdings import Holdings, Kind, Product
 from vo_server.model.names import adql_name
 from vo_server.model.resource import Resource, Site
@@ -185,9 +185,15 @@ def read_secret(connection: Connection) -> str:
 
 def column_row(column: Column) -> dict[str, Any]:
     """The values of a row of ``vo.columns`` for `column`, its table and place apart."""
-    texts = {name: getattr(column, name) for name in ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")}
+    same = {name: getattr(column, name) for name in SAME}
     flags = {name: int(getattr(column, name)) for name in ("indexed", "principal", "std")}
-    return {"column_name": column.name, "tap_name": adql_name(column.name), **texts, **flags}
+    name, description = (column.group.name, column.group.description) if column.group else (None, None)
+    group = {"group_name": name, "group_description": description}
+    return {"column_name": column.name, "tap_name": adql_name(column.name), **same, **flags, **group}
+
+
+SAME = ("datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description", "frame", "epoch")
+"""Attributes of a column that are stored as they are."""
 
 
 def _column(row: Row[Any]) -> Column:
@@ -203,6 +209,9 @@ def _column(row: Row[Any]) -> Column:
         bool(row.indexed),
         bool(row.principal),
         bool(row.std),
+        row.frame,
+        row.epoch,
+        Group(row.group_name, row.group_description) if row.group_name else None,
     )
 
 

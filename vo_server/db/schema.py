@@ -113,6 +113,10 @@ columns = Table(
     Column("indexed", SmallInteger, nullable=False, server_default="0"),
     Column("principal", SmallInteger, nullable=False, server_default="0"),
     Column("std", SmallInteger, nullable=False, server_default="0"),
+    Column("frame", Text, comment="word of the vocabulary refframe"),
+    Column("epoch", Text, comment="instant of the coordinates: J1991.25"),
+    Column("group_name", Text, comment="what the column belongs to, together with others"),
+    Column("group_description", Text),
     schema="vo",
     comment="columns of published tables",
 )

@@ -13,8 +13,11 @@ INSTANT_UCD = re.compile(r"time\.(epoch|start|end)([.;]|$)", re.IGNORECASE)
 JULIAN = re.compile(r"(?<![a-z])(m|b|h)?jd(?![a-z])|mjd|julian", re.IGNORECASE)
 SCALE = re.compile(r"\b(UTC|TT|TAI|TDB|TCB|TCG|UT1|GPS)\b")
 UNKNOWN = "UNKNOWN"
-OF_1_5 = {"galactic": "GALACTIC"}
+OF_1_4 = {"GALACTIC": "galactic", "FK4": "eq_FK4", "FK5": "eq_FK5", "ECLIPTIC": "ecl_FK5", "SUPER_GALACTIC": "supergalactic"}
 """``system`` of COOSYS: VOTable 1.5 takes the words of the vocabulary refframe, 1.4 those of its schema."""
+
+EQUINOXES = {"FK4": "B1950.0", "FK5": "J2000.0", "ECLIPTIC": "J2000.0"}
+"""The equinox of frames that have one (VOTable 1.5 §3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,28 @@ class System:
 
     def dressed(self, version: str) -> dict[str, str]:
         """The attributes in the words of a version of VOTable."""
-        return {"ID": self.id, **{name: OF_1_5.get(value, value) if version >= "1.5" else value for name, value in self.attributes}}
+        return {"ID": self.id, **{name: value if version >= "1.5" else OF_1_4.get(value, value) for name, value in self.attributes}}
 
 
 ICRS = System("COOSYS", "icrs", (("system", "ICRS"),))
-GALACTIC = System("COOSYS", "galactic", (("system", "galactic"),))
+GALACTIC = System("COOSYS", "galactic", (("system", "GALACTIC"),))
 TIME_IDS = "time-"
 """How the IDs of time systems begin."""
 
 
 def system_of(column: Column) -> System | None:
     """The system of a column's values; None if it has none, or if nothing tells which."""
+    known = _told(column)
+    if column.frame is None and column.epoch is None:
+        return known
+    frame = column.frame or (dict(known.attributes).get("system") if known else None) or "ICRS"
+    equinox = (("equinox", EQUINOXES[frame]),) if frame in EQUINOXES else ()
+    epoch = (("epoch", column.epoch),) if column.epoch else ()
+    return System("COOSYS", "-".join(filter(None, (frame.lower(), column.epoch))), (("system", frame), *equinox, *epoch))
+
+
+def _told(column: Column) -> System | None:
+    """The system that UCD, type and names tell."""
     ucd = column.ucd or ""
     if column.xtype in POSITION_XTYPES or EQUATORIAL_UCD.match(ucd):
         return ICRS

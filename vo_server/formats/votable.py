@@ -13,7 +13,7 @@ from lxml import etree
 
 from vo_server.formats.systems import GALACTIC, ICRS, TIME_IDS, System, system_of
 from vo_server.formats.texts import legal_xml
-from vo_server.model.columns import TEXTS, Column
+from vo_server.model.columns import TEXTS, Column, Group
 from vo_server.model.result import Ending, Info, Outcome, TableHead
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 
@@ -142,11 +142,13 @@ FieldIds = tuple[tuple[str, str], ...]
 @lru_cache(maxsize=1024)
 def _fields(columns: tuple[Column, ...], serialization: Serialization, field_ids: FieldIds) -> bytes:
     """The FIELDs of `columns`: the costly part of a small answer, and the same for all that ask alike."""
-    ids = dict(field_ids)
+    ids = _with_grouped(field_ids, columns)
+    groups = _groups(columns, ids)
     root, results = _document(DEFAULT_VERSION)
     table = _element("TABLE")
     table.append(_mark())
     table.extend(_field(column, serialization, ids.pop(column.name, None)) for column in columns)
+    table.extend(groups)
     table.append(_mark())
     results.append(table)
     return _pieces(root)[1].strip()
@@ -177,13 +179,40 @@ def _field_ids(descriptors: tuple[ServiceDescriptor, ...]) -> FieldIds:
     calls the column by its ID (PITFALLS P-60).
     """
     taken = {ICRS.id, GALACTIC.id, *(descriptor.id for descriptor in descriptors)}
-    ids: dict[str, str] = {}
-    for name in sorted(set().union(*(descriptor.columns for descriptor in descriptors))):
+    names = sorted(set().union(*(descriptor.columns for descriptor in descriptors)))
+    return tuple(_identified({}, names, taken).items())
+
+
+def _identified(ids: dict[str, str], names: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """`ids` and those of more names, none of which is among `taken`."""
+    for name in names:
         ids[name] = re.sub(r"^(?![A-Za-z_])|[^\w.-]", "_", name, flags=re.ASCII)
         while ids[name] in taken or ids[name].startswith(TIME_IDS):
             ids[name] += "_"
         taken.add(ids[name])
-    return tuple(ids.items())
+    return ids
+
+
+def _with_grouped(field_ids: FieldIds, columns: tuple[Column, ...]) -> dict[str, str]:
+    """The IDs of FIELDs, with those that groups refer to."""
+    ids = dict(field_ids)
+    grouped = dict.fromkeys(column.name for column in columns if column.group and column.name not in ids)
+    systems = {system.id for system in _systems(columns)} if grouped else set()
+    return _identified(ids, grouped, {ICRS.id, GALACTIC.id, *systems, *ids.values()})
+
+
+def _groups(columns: tuple[Column, ...], ids: Mapping[str, str]) -> list[etree._Element]:
+    """A GROUP for columns that belong together (VOTable 1.5 §4.9)."""
+    members: dict[Group, dict[str, None]] = {}
+    for column in columns:
+        if column.group is not None:
+            members.setdefault(column.group, {})[ids[column.name]] = None
+    found = []
+    for group, refs in members.items():
+        element = _element("GROUP", group.description, name=group.name)
+        element.extend(_element("FIELDref", ref=ref) for ref in refs)
+        found.append(element)
+    return found
 
 
 @lru_cache(maxsize=256)

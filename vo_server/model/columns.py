@@ -29,12 +29,21 @@ POLYGON_TEXT = "adql:REGION"
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Columns that belong together (a value and its error, the three of a vector): VOTable 1.5 §4.9."""
+
+    name: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table or of a result.
 
     ``datatype`` is a VOTable primitive (a key of SQL_TYPES); ``arraysize`` is in VOTable's syntax and absent for scalars
     (never "1"); texts are ``char`` or ``unicodeChar`` with ``*``. Arrays are stored flat: "2x8" is 16 elements.
-    ``name`` is the bare spelling, without quotes.
+    ``name`` is the bare spelling, without quotes. ``frame`` is a word of the IVOA's vocabulary refframe, ``epoch`` such as J1991.25: the
+    frame, and the instant, that coordinates refer to.
     """
 
     name: str
@@ -48,6 +57,9 @@ class Column:
     indexed: bool = False
     principal: bool = False
     std: bool = False
+    frame: str | None = None
+    epoch: str | None = None
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         if self.datatype not in SQL_TYPES:

@@ -110,6 +110,14 @@ def _columns(source: Source, entry: Entry, places: Places) -> Iterator[Finding]:
     names = [name for name in (column.name for column in source.columns) if name not in entry.columns] + renamed
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Finding(*places.at("columns"), f"two columns would be called {name!r}")
+    for section in ("frames", "groups"):
+        for number, one in enumerate(getattr(entry.table, section)):
+            for name in one.columns:
+                if name not in names:
+                    yield Finding(*places.at(section, str(number), "columns"), f"{name!r} is no column of the table")
+    for name, replaced in entry.columns.items():
+        if replaced.note is not None and replaced.note not in entry.table.notes:
+            yield Finding(*places.at("columns", name, "note"), f"there is no note {replaced.note!r} in the notes of the table")
     for number, key in enumerate(entry.keys):
         for name in key.columns:
             if name not in names:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -129,6 +129,30 @@ class LayoutSection(_Section):
         )
 
 
+class FrameSection(_Section):
+    """What coordinates refer to."""
+
+    columns: Texts = Field(default_factory=list, description="The columns with them; default: ra and dec of the table.")
+    frame: Literal["ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC", "SUPER_GALACTIC"] | None = Field(
+        None, description="Their frame, a word of the IVOA's vocabulary refframe; default: what their UCDs tell."
+    )
+    epoch: str | None = Field(None, description="The instant for which they hold, as J1991.25.", pattern=r"^[JB]\d+(\.\d*)?$")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.frame is None and self.epoch is None:
+            raise ValueError("there must be a frame, or an epoch")
+        return self
+
+
+class GroupSection(_Section):
+    """Columns that belong together: a value and its errors, the coordinates of a position."""
+
+    name: str = Field(min_length=1)
+    columns: list[str] = Field(min_length=1)
+    description: str | None = None
+
+
 class TableSection(_Section):
     """The table, and where its rows come from."""
 
@@ -149,6 +173,9 @@ class TableSection(_Section):
     layout: LayoutSection | None = Field(None, description="For text tables that are neither CSV nor TSV.")
     only_described: bool = Field(False, description="Only columns of the file that stand in [columns] are published.")
     embargo: date | None = Field(None, description="It is not published before this day (UTC).")
+    frames: list[FrameSection] = Field(default_factory=list, description="Frames and epochs of coordinates.")
+    groups: list[GroupSection] = Field(default_factory=list, description="Columns that belong together.")
+    notes: dict[str, str] = Field(default_factory=dict, description="Notes on columns, by what their key note says.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -168,6 +195,7 @@ class ColumnSection(_Section):
     utype: str | None = None
     description: str | None = None
     index: bool = Field(False, description="Whether to index it: for columns that queries often compare with values.")
+    note: str | None = Field(None, description="Which of the table's notes belongs to its description.")
 
 
 class KeySection(_Section):

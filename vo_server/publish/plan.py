@@ -1,7 +1,7 @@
 """From options, descriptor, file and inference (in this order of precedence) to what will be published."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from vo_server.formats.readers.infer import (
     with_position,
 )
 from vo_server.formats.readers.source import annotated
-from vo_server.model.columns import Column
+from vo_server.model.columns import Column, Group
 from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Entry, read_entry
 from vo_server.publish.options import PublishOptions
 
@@ -112,6 +112,7 @@ def _planned(source: Source, descriptor: Entry | None, said: PublishOptions, sch
     if pair is not None:
         columns, marked = with_position(columns, pair)
         why += marked
+    columns = grouped(framed(columns, descriptor, pair, path.name), descriptor, path.name)
     declared = declared_id(columns)
     resource = descriptor.resource if descriptor else None
     return Plan(
@@ -182,7 +183,7 @@ def _described(columns: list[Column], descriptor: Entry | None, source: str) -> 
         if not places:
             known = ", ".join(column.name for column in columns)
             raise DataError(f"[columns.{name}] describes a column that is not in the file.", source=source, hint=f"Columns are: {known}.")
-        columns[places[0]], more = _overridden(columns[places[0]], section)
+        columns[places[0]], more = _overridden(columns[places[0]], section, descriptor.table.notes, source)
         notes += more
     names = [column.name for column in columns]
     twice = [name for name in names if names.count(name) > 1]
@@ -191,8 +192,52 @@ def _described(columns: list[Column], descriptor: Entry | None, source: str) -> 
     return columns, notes
 
 
-def _overridden(column: Column, section: ColumnSection) -> tuple[Column, list[str]]:
-    given = section.model_dump(exclude_none=True, exclude={"name", "index"})
+def framed(columns: list[Column], descriptor: Entry | None, position: Pair | None, source: str) -> list[Column]:
+    """The columns with frame and epoch of their coordinates. DataError for a position that is not where searches look for it."""
+    found = list(columns)
+    for section in descriptor.table.frames if descriptor else ():
+        place = [position.ra, position.dec] if position else []
+        for name in section.columns or place:
+            index = _place(found, name, "frames", source)
+            if name in place and section.frame not in (None, "ICRS", "FK5"):
+                raise DataError(
+                    f"{name} is searched as ICRS, and its frame is said to be {section.frame}.",
+                    source=source,
+                    hint="Publish ICRS coordinates beside it, or set position = false.",
+                )
+            found[index] = replace(found[index], frame=section.frame or found[index].frame, epoch=section.epoch or found[index].epoch)
+    return found
+
+
+def grouped(columns: list[Column], descriptor: Entry | None, source: str) -> list[Column]:
+    """The columns with the group that each belongs to, which is one at most."""
+    found = list(columns)
+    for section in descriptor.table.groups if descriptor else ():
+        for name in section.columns:
+            index = _place(found, name, "groups", source)
+            if found[index].group is not None:
+                raise DataError(f"{name} is in two of the groups.", source=source, hint="A column belongs to one group.")
+            found[index] = replace(found[index], group=Group(section.name, section.description))
+    return found
+
+
+def _place(columns: list[Column], name: str, section: str, source: str) -> int:
+    names = [column.name for column in columns]
+    if name not in names:
+        raise DataError(
+            f"one of the {section} names {name}, which is no column of the table.", source=source, hint=f"There are: {', '.join(names)}."
+        )
+    return names.index(name)
+
+
+def _overridden(column: Column, section: ColumnSection, notes: Mapping[str, str], source: str) -> tuple[Column, list[str]]:
+    given = section.model_dump(exclude_none=True, exclude={"name", "index", "note"})
+    if section.note is not None:
+        if section.note not in notes:
+            hint = f"There are: {', '.join(notes) or 'none'}."
+            raise DataError(f"there is no note {section.note!r} in the notes of the table.", source=source, column=column.name, hint=hint)
+        said = given.get("description", column.description) or ""
+        given["description"] = f"{said} (Note {section.note}: {notes[section.note]})".strip()
     now = {key: given.get(key, getattr(column, key)) for key in ("unit", "ucd", "utype", "description")}
     return annotated(replace(column, name=section.name or column.name, indexed=column.indexed or section.index), **now)
 
