@@ -75,6 +75,7 @@ def said(job: Any, name: str) -> str | None:
 
 
 def test_a_job_is_created_pending_with_all_that_is_known_of_it(client: TestClient) -> None:
+    """UWS 1.1 §2.2.2.2, §2.1: the document's elements in order, times in UTC, what is not known is nil; an id that nobody guesses."""
     url = make(client, RUNID="mine", maxrec="3")
     assert re.fullmatch(BASE + r"/[0-9a-f]{32}", url), "UWS-036: 128 bits"
     job = document(client, url)
@@ -94,6 +95,7 @@ def test_a_job_is_created_pending_with_all_that_is_known_of_it(client: TestClien
 
 
 def test_a_job_runs_and_gives_what_sync_gives(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS 1.1 §2.2.2.6: results have an absolute address, a media type and a size."""
     url = make(client, PHASE="RUN")
     job = document(client, url)
     assert said(job, "phase") == "QUEUED"
@@ -169,6 +171,7 @@ def test_maxrec_overflows_as_in_sync(client: TestClient, work: Callable[[], int]
     [("SELECT nme FROM sky.stars", "name"), ("SELECT 1 / (mag - mag) AS x FROM sky.stars", "division by zero"), ("SELECT", "Line 1")],
 )
 def test_a_failed_job_says_why_in_both_places(client: TestClient, work: Callable[[], int], query: str, message: str) -> None:
+    """UWS 1.1 §2.1.9, TAP 1.1 §2.2: a message in the document, and the error's own document."""
     url = make(client, query, PHASE="RUN")
     work()
     job = document(client, url)
@@ -184,12 +187,14 @@ def test_a_failed_job_says_why_in_both_places(client: TestClient, work: Callable
 
 
 def test_an_error_is_not_there_before(client: TestClient) -> None:
+    """UWS 1.1 §2.2.2: there is no error and no result before there is one."""
     url = make(client)
     assert client.get(f"{url}/error").status_code == 404
     assert client.get(f"{url}/results/result").status_code == 404
 
 
 def test_run_and_abort_by_phase(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS 1.1 §2.2.3.4: each change answers 303 and leads to the job."""
     url = make(client)
     reply = client.post(f"{url}/phase", data={"PHASE": "RUN"})
     assert (reply.status_code, reply.headers["location"]) == (303, url)
@@ -200,12 +205,14 @@ def test_run_and_abort_by_phase(client: TestClient, work: Callable[[], int]) -> 
 
 
 def test_a_pending_job_is_aborted(client: TestClient) -> None:
+    """UWS 1.1 §2.1.1: PENDING may become ABORTED."""
     url = make(client)
     assert client.post(f"{url}/phase", data={"PHASE": "ABORT"}).status_code == 303
     assert phase(client, url) == "ABORTED"
 
 
 def test_what_is_over_stays_as_it_is(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS 1.1 §2.2.3: what the phase does not allow is answered 403, and nothing changes."""
     url = make(client, PHASE="RUN")
     work()
     for action in ("RUN", "ABORT"):
@@ -219,6 +226,7 @@ def test_what_is_over_stays_as_it_is(client: TestClient, work: Callable[[], int]
 
 @pytest.mark.parametrize("way", ["DELETE", "ACTION"])
 def test_a_destroyed_job_is_gone_with_its_files(client: TestClient, work: Callable[[], int], site: Services, way: str) -> None:
+    """UWS 1.1 §2.2.3.2: DELETE and ACTION=DELETE lead to the list, and then there is no such job."""
     url = make(client, PHASE="RUN")
     work()
     assert site.results.job_ids() == {url.rpartition("/")[2]}
@@ -237,6 +245,7 @@ def test_a_job_that_waits_leaves_the_queue_when_it_is_destroyed(client: TestClie
 
 
 def test_the_execution_duration(client: TestClient, site: Services) -> None:
+    """UWS 1.1 §2.2.3.3: seconds, lowered to what the service allows; 0 asks for no limit."""
     url = make(client)
     hard = site.settings.hard_async_seconds
     for asked, given in (("5", 5), ("0", hard), ("999999999", hard)):
@@ -247,6 +256,7 @@ def test_the_execution_duration(client: TestClient, site: Services) -> None:
 
 
 def test_the_execution_duration_is_enforced_in_the_database(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS 1.1 §2.1.5: a job that takes longer is ended."""
     sum_of_all = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(6))
     url = make(client, sum_of_all)
     client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": "1"})
@@ -258,6 +268,7 @@ def test_the_execution_duration_is_enforced_in_the_database(client: TestClient, 
 
 
 def test_destruction(client: TestClient, site: Services) -> None:
+    """UWS 1.1 §2.2.3.3: a time with Z or without, lowered to what the service allows."""
     url = make(client)
     assert client.get(f"{url}/destruction").text == said(document(client, url), "destruction")
     soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
@@ -271,6 +282,7 @@ def test_destruction(client: TestClient, site: Services) -> None:
 
 
 def test_a_job_ends_with_its_time(client: TestClient, work: Callable[[], int], site: Services) -> None:
+    """UWS 1.1 §2.1.6: after its destruction time the job is gone."""
     url = make(client, PHASE="RUN")
     work()
     client.post(f"{url}/destruction", data={"DESTRUCTION": "2020-01-01T00:00:00Z"})
@@ -287,10 +299,11 @@ def test_job_documents_are_compressed_only_for_those_who_ask(client: TestClient)
     plain, packed = (client.get(url, headers={"Accept-Encoding": asked}) for asked in ("identity", "gzip"))
     assert "content-encoding" not in plain.headers
     assert (packed.headers["content-encoding"], packed.content) == ("gzip", plain.content)
-    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    assert plain.headers["vary"] == packed.headers["vary"] == "Sec-Fetch-Dest, Accept-Encoding"
 
 
 def test_words_are_plain_text(client: TestClient) -> None:
+    """UWS 1.1 §2.2.2: quote and owner are text, empty when there is none."""
     url = make(client)
     for name in ("quote", "owner"):
         reply = client.get(f"{url}/{name}")
@@ -299,6 +312,7 @@ def test_words_are_plain_text(client: TestClient) -> None:
 
 
 def test_parameters_are_added_and_replaced_until_the_job_runs(client: TestClient) -> None:
+    """UWS 1.1 §2.2.3.5: while the job is PENDING; RUNID is taken there too."""
     url = make(client)
     assert client.post(f"{url}/parameters", data={"query": "SELECT 1", "MAXREC": "5", "runId": "later"}).status_code == 303
     shown = document(client, f"{url}/parameters")
@@ -308,6 +322,7 @@ def test_parameters_are_added_and_replaced_until_the_job_runs(client: TestClient
 
 
 def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
+    """DALI 1.1 §2.1: parameters come in the POST that makes the job, or to …/parameters."""
     url = make(client)
     assert client.post(url, data={"QUERY": "SELECT 1"}).status_code == 400
     assert client.get(url, params={"QUERY": "SELECT 1"}).status_code == 200
@@ -316,12 +331,14 @@ def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
 
 @pytest.mark.parametrize("wrong", [{"PHASE": "ABORT"}, {"RUNID": "x" * 65}, {"UPLOAD": "a,param:a"}, {"MAXREC": ["1", "2"]}])
 def test_what_can_never_be_a_job_is_refused_at_once(client: TestClient, wrong: dict[str, Any]) -> None:
+    """UWS 1.1 §2.2.3.1: a job that is refused is not made."""
     reply = client.post("/tap/async", data={"QUERY": QUERY, **wrong})
     assert reply.status_code == 400
     assert len(document(client, BASE)) == 0
 
 
 def test_the_list_shows_a_browser_its_own_jobs_and_nobody_elses(client: TestClient, site: Services) -> None:
+    """UWS 1.1 §2.2.2.1, §4: the caller's jobs, newest first; an address that somebody holds works for him."""
     urls = [make(client, RUNID=str(number)) for number in range(3)]
     client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
     listed = document(client, BASE)
@@ -344,6 +361,7 @@ def listed(client: TestClient, **filters: Any) -> list[str]:
 
 
 def test_filters_of_the_list(client: TestClient) -> None:
+    """UWS 1.1 §2.2.2.1: PHASE, repeated for several; AFTER, LAST, and all of them together; ARCHIVED is not ours."""
     urls = [make(client, RUNID=str(number)) for number in range(3)]
     client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
     client.post(f"{urls[2]}/phase", data={"PHASE": "ABORT"})
@@ -353,11 +371,14 @@ def test_filters_of_the_list(client: TestClient) -> None:
     assert listed(client, LAST="2", PHASE="PENDING") == ["0"]
     assert listed(client, PHASE="ARCHIVED") == []
     assert listed(client, AFTER="2999-01-01") == []
+    created = said(document(client, urls[1]), "creationTime")
+    assert listed(client, AFTER=created) == ["2"], "created later, not at that time"
     assert listed(client, AFTER="2020-01-01T00:00:00Z") == ["2", "1", "0"]
 
 
 @pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"AFTER": "yesterday"}])
 def test_wrong_filters_are_refused(client: TestClient, wrong: dict[str, str]) -> None:
+    """UWS 1.1 §2.2.2.1: a filter that cannot be read is told."""
     reply = client.get("/tap/async", params=wrong)
     assert (reply.status_code, reply.headers["content-type"].partition(";")[0]) == (400, "text/plain")
 
@@ -368,6 +389,7 @@ def test_wrong_waits_are_refused(client: TestClient, wrong: str) -> None:
 
 
 def test_wait_returns_at_once_where_nothing_is_to_be_waited_for(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS 1.1 §2.2.1.1: in another phase than PHASE, in a phase that nothing follows."""
     url = make(client)
     assert client.get(url, params={"WAIT": "-1", "PHASE": "QUEUED"}).status_code == 200
     assert client.get(url, params={"WAIT": "30", "PHASE": "COMPLETED"}).status_code == 200
@@ -385,6 +407,7 @@ def listening(site: Services) -> Iterator[None]:
 
 @pytest.mark.parametrize(("change", "status"), [("ABORT", 200), ("DELETE", 404)])
 def test_wait_ends_with_the_phase_whoever_changes_it(client: TestClient, site: Services, listening: None, change: str, status: int) -> None:
+    """UWS 1.1 §2.2.1.1: an abortion and a destruction end the wait."""
     url = make(client)
     answers: list[Answers] = []
     waiter = threading.Thread(target=lambda: answers.append(client.get(url, params={"WAIT": "-1"})))
@@ -399,7 +422,16 @@ def test_wait_ends_with_the_phase_whoever_changes_it(client: TestClient, site: S
 
 
 def test_wait_ends_after_its_time(client: TestClient) -> None:
+    """UWS 1.1 §2.2.1.1: after so many seconds the document comes as it is."""
     assert b"PENDING" in client.get(make(client), params={"WAIT": "1"}).content
+
+
+def test_no_wait_is_longer_than_proxies_are_patient(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UWS 1.1 §2.2.1.1: the service may answer sooner than it was asked to, for -1 too."""
+    monkeypatch.setattr("vo_server.protocols.uws.LONGEST_WAIT_S", 1)
+    url = make(client)
+    for asked in ("-1", "999999999"):
+        assert b"PENDING" in client.get(url, params={"WAIT": asked}).content
 
 
 def test_a_job_that_does_not_exist(client: TestClient) -> None:
@@ -472,3 +504,25 @@ def test_a_job_that_waits_for_its_turn_says_how_many_are_before_it(client: TestC
     other = make(TestClient(create_app(site), follow_redirects=False, client=("192.0.2.2", 4711)), PHASE="RUN")
     positions = [document(client, url).findtext(f"{UWS}jobInfo/queuePosition") for url in [*urls[:at_once], other, *urls[at_once:]]]
     assert positions == [str(number + 1) for number in range(at_once + 3)]
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [("/tap/async/{job}", "http://testserver/jobs/{job}"), ("/tap/async", "http://testserver/jobs"), ("/soda/async", None)],
+)
+def test_a_browsers_window_shows_a_page_and_programs_get_xml(client: TestClient, path: str, page: str | None) -> None:
+    """UWS 1.1 §2.2: what a program reads does not depend on what its HTTP client says it accepts."""
+    job = make(client).rpartition("/")[2]
+    path = path.format(job=job)
+    java = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+    for headers in (java, {"Accept": "text/html"}, {"Sec-Fetch-Dest": "empty"}, {}):
+        reply = client.get(path, headers=headers)
+        assert (reply.status_code, reply.headers["content-type"].partition(";")[0]) == (200, "text/xml")
+    reply = client.get(
+        path, headers={"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
+    )
+    if page is None:
+        assert reply.status_code == 200
+    else:
+        assert (reply.status_code, reply.headers["location"]) == (303, page.format(job=job))
+        assert client.get(reply.headers["location"]).headers["content-type"].startswith("text/html")

@@ -60,6 +60,7 @@ class JobStore:
     def create(self, kind: str, parameters: Parameters, run_id: str | None = None, *, owner: str | None = None, client: str = "") -> Job:
         """A new PENDING job with an id that nobody can guess. TooManyError if `client`, unless nameless, has as many as one may."""
         now = self.clock()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is shown: AFTER is compared with it
         values = {
             "job_id": secrets.token_hex(ID_BYTES),
             "kind": kind,

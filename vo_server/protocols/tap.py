@@ -92,7 +92,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     return [
         Route(f"/{PATH}/sync", guard(sync, Dialect.DALI), methods=["GET", "POST"]),
-        *uws.routes(services, f"/{PATH}/async", JOB_KIND, accept),
+        *uws.routes(services, f"/{PATH}/async", JOB_KIND, accept, pages="/jobs"),
         *vosi.routes(services, f"/{PATH}", capabilities),
         *vosi.table_routes(services, f"/{PATH}"),
         *examples.routes(services, f"/{PATH}"),

@@ -27,6 +27,12 @@ from vo_server.services import Services
 
 XML = "text/xml"
 
+DESTINATION = "Sec-Fetch-Dest"
+VARY = {"Vary": DESTINATION}
+"""What only browsers say (W3C Fetch Metadata §2.1), and no program for them. Accept tells nothing: Java's HTTP client, on which TOPCAT
+and Aladin stand, prefers text/html unless told otherwise.
+"""
+
 LONGEST_WAIT_S = 30
 """WAIT is cut to this: proxies give up on answers that take much longer (PITFALLS P-14)."""
 
@@ -63,11 +69,13 @@ Setter = Callable[[str, Params], None]
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def routes(services: Services, path: str, kind: str, accept: Accept, *, repeatable: frozenset[str] = frozenset()) -> list[Route]:
+def routes(
+    services: Services, path: str, kind: str, accept: Accept, *, repeatable: frozenset[str] = frozenset(), pages: str | None = None
+) -> list[Route]:
     """The job list at `path` and everything below it. `accept` refuses parameters that no job can do anything with; those that are
-    `repeatable` keep all their values.
+    `repeatable` keep all their values. `pages`: where people see the same jobs.
     """
-    tree = JobTree(services, path, kind, accept, repeatable)
+    tree = JobTree(services, path, kind, accept, repeatable, pages)
     methods: dict[str, dict[str, Handler]] = {
         "": {"GET": tree.show_jobs, "POST": tree.create},
         "/{job_id}": {"GET": tree.show_job, "POST": tree.post_job, "DELETE": tree.delete},
@@ -92,19 +100,22 @@ def routes(services: Services, path: str, kind: str, accept: Accept, *, repeatab
 class JobTree:
     """The resources of one job list (UWS 1.1 §2.2)."""
 
-    def __init__(self, services: Services, path: str, kind: str, accept: Accept, repeatable: frozenset[str]) -> None:
+    def __init__(self, services: Services, path: str, kind: str, accept: Accept, repeatable: frozenset[str], pages: str | None) -> None:
         self.services = services
         self.jobs = services.jobs
         self.url = f"{services.settings.base_url}{path}"
         self.kind = kind
         self.accept = accept
         self.repeatable = repeatable
+        self.pages = pages
 
     async def show_jobs(self, request: HttpRequest) -> Response:
         """The caller's jobs, filtered by PHASE, AFTER and LAST (UWS 1.1 §2.2.2.1)."""
+        if page := self._page(request):
+            return page
         asked = selection(await read_params(request), cookie.remembered(request, self.services.secret))
         found = await run_sync(self.jobs.find, asked)
-        return Response(uws.jobs([job for job in found if job.kind == self.kind], self.url), media_type=XML)
+        return Response(uws.jobs([job for job in found if job.kind == self.kind], self.url), headers=VARY, media_type=XML)
 
     async def create(self, request: HttpRequest) -> Response:
         """A new job, started at once if PHASE=RUN says so (UWS 1.1 §2.2.3.1, TAP 1.1 §2.2)."""
@@ -135,10 +146,12 @@ class JobTree:
     async def show_job(self, request: HttpRequest) -> Response:
         """The job's document, if WAIT says so when its phase has changed (UWS 1.1 §2.2.1.1)."""
         job = await self._job(request)
+        if page := self._page(request, job.job_id):
+            return page
         params = await read_params(request)
         if params.one("WAIT") is not None:
             job = await self._wait(job, wait_seconds(params), one_phase(params))
-        return Response(uws.job(job, self._url(job.job_id)), media_type=XML)
+        return Response(uws.job(job, self._url(job.job_id)), headers=VARY, media_type=XML)
 
     async def post_job(self, request: HttpRequest) -> Response:
         """ACTION=DELETE, for clients that cannot DELETE (UWS 1.1 §2.2.3.2)."""
@@ -271,6 +284,13 @@ class JobTree:
                 if job.phase is not first or left <= 0:
                     return job
                 await bell.wait(left)
+
+    def _page(self, request: HttpRequest, job_id: str = "") -> Response | None:
+        """The way to the page for people, for a browser that shows in its window what it asks for; programs get XML."""
+        if self.pages is None or request.headers.get(DESTINATION) != "document" or request.query_params:
+            return None
+        address = f"{self.services.settings.base_url}{self.pages}/{job_id}".rstrip("/")
+        return RedirectResponse(address, status_code=303, headers=VARY)
 
     async def _job(self, request: HttpRequest) -> Job:
         job = await run_sync(self.jobs.get, request.path_params["job_id"])
