@@ -192,6 +192,10 @@ def test_a_catalogue_of_neutrinos_is_a_dataset(database: Database, tmp_path: Pat
     assert (row.t_min, row.t_max) == (55000, 55199)
     assert rows(database, f"SELECT count(*) FROM {physical(database, 'neutrinos.events')}") == [(200,)]
     assert [path.name for path in collection.directory.iterdir()] == ["nu.ecsv"]
+    with database.engine.connect() as connection:
+        (sample,) = [one.sample for one in load_resources(connection)]
+    placed = f"SELECT count(*) FROM {physical(database, 'neutrinos.events')} WHERE ra = {sample[0]!r} AND dec = {sample[1]!r}"
+    assert rows(database, placed) == [(1,)], "the query that tests the cone search finds an event"
 
 
 def test_unchanged_events_are_not_loaded_again(database: Database, tmp_path: Path) -> None:

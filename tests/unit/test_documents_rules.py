@@ -203,6 +203,7 @@ BROKEN: list[tuple[str, str, bytes, str, Edit]] = [
     ("rofr", "simple-type", CAPABILITIES, "//param[1]/dataType", text("double")),
     ("rofr", "for-mode", CAPABILITIES, "//outputLimit", attribute("forMode", "sync")),
     ("rofr", "product-type", ALERTS, "/ri:Resource", child("productTypeServed")),
+    ("rofr", "frame", CAPABILITIES, "//supportedFrame[1]", text("GALACTIC")),
     ("rofr", "event-stream", ALERTS, "//capability[1]", attribute("xsi:type", "voe:StreamEndpoint")),
 ]
 

@@ -61,7 +61,7 @@ def publish_event_catalogue(database: Database, collection: Collection, file: Pa
             return (plan.full_name,)
 
         with database.engine.begin() as connection:
-            store(connection, collection, datasets, {}, work, tables)
+            store(connection, collection, datasets, {}, work, tables, change.learned.sample)
     return PublishedCollection(collection.name, 1, (), 1, (*plan.notes, f"{plan.full_name}: {change.learned.rows:,} rows"))
 
 

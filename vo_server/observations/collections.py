@@ -199,8 +199,11 @@ def store(
     readings: Mapping[str, tuple[FileState, Reading]],
     work: Work,
     extra: Extra = lambda _connection, _datasets, _resource: (),
+    sample: tuple[float, float] | None = None,
 ) -> None:
-    """Write everything inside the transaction of `connection`: datasets, files, resource and records."""
+    """Write everything inside the transaction of `connection`: datasets, files, resource and records. `sample` is where a row of its
+    table lies; absent, where a dataset does.
+    """
     lock_records(connection)  # first: whoever publishes or renders waits here, and nobody else
     now = work.clock()
     resource_id, before = _resource_row(connection, collection, now)
@@ -209,7 +212,8 @@ def store(
         store_collection(connection, f"{collection.name}{PREVIEWS}", place_of(work.previews, collection.name))
     replace_datasets(connection, collection.name, collection.directory, datasets, resource_id=resource_id)
     _store_files(connection, collection, readings)
-    _store_resource(connection, resource_id, described(collection, datasets, tables, before, now), before)
+    resource = described(collection, datasets, tables, before, now)
+    _store_resource(connection, resource_id, resource if sample is None else replace(resource, sample=sample), before)
     bump_version(connection)
     work.records(connection, f"{collection.schema_name}/{collection.resource_name}")
 

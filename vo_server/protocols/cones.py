@@ -160,8 +160,12 @@ def is_verbose(table: Table) -> bool:
     return len(outputs_of(table, 1)) < len(outputs_of(table, 3))
 
 
-def test_query(table: Table, resources: Sequence[Resource]) -> tuple[float, float, float]:
-    """A cone with a row in it: around the resource's sample if that is a row of this table alone, else the whole sky."""
+def test_query(table: Table, resources: Sequence[Resource]) -> tuple[float, float, float] | None:
+    """A cone with a row in it: around the resource's sample if that is a row of this table alone, else the whole sky. None: the table
+    is empty.
+    """
+    if table.nrows == 0:
+        return None
     resource = next((resource for resource in resources if resource.id == table.resource), None)
     if resource is None or resource.sample is None:
         return (0.0, 0.0, MAX_SR)

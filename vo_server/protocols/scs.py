@@ -104,7 +104,7 @@ def capability(settings: Settings, table: Table, resources: Sequence[Resource]) 
                 f"{url}?",
                 result_type="application/x-votable+xml",
                 params=PARAMETERS,
-                test_query="RA={}&DEC={}&SR={}".format(*test),
+                test_query=None if test is None else "RA={}&DEC={}&SR={}".format(*test),
             ),
         ),
         description=f"Rows of {table.full_name} around a position.",

@@ -459,7 +459,7 @@ def capability(settings: Settings, holdings: Holdings) -> ServiceCapabilities:
         compliance="query",
         data_sources=("survey", "pointed"),
         creation_types=("archival",),
-        frames=tuple(FRAMES),
+        frames=tuple(name for name in FRAMES if name != "GALACTIC"),  # older schemas call it GALACTIC_II only
         max_search_radius=360.0,
         max_records=settings.hard_maxrec,
         default_max_records=settings.default_maxrec,
