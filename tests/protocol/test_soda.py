@@ -1,5 +1,7 @@
 """SODA 1.0 over HTTP: parts of datasets, no content, and errors as text behind a label."""
 
+import time
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from vo_server.app import performers
+from vo_server.cutout.work import CUTTERS
 from vo_server.db import schema
 from vo_server.db.database import Database
+from vo_server.jobs.results import MARK
 from vo_server.jobs.worker import Runner
 from vo_server.services import Services
 
@@ -132,6 +136,29 @@ def test_jobs(client: TestClient, site: Services, database: Database) -> None:
     assert "I Q" in client.get(f"{job}/parameters").text
     many = client.post("/soda/async", data={"ID": ["a", "b"]})
     assert (many.status_code, "ID was given 2 values" in many.text) == (400, True)
+
+
+def test_the_execution_duration_of_a_job_holds(
+    client: TestClient, site: Services, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UWS 1.1 §2.1.5: an image whose pieces come too slowly ends in ERROR, and leaves no file."""
+
+    def slow(*_: object) -> Iterator[bytes]:
+        while True:
+            time.sleep(0.1)
+            yield b"SIMPLE"
+
+    monkeypatch.setitem(CUTTERS, "image", slow)
+    with database.engine.begin() as connection:
+        site.results.claim(connection)
+    job = client.post("/soda/async", data={"ID": identifier("image")}, follow_redirects=False).headers["location"]
+    client.post(f"{job}/executionduration", data={"EXECUTIONDURATION": "1"})
+    client.post(f"{job}/phase", data={"PHASE": "RUN"})
+    run(Runner(site.jobs, site.results, performers(site)), site, job.rpartition("/")[2])
+    shown = client.get(job).text
+    assert "<uws:phase>ERROR" in shown
+    assert "execution duration of 1 s" in shown
+    assert [path.name for path in Path(site.settings.results_url).rglob("*") if path.is_file()] == [MARK]
 
 
 def run(runner: Runner, site: Services, job_id: str) -> None:

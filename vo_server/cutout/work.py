@@ -1,7 +1,9 @@
 """A cut-out as work that a reply streams or a job writes to a file."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path, PurePosixPath
 
 from vo_server.cutout.events import cut_events
@@ -70,15 +72,29 @@ class Cutout:
 
 
 class JobCutout(Cutout):
-    """A cut-out for a job, which must have a result: one without content is a text that says so (SODA 1.0 §5)."""
+    """A cut-out for a job: it takes at most `seconds` (UWS 1.1 §2.1.5), and must have a result: one without content is a text that says so
+    (SODA 1.0 §5).
+    """
+
+    def __init__(self, source: Source, filters: Filters, seconds: float) -> None:
+        super().__init__(source, filters)
+        self._seconds, self._end = seconds, inf
 
     def start(self) -> None:
         """As `Cutout.start`, but nothing is an answer too."""
+        self._end = time.monotonic() + self._seconds
         try:
             super().start()
         except NoOverlapError as error:
             self.content_type, self.filename = "text/plain; charset=utf-8", "nothing.txt"
             self._parts = iter((f"Error: {error}\n".encode(),))
+
+    def chunks(self) -> Iterator[bytes]:
+        """The FITS file, piece by piece, as long as there is time."""
+        for part in super().chunks():
+            if time.monotonic() > self._end:
+                raise TimeLimitError(f"The cut-out took longer than {self._seconds} s.")
+            yield part
 
 
 def _stem(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from anyio.to_thread import run_sync
@@ -124,16 +125,18 @@ def accept(params: Params) -> None:
 
 
 def performer(services: Services) -> Perform:
-    """What a worker does with a SODA job: the same as sync. A part without content has a result that says so (§5)."""
+    """What a worker does with a SODA job: the same as sync, with the job's own time limit. A part without content has a result that says
+    so (§5).
+    """
 
     def perform_job(job: Job) -> Cutout:
-        return perform(services, Request.from_params(Params(job.parameters)), JobCutout)
+        return perform(services, Request.from_params(Params(job.parameters)), partial(JobCutout, seconds=job.duration_s))
 
     return perform_job
 
 
-def perform(services: Services, asked: Request, kind: type[Cutout] = Cutout) -> Cutout:
-    """The part that is asked for, not yet begun. NotFoundError, ForbiddenError or UsageError if it cannot be had."""
+def perform(services: Services, asked: Request, make: Callable[[Source, Filters], Cutout] = Cutout) -> Cutout:
+    """The part that is asked for, not yet begun, as `make` makes it. NotFoundError, ForbiddenError or UsageError if it cannot be had."""
     with services.database.engine.connect() as connection:
         dataset = find_datasets(connection, [asked.identifier], services.settings.base_url).get(asked.identifier)
         if dataset is None:
@@ -145,7 +148,7 @@ def perform(services: Services, asked: Request, kind: type[Cutout] = Cutout) -> 
             )
         file, _ = locate(connection, dataset.place.collection, dataset.place.path)
     bounds = Bounds(dataset.band, dataset.time, dataset.pol)
-    return kind(Source(dataset.identifier, file, dataset.place.hdu, dataset.kind or "", bounds), asked.filters)
+    return make(Source(dataset.identifier, file, dataset.place.hdu, dataset.kind or "", bounds), asked.filters)
 
 
 def capability(settings: Settings, _: Catalogue) -> ServiceCapabilities:
