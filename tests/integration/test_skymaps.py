@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from cdshealpix.nested import healpix_to_lonlat
 from cdshealpix.ring import lonlat_to_healpix
@@ -66,8 +67,17 @@ def test_orderings_agree_on_the_areas(maps: Path) -> None:
     ranked = np.argsort(-values)
     for name, dataset in found.items():
         assert (dataset.s_ra, dataset.s_dec) == (pytest.approx(100, abs=4), pytest.approx(40, abs=4)), name
-        assert (dataset.target_name, dataset.o_ucd, dataset.dataproduct_subtype) == ("G1", "stat.probability", "healpix-map")
+        assert (dataset.target_name, dataset.o_ucd, dataset.dataproduct_subtype) == ("G1", "stat.probability", "healpix")
+        assert dataset.shape is not None
+        assert dataset.s_fov == 2 * dataset.shape[2]
+        middle, size = SkyCoord(*dataset.shape[:2], unit="deg"), dataset.shape[2]
+        assert middle.separation(SkyCoord(100, 40, unit="deg")).deg < 4
         for area in dataset.areas:
+            assert size > np.sqrt(area.area / np.pi)
+            assert size < 1.5 * np.sqrt(dataset.areas[-1].area / np.pi) + 6
+            ends = np.array([[low, high] for low, high in area.cells], np.uint64).ravel()
+            lon, lat = healpix_to_lonlat(ends, 29)
+            assert middle.separation(SkyCoord(lon, lat)).deg.max() < size  # the circle holds the areas
             inside = ranked[: int(np.searchsorted(np.cumsum(values[ranked]), area.probability)) + 1]
             cells = inside << 2 * (29 - ORDER)
             assert all(any(low <= cell <= high for low, high in area.cells) for cell in cells), name

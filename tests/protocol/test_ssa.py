@@ -1,5 +1,6 @@
 """SSAP 1.1: every parameter finds what it should, the utypes that clients look for, metadata queries, errors."""
 
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.testclient import TestClient
 
 from vo_server.db.catalogue import bump_version
 from vo_server.db.database import Database
-from vo_server.publish.datasets import Dataset, replace_datasets
+from vo_server.publish.datasets import Dataset, Link, replace_datasets
 from vo_server.services import Services
 
 VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
@@ -128,6 +129,21 @@ FOUND: tuple[tuple[dict[str, str], set[str]], ...] = (
 
 def test_each_parameter_finds_what_it_should(client: TestClient) -> None:
     assert [set(found(client, **asked)) for asked, _ in FOUND] == [names for _, names in FOUND]
+
+
+def test_spectra_come_before_their_pictures(client: TestClient, site: Services, database: Database) -> None:
+    """A picture is a row too, unless FORMAT says otherwise (§4.1.1.5): without an identifier, since it is not the dataset."""
+    link = Link(semantics="#preview", collection="Spectra_1", path="a.png", content_type="image/png")
+    near = spectrum("near", 83.63, 22.01, shape=(83.63, 22.01, 0.1))
+    with database.publish_engine.begin() as connection:
+        replace_datasets(connection, "Spectra_1", Path("/nowhere"), [replace(one, links=(link,)) for one in (DATASETS[0], near)])
+        bump_version(connection)
+    site.refresh()
+    table = rows(client, POS="83.6,22", SIZE="1").array
+    assert [bool(did) for did in table["obs_publisher_did"]] == [True, True, False, False]
+    assert [url.rpartition(".")[2] for url in table["access_url"]] == ["vot", "vot", "png", "png"]
+    assert found(client, POS="83.6,22", SIZE="1", FORMAT="votable") == ["crab", "near"]
+    assert found(client, POS="83.6,22", SIZE="1", FORMAT="graphic") == ["a", "a"]
 
 
 def test_the_nearest_come_first_and_top_takes_them(client: TestClient) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from cdshealpix.nested import healpix_to_lonlat
 from cdshealpix.ring import healpix_to_lonlat as ring_to_lonlat
@@ -21,6 +22,7 @@ from vo_server.observations.previews import coloured, stretched, write
 from vo_server.observations.reading import Reading, Request, without_ending
 from vo_server.publish.datasets import Area, Dataset, Link
 from vo_server.sky.cells import cells_of
+from vo_server.sky.healpix import RADII
 
 PROBABILITIES = (0.5, 0.9)
 """Of the areas."""
@@ -30,6 +32,8 @@ NAMES = ("PROB", "PROBDENSITY", "PROBABILITY", "T", "SIGNAL", "TEMPERATURE")
 TOLERANCE = 0.05
 """Values whose sum differs from one by no more than this are probabilities."""
 WIDTH = 400
+WHOLE_SKY = (0.0, 0.0, 180.0)
+"""As a circle."""
 
 Numbers = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int64]
@@ -129,19 +133,20 @@ def _dataset(request: Request, header: fits.Header, skymap: SkyMap) -> Dataset:
     times = read_times(header) or ({"t_min": moment, "t_max": moment} if moment is not None else {})
     name = without_ending(request.path)
     said = {"obs_title": f"Sky map of {texts.get('target_name') or name}", **texts, **times}
+    region = region_of(skymap) if skymap.is_probability else WHOLE_SKY
     return Dataset(
         path=request.path,
         obs_id=name,
         access_format=media_type(request.path),
         access_estsize=max(1, round(request.file.stat().st_size / 1000)),
         dataproduct_type="image",
-        dataproduct_subtype="healpix-map",
+        dataproduct_subtype="healpix",
         calib_level=3,
         s_ra=float(lon[0].to_value(u.deg)),
         s_dec=float(lat[0].to_value(u.deg)),
-        s_fov=360.0,
+        s_fov=2 * region[2],
         s_pixel_scale=float(np.degrees(np.sqrt(np.pi / 3) / 2**finest)) * 3600,
-        shape=(0.0, 0.0, 180.0),
+        shape=region,
         o_ucd="stat.probability" if skymap.is_probability else None,
         areas=tuple(area_of(skymap, probability) for probability in PROBABILITIES) if skymap.is_probability else (),
         links=_preview(request, skymap),
@@ -151,15 +156,35 @@ def _dataset(request: Request, header: fits.Header, skymap: SkyMap) -> Dataset:
 
 def area_of(skymap: SkyMap, probability: float) -> Area:
     """The smallest area that holds the source with this probability: whole cells, the densest first."""
-    ranking = np.argsort(-skymap.density, kind="stable")
-    total = np.cumsum(skymap.values[ranking])
-    chosen = ranking[: int(np.searchsorted(total, probability * total[-1])) + 1]
+    chosen = _densest(skymap, probability)
     moc = MOC.from_healpix_cells(
         skymap.cells[chosen].astype(np.uint64), skymap.orders[chosen].astype(np.uint8), max_depth=int(skymap.orders.max())
     )
     cells = tuple((int(low), int(end) - 1) for low, end in moc.to_depth29_ranges)
     degrees = moc.sky_fraction * float((4 * np.pi * u.sr).to_value(u.deg**2))
     return Area(probability=probability, area=degrees, moc=" ".join(str(moc.to_string()).split()), cells=cells)
+
+
+def _densest(skymap: SkyMap, probability: float) -> Cells:
+    """Places of the densest cells that together hold the probability."""
+    ranking = np.argsort(-skymap.density, kind="stable")
+    total = np.cumsum(skymap.values[ranking])
+    return np.asarray(ranking[: int(np.searchsorted(total, probability * total[-1])) + 1], np.int64)
+
+
+def region_of(skymap: SkyMap) -> tuple[float, float, float]:
+    """A circle (ICRS degrees) around the largest of the areas: where a map of probabilities says something. Beyond a quarter of the sky
+    around its middle it is all of the sky.
+    """
+    chosen = _densest(skymap, PROBABILITIES[-1])
+    orders = skymap.orders[chosen]
+    lon, lat = healpix_to_lonlat(skymap.cells[chosen].astype(np.uint64), orders.astype(np.uint8))
+    places = SkyCoord(lon, lat)
+    middle = SkyCoord((places.cartesian * 4.0**-orders).sum(), frame="icrs")
+    radius = float(np.max(places.separation(middle).to_value(u.rad) + np.array(RADII)[orders]))
+    if not radius < np.pi / 2:
+        return WHOLE_SKY
+    return float(middle.spherical.lon.wrap_at(360 * u.deg).deg), float(middle.spherical.lat.deg), float(np.degrees(radius))
 
 
 def _preview(request: Request, skymap: SkyMap) -> tuple[Link, ...]:

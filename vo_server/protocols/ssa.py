@@ -355,9 +355,11 @@ class Request:
         return cls(conditions, (region.ra, region.dec) if region else None, format_, content_type, rows, top)
 
     def query(self) -> tree.Query:
-        """The spectra, the nearest first, each once for every format in which it is there."""
+        """The spectra, the nearest first, each once for every format in which it is there: itself before its picture, which has no
+        identifier.
+        """
         spectra = build.one_of(_column("dataproduct_type"), SPECTRA)
-        order = (tree.OrderKey(0, self._distance()),) if self.centre else ()
+        order = (tree.OrderKey(0, self._distance()), tree.OrderKey(0, _column("obs_publisher_did"))) if self.centre else ()
         where = build.every([spectra, *(self.conditions or ())])
         return outputs.select(OUTPUTS, (PREVIEWED.schema, PREVIEWED.name), where, order, self.top)
 
