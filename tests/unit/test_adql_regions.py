@@ -84,7 +84,7 @@ def test_mistakes_have_a_place(shape: str, reason: str) -> None:
         ("1 = CONTAINS(CIRCLE(1, 2, 3), REGION('Union (Position 1 2 Position 3 4)'))", "Only positions"),
         ("1 = CONTAINS(POINT(1, 2), name)", "geometry"),
         ("ivo_healpix_index(30, ra, dec) = 1", "order 30"),
-        ("SUM(COUNT(*)) = 1", "inside another"),
+        ("id IN (SELECT SUM(COUNT(*)) FROM data.stars)", "inside another"),
         ("ivo_string_agg(name, ',') = 'x'", "HAVING"),
         ("ivo_to_mjd('yesterday') = 1", "not an instant"),
         ("ivo_to_mjd(id) = 1", "an instant"),

@@ -7,7 +7,7 @@ from typing import NoReturn, TypeVar
 from vo_server.adql import tree
 from vo_server.adql.functions import BY_NAME, CONSTRUCTORS, PREDICATES
 from vo_server.adql.lexer import DECIMAL, END, HEX, INTEGER, NAME, QUOTED, TEXT, Token, tokenize
-from vo_server.adql.messages import did_you_mean, nearest, syntax_error
+from vo_server.adql.messages import did_you_mean, meaning_error, nearest, syntax_error
 from vo_server.adql.words import AGGREGATES, CALLABLE, CAST_MISTAKES, CAST_TYPES, COMPARISONS, RESERVED, SET_OPERATORS
 from vo_server.errors import QuerySyntaxError
 
@@ -20,6 +20,14 @@ _REGIONS = {"CIRCLE": 1, "DISTANCE": 1, "BOX": 4, "POLYGON": 4, "REGION": 4, "MO
 """By how much each counts: polygons take more time than circles, those of many vertices more still."""
 _VERTICES = 16
 """Numbers among the arguments of a region by which it counts for one more."""
+
+_WHERE, _ON, _GROUP, _HAVING, _SET_FUNCTION, _WINDOW = "WHERE", "ON", "GROUP BY", "HAVING", "a set function", "a window function"
+_NO_SET_FUNCTIONS = {
+    _WHERE: "Conditions on groups stand in HAVING.",
+    _ON: "Conditions on groups stand in HAVING.",
+    _GROUP: "Groups are made of what each row says.",
+}
+"""Where there are no groups yet, and what to do instead."""
 
 _OR, _AND, _NOT, _PREDICATE, _CONCAT, _SUM, _PRODUCT, _SIGN = range(1, 9)
 _CHAINS = {"||": _CONCAT, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT}
@@ -51,6 +59,7 @@ class _Parser:
         self.tokens = tokenize(text)
         self.index = 0
         self.depth = 0
+        self.clause = ""
         self.parts = dict.fromkeys(MAX_PARTS, 0)
 
     # tokens
@@ -117,6 +126,20 @@ class _Parser:
         found = part()
         self.depth -= 1
         return found
+
+    def within(self, clause: str, part: Callable[[], T]) -> T:
+        """Parses what stands in a clause that does not take every function."""
+        around, self.clause = self.clause, clause
+        found = part()
+        self.clause = around
+        return found
+
+    def refuse_set_function(self, token: Token) -> None:
+        """Set functions have a value for a group, which some clauses come before."""
+        hint = _NO_SET_FUNCTIONS.get(self.clause)
+        if hint is not None:
+            message = f"{token.value.upper()} cannot stand in {self.clause}."
+            raise meaning_error(self.text, token.start, message, word=token.value, hint=hint)
 
     def count(self, what: str, number: int = 1) -> None:
         """Notes one more (or `number`) of what MAX_PARTS limits. Raises QuerySyntaxError if it is one too many."""
@@ -205,7 +228,10 @@ class _Parser:
         return self.select()
 
     def select(self) -> tree.Select:
-        """select_query."""
+        """select_query, whose clauses know nothing of those around it."""
+        return self.within("", self.select_clauses)
+
+    def select_clauses(self) -> tree.Select:
         at = self.expect("SELECT", "WITH").start if self.depth == 0 and self.index == 0 else self.expect("SELECT").start
         distinct = self.kind == "DISTINCT"
         if self.kind in ("ALL", "DISTINCT"):
@@ -216,9 +242,9 @@ class _Parser:
             self.fail("a comma", "FROM")
         self.take()
         tables = self.separated(self.table_reference)
-        where = self.condition() if self.skip("WHERE") else None
-        group = self.group_by() if self.kind == "GROUP" else ()
-        having = self.condition() if self.skip("HAVING") else None
+        where = self.within(_WHERE, self.condition) if self.skip("WHERE") else None
+        group = self.within(_GROUP, self.group_by) if self.kind == "GROUP" else ()
+        having = self.within(_HAVING, self.condition) if self.skip("HAVING") else None
         return tree.Select(at, items, tables, where, group, having, distinct, top)
 
     def unsigned(self, word: str) -> int:
@@ -354,7 +380,7 @@ class _Parser:
         self.expect("JOIN")
         right = self.parenthesized_tables() if self.kind == "(" else self.table_name()
         if kind != "CROSS" and not natural and self.skip("ON"):
-            return tree.Join(at, kind, left, right, on=self.condition())
+            return tree.Join(at, kind, left, right, on=self.within(_ON, self.condition))
         if kind != "CROSS" and not natural and self.skip("USING"):
             self.expect("(")
             names = self.separated(lambda: self.identifier("a column that both tables have"))
@@ -617,9 +643,14 @@ class _Parser:
         """``NAME(arguments)``: how many there may be is checked here for what the table knows."""
         token = self.take()
         self.take()
-        arguments = () if self.kind == ")" else self.deeper(self.arguments)
-        self.expect(")", "a comma")
         name = token.value.upper()
+        function = BY_NAME.get(name)
+        if function is not None and function.aggregate:
+            self.refuse_set_function(token)
+            arguments = self.within(_SET_FUNCTION, self.arguments)
+        else:
+            arguments = () if self.kind == ")" else self.deeper(self.arguments)
+        self.expect(")", "a comma")
         if name in _REGIONS:
             self.count("regions", _REGIONS[name] + len(arguments) // _VERTICES)
         found = tree.Call(token.start, name, arguments)
@@ -648,6 +679,7 @@ class _Parser:
     def aggregate(self) -> tree.Value:
         """set_function_specification."""
         token = self.take()
+        self.refuse_set_function(token)
         self.take()
         if token.kind == "COUNT" and self.skip("*"):
             self.expect(")")
@@ -655,7 +687,7 @@ class _Parser:
         distinct = self.kind == "DISTINCT"
         if self.kind in ("DISTINCT", "ALL"):
             self.take()
-        argument = self.deeper(self.value)
+        argument = self.within(_SET_FUNCTION, lambda: self.deeper(self.value))
         if self.kind == ",":
             raise self.error(self.token, f"{token.kind} has one argument.", expected=(")",))
         self.expect(")")
@@ -665,8 +697,14 @@ class _Parser:
         """``OVER (PARTITION BY … ORDER BY …)`` behind a function (extension)."""
         if not (self.kind is NAME and self.token.value.upper() == "OVER" and self.following() == "("):
             return function
+        if self.clause:
+            message = f"A window function cannot stand in {self.clause}."
+            raise meaning_error(self.text, function.at, message, word=function.name, hint="A subquery in FROM can compute it first.")
         self.take()
         self.take()
+        return self.within(_WINDOW, lambda: self.over(function))
+
+    def over(self, function: tree.Call | tree.Aggregate) -> tree.Over:
         partition: tuple[tree.Value, ...] = ()
         if self.kind is NAME and self.token.value.upper() == "PARTITION":
             partition = self.group_by()

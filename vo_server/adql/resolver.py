@@ -8,7 +8,7 @@ from typing import NoReturn
 from vo_server.adql import resolved, tree, types
 from vo_server.adql.expressions import Expressions
 from vo_server.adql.functions import BY_NAME
-from vo_server.adql.grouping import column_names, find_aggregate, ungrouped
+from vo_server.adql.grouping import column_names, find_aggregate, has_window, ungrouped
 from vo_server.adql.messages import did_you_mean, meaning_error, nearest, place
 from vo_server.adql.positions import has_row_numbers, position_of_query, position_of_table
 from vo_server.adql.scopes import Scope, Visible, columns_of, matches, renamed
@@ -133,8 +133,6 @@ class _Resolver:
         expressions = Expressions(self.text, scope, self)
         tables = tuple(self.table(reference, scope) for reference in select.tables)
         where = expressions.condition(select.where) if select.where else None
-        if where is not None:
-            self.refuse_aggregate(where, select.where, "WHERE")
         outputs = self.outputs(select, scope, expressions)
         group = tuple(self.group_key(node, outputs, expressions) for node in select.group)
         having = expressions.condition(select.having) if select.having else None
@@ -142,12 +140,12 @@ class _Resolver:
         self.check_groups(select, found, expressions)
         return found, expressions
 
-    def refuse_aggregate(self, part: object, node: tree.Node | None, clause: str) -> None:
-        aggregate = find_aggregate(part)
-        if aggregate is not None:
-            self.fail(
-                node.at if node else 0, f"{aggregate} cannot stand in {clause}.", word="", hint="Conditions on groups stand in HAVING."
-            )
+    def group_value(self, value: resolved.Value, node: tree.Value) -> resolved.Value:
+        """A key of GROUP BY, which must not need groups itself."""
+        aggregate = find_aggregate(value)
+        if aggregate is not None or has_window(value):
+            self.fail(node.at, f"{aggregate or 'A window function'} makes no groups.", hint="Groups are made of what each row says.")
+        return value
 
     def outputs(self, select: tree.Select, scope: Scope, expressions: Expressions) -> tuple[resolved.Output, ...]:
         """The select list, stars spelled out, names made unique ignoring case."""
@@ -172,15 +170,14 @@ class _Resolver:
     def group_key(self, node: tree.Value, outputs: tuple[resolved.Output, ...], expressions: Expressions) -> resolved.Value:
         """A key of GROUP BY: an expression, or (extension) the name or position of a result."""
         if isinstance(node, tree.Number):
-            return self.output_at(node, outputs).value
+            return self.group_value(self.output_at(node, outputs).value, node)
         if isinstance(node, tree.ColumnName) and len(node.parts) == 1 and not expressions.scope.column(node.parts[0]):
             named = self.aliased(node.parts[0], outputs)
             if named is not None:
-                return named.value
+                return self.group_value(named.value, node)
         value = expressions.value(node)
         if isinstance(value, resolved.Constant):
             self.fail(node.at, "A constant makes no groups.")
-        self.refuse_aggregate(value, node, "GROUP BY")
         return value
 
     def aliased(self, name: tree.Identifier, outputs: tuple[resolved.Output, ...]) -> resolved.Output | None:
@@ -352,9 +349,7 @@ class _Resolver:
         if node.on is not None:
             both = Scope(left.outer)
             both.show([*left.sources, *right.sources], [*left.visible, *right.visible])
-            condition = Expressions(self.text, both, self).condition(node.on)
-            self.refuse_aggregate(condition, node.on, "ON")
-            return condition
+            return Expressions(self.text, both, self).condition(node.on)
         if len(equalities) > 1:
             return resolved.Logical("AND", tuple(equalities))
         return equalities[0] if equalities else None
