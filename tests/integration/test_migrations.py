@@ -1,6 +1,7 @@
 """Migrations: their sum is the schema in the code, and TAP_SCHEMA tells the truth about what they made."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -163,6 +164,16 @@ def test_an_empty_database_is_prepared(postgres_url: str) -> None:
     assert setup.read_status(database).verdict == "up to date"
     setup.prepare(database)
     database.close()
+
+
+def test_a_database_of_another_vo_server_is_refused(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA tap_schema")
+        connection.execute("CREATE TABLE tap_schema.schemas (schema_name text)")
+    with closing(Database(postgres_url)) as database:
+        with pytest.raises(SetupError, match="tables of another program in schemas that this server needs: tap_schema"):
+            setup.init(database)
+        assert setup.read_status(database).current is None
 
 
 def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:

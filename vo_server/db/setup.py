@@ -32,6 +32,12 @@ IDENTITIES = text(
 )
 """Tables of schema vo that number their rows, and the column of the number."""
 
+TAKEN = text(
+    "SELECT DISTINCT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = ANY (:ours) AND c.relkind IN ('r', 'v', 'm', 'p', 'f') ORDER BY 1"
+)
+"""Schemas of these names that hold tables or views."""
+
 INSUFFICIENT_PRIVILEGE = "42501"
 
 
@@ -65,13 +71,16 @@ class Status:
 def init(database: Database) -> Status:
     """Create roles, schemas, tables, views and grants where they are missing, and migrate what is older. May be repeated.
 
-    Raises SetupError that names a missing right, and UnavailableError if the server does not answer.
+    Raises SetupError that names a missing right or another program's tables in the way, and UnavailableError if the server does not answer.
     """
     members = _members(database)
     with _reached(database.publish_engine) as connection:
         owner = roles.who(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-        _refuse_newer(status(connection))
+        before = status(connection)
+        _refuse_newer(before)
+        if before.current is None:
+            _refuse_taken(connection)
         try:
             roles.ensure_roles_and_schemas(connection, database, members)
             alembic.command.upgrade(configuration(connection), "head")
@@ -156,6 +165,15 @@ def _refuse_newer(found: Status) -> None:
         raise SetupError(
             f"The database has revision {found.current}, which this version of the server does not know: a newer one made it.",
             hint="Upgrade vo-server.",
+        )
+
+
+def _refuse_taken(connection: Connection) -> None:
+    """SetupError if the schemas that the standards name hold somebody else's tables: another VO server's, as a rule."""
+    if taken := connection.execute(TAKEN, {"ours": list(roles.SCHEMAS)}).scalars().all():
+        raise SetupError(
+            f"The database has tables of another program in schemas that this server needs: {', '.join(taken)}.",
+            hint="Give this server a database of its own; tables can be copied from there with pg_dump --schema.",
         )
 
 
