@@ -153,4 +153,4 @@ def after_the_end(site: Site, findings: Findings) -> None:
     findings.faults += [f"a stray file {path.relative_to(site.folder)}" for path in (*site.spool.iterdir(), *site.temporary.iterdir())]
     for program in site.programs:
         text = program.log.read_text(errors="replace")
-        findings.faults += [f"{program.name} logged {line}" for line in text.splitlines() if "incident" in line or "Traceback" in line]
+        findings.faults += [f"{program.name} logged {line}" for line in text.splitlines() if "incident" in line]

@@ -380,6 +380,18 @@ def test_what_a_living_worker_has_is_left_alone(store: JobStore, results: Result
     assert revive(store, results, 20) == 1
 
 
+def test_a_worker_that_does_not_know_what_it_took_keeps_no_job(store: JobStore, results: ResultStore) -> None:
+    job_id = waiting_job(store)
+    with store.engine.begin() as connection:
+        worker = connection.execute(text(f"INSERT INTO {QUEUE_SCHEMA}.procrastinate_workers DEFAULT VALUES RETURNING id")).scalar_one()
+        connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_jobs SET status = 'doing', worker_id = {worker}"))
+    assert revive(store, results, 20) == 0
+    with store.engine.begin() as connection:
+        connection.execute(text(f"UPDATE {QUEUE_SCHEMA}.procrastinate_events SET at = at - interval '1 minute'"))
+    assert revive(store, results, 20) == 1
+    assert [name for _, name in queued(store)] == [job_id]
+
+
 @pytest.mark.every_postgres
 def test_two_workers_run_every_job_once(database: Database, store: JobStore, results: ResultStore) -> None:
     ran: list[tuple[str, str]] = []
@@ -423,6 +435,28 @@ def test_a_worker_that_stops_gives_its_jobs_back(database: Database, store: JobS
     assert (job.phase, job.attempts) == (Phase.QUEUED, 0)
     with working(database, Runner(store, results, {"fake": lambda _: Task(b"done")})):
         until(lambda: store.get(job_id).phase == Phase.COMPLETED)
+
+
+def test_the_row_of_a_job_leaves_the_queue_when_the_connection_breaks_at_its_end(
+    database: Database, store: JobStore, results: ResultStore
+) -> None:
+    """The connections of the worker's library are ended again and again while jobs end."""
+    whose = "datname = current_database() AND application_name = 'vo-server worker'"
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {whose}"
+    with working(database, Runner(store, results, {"fake": lambda _: Task(b"x")})):
+        ids = [waiting_job(store) for _ in range(12)]
+        for _ in range(8):
+            with database.engine.begin() as connection:
+                connection.execute(text(end))
+            time.sleep(0.1)
+        until(lambda: all(store.get(job_id).phase == Phase.COMPLETED for job_id in ids))
+        statement = f"SELECT count(*) FROM {QUEUE_SCHEMA}.procrastinate_jobs"
+
+        def is_empty() -> bool:
+            with store.engine.connect() as connection:
+                return connection.execute(text(statement)).scalar_one() == 0
+
+        until(is_empty)
 
 
 def test_files_without_a_job_are_swept(store: JobStore, results: ResultStore) -> None:

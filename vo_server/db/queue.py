@@ -4,17 +4,20 @@ The rows of ``vo.jobs`` are the truth and those of the queue follow from them (`
 tables may be made anew whenever the library brings other ones: they belong to the definitions, not to the migrations.
 """
 
+import asyncio
 import hashlib
-from typing import Any
+import time
+from typing import Any, LiteralString
 
 import procrastinate
+import procrastinate.exceptions
 import psycopg
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from vo_server.db import schema
-from vo_server.db.database import QUEUE_SCHEMA, Database
+from vo_server.db.database import PATIENCE_S, PAUSE_S, QUEUE_SCHEMA, Database
 
 QUEUE = "jobs"
 TASK = "run_job"
@@ -86,9 +89,28 @@ class Queue:
         connection.execute(statement, {"number": number, "states": list(states)})
 
 
+class PatientConnector(procrastinate.PsycopgConnector):
+    """Says again what could not be said while the database was away, for PATIENCE_S seconds. The library does not, and the row of a job
+    that ended just then would stay for as long as its worker lives.
+    """
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Run a statement that gives nothing."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                await super().execute_query_async(query, **arguments)
+            except procrastinate.exceptions.ConnectorException as error:
+                if not isinstance(error.__cause__, psycopg.OperationalError) or time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
+
+
 def worker_app(database: Database) -> procrastinate.App:
     """The library's application for a worker; its own connections, opened by ``open_async``."""
-    connector = procrastinate.PsycopgConnector(
+    connector = PatientConnector(
         conninfo=database.queue_uri, min_size=1, max_size=4, kwargs={"application_name": "vo-server worker"}, configure=_set_up
     )
     return procrastinate.App(connector=connector)

@@ -32,12 +32,17 @@ SELECT j.job_id, j.phase, j.queue_id, j.attempts FROM vo.jobs AS j
 WHERE (j.phase = 'EXECUTING' OR j.phase = 'QUEUED' AND j.queue_id IS NOT NULL) AND NOT EXISTS (
     SELECT FROM {QUEUE_SCHEMA}.procrastinate_jobs AS q LEFT JOIN {QUEUE_SCHEMA}.procrastinate_workers AS w ON w.id = q.worker_id
     WHERE q.id = j.queue_id AND (
-        q.status = 'doing' AND w.last_heartbeat >= now() - make_interval(secs => :stalled) OR q.status = 'todo' AND j.phase = 'QUEUED'
+        q.status = 'todo' AND j.phase = 'QUEUED'
+        OR q.status = 'doing' AND w.last_heartbeat >= now() - make_interval(secs => :stalled) AND (
+            j.phase = 'EXECUTING' OR EXISTS (SELECT FROM {QUEUE_SCHEMA}.procrastinate_events AS e
+                WHERE e.job_id = q.id AND e.type = 'started' AND e.at >= now() - make_interval(secs => :stalled))
+        )
     )
 )
 FOR UPDATE OF j SKIP LOCKED
 """  # noqa: S608 — our own constant
-"""Jobs that should be run or waiting, and of which the queue knows nothing, or only a worker that has given no sign of life."""
+"""Jobs that should be run or waiting, and of which the queue knows nothing, or only a worker that has given no sign of life, or one that
+took the job and does not begin it: the connection broke before it heard that it has it."""
 
 LEFT_OVER = f"""
 DELETE FROM {QUEUE_SCHEMA}.procrastinate_jobs AS q
