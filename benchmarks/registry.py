@@ -71,7 +71,7 @@ def sample() -> Rendered:
         START,
         creators=(Creator("Doe, J.", "0000-0001-2345-6789"),),
         subjects=("neutrino-astronomy", "surveys"),
-        coverage=Coverage("6/1-5 7/9", (55000.0, 56000.0), (1e-16, 1e-15), ("Gamma-ray",)),
+        coverage=Coverage("6/1-5 7/90", (55000.0, 56000.0), (1e-16, 1e-15), ("Gamma-ray",)),
         tables=("data.NAME",),
     )
     return render_all(SITE, (resource,), Catalogue(1, (Schema("data"),), (table,)), (), "http://bench.test")[SITE.ivoid("data/NAME")]

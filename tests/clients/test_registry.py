@@ -2,7 +2,8 @@
 
 import gc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +14,42 @@ from astropy.time import Time
 from pyvo import registry
 from pyvo.registry import regtap, rtcons
 
+from vo_server.app import record_keeper
+from vo_server.db.database import Database
+from vo_server.observations.collections import Collection, Work, store
+from vo_server.publish.datasets import Dataset
+from vo_server.settings import Settings
+
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 SOURCES = "ivo://example.vo-server/sky/sources"
 TAP = "ivo://example.vo-server/tap"
+MAPS = "ivo://example.vo-server/data/maps"
+FLUXES = "ivo://example.vo-server/data/fluxes"
+HERE = (77.36, 5.69)
+NEWER = {"newer_features": True, "newer_records": True}
+
+PLACED = {"s_ra": HERE[0], "s_dec": HERE[1], "s_fov": 1.0, "shape": (*HERE, 0.5), "access_estsize": 1}
+IMAGE = Dataset(
+    path="a.fits",
+    obs_id="a",
+    dataproduct_type="image",
+    access_format="application/fits",
+    t_min=58000.0,
+    t_max=58001.0,
+    em_min=4e-7,
+    em_max=6e-7,
+    **PLACED,
+)
+SPECTRUM = Dataset(
+    path="b.vot", obs_id="b", dataproduct_type="sed", access_format="application/x-votable+xml", em_min=1e-18, em_max=1e-15, **PLACED
+)
 
 
 @pytest.fixture(scope="module")
 def configured() -> dict[str, Any]:
-    """pyvo.registry.Spatial looks for the feature MOC."""
-    return {"newer_features": True}
+    """pyvo.registry.Spatial looks for the feature MOC; neutrinos are among the wavebands."""
+    return NEWER
 
 
 @pytest.fixture
@@ -36,10 +63,72 @@ def vo(live: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     gc.collect()  # pyvo leaves connections open, which are not to be noticed in another test
 
 
-def found(**constraints: object) -> set[str]:
+@pytest.fixture
+def datasets(vo: str, database: Database, tmp_path: Path) -> str:
+    """The registry with an image and a spectrum in it, each in a collection of its own."""
+    work = Work(records=record_keeper(Settings(public_url=vo, **NEWER)))
+    for name, one in (("maps", IMAGE), ("fluxes", SPECTRUM)):
+        with database.engine.begin() as connection:
+            store(connection, Collection(name=name, directory=tmp_path), [one], {}, work)
+    return vo
+
+
+def found(*constraints: rtcons.Constraint, **more: object) -> set[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pyvo.dal.DALOverflowWarning)
-        return {str(one["ivoid"]) for one in registry.search(maxrec=1000, **constraints)}
+        return {str(one["ivoid"]) for one in registry.search(*constraints, maxrec=1000, **more)}
+
+
+ASKED: dict[str, Callable[[Any], Any]] = {
+    "sia": lambda service: service.search(pos=HERE, size=0.1),
+    "sia2": lambda service: service.search(pos=(*HERE, 0.1)),
+    "ssa": lambda service: service.search(pos=HERE, diameter=0.5),
+    "conesearch": lambda service: service.search(pos=HERE, radius=0.1),
+    "tap": lambda service: service.search("SELECT TOP 1 name FROM sky.sources"),
+}
+"""servicetype → a query that finds one thing."""
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_what_is_found_by_the_kind_of_service_answers_queries(kind: str, datasets: str) -> None:
+    """Both where the service has its own record and where a resource names it as an auxiliary capability."""
+    expected = {"sia": {MAPS}, "sia2": {MAPS}, "ssa": {FLUXES}, "conesearch": {SOURCES}, "tap": {SOURCES}}[kind]
+    services = registry.search(servicetype=kind)
+    assert len(services) == 1
+    for record in (*services, *registry.search(servicetype=kind, includeaux=True)):
+        service = record.get_service(kind)
+        assert service.baseurl.startswith(datasets)
+        assert len(ASKED[kind](service)) == 1, record.ivoid
+    assert found(servicetype=kind, includeaux=True) - found(servicetype=kind) == expected - found(servicetype=kind)
+
+
+def test_services_of_datasets_are_found_by_their_standards(datasets: str) -> None:
+    """pyvo has no class for them, so their addresses are what is looked for (DataLink 1.1 §2.2, SODA 1.0 §2.5)."""
+    for standard, path in (("DataLink#links-1.1", "datalink/links"), ("SODA#sync-1.0", "soda/sync"), ("SODA#async-1.0", "soda/async")):
+        (record,) = registry.search(servicetype=f"ivo://ivoa.net/std/{standard}".lower())
+        addresses = [one.access_url for one in record.interfaces if one.standard_id == f"ivo://ivoa.net/std/{standard}".lower()]
+        assert addresses == [f"{datasets}/{path}"]
+
+
+@pytest.mark.usefixtures("datasets")
+def test_coverage_finds_what_it_must_and_nothing_else() -> None:
+    mine = {MAPS, FLUXES, SOURCES}
+    for constraint, expected in (
+        (registry.Waveband("optical"), {MAPS}),
+        (registry.Waveband("gamma-ray"), {FLUXES}),
+        (registry.Waveband("radio"), set()),
+        (registry.Temporal(Time(58000.5, format="mjd")), {MAPS}),
+        (registry.Temporal(Time(40000, format="mjd")), set()),
+        (registry.Spectral(500 * u.nm), {MAPS}),
+        (registry.Spectral((1 * u.GeV, 2 * u.GeV)), {FLUXES}),
+        (registry.Spectral(21 * u.cm), set()),
+        (registry.Spatial(HERE), mine),
+        (registry.Spatial((10.0, -60.0)), set()),
+        (registry.UCD("pos.eq.dec%"), {SOURCES}),
+        (registry.UCD("phys.veloc%"), set()),
+        (registry.Freetext("maps"), {MAPS}),
+    ):
+        assert found(constraint) & mine == expected, constraint
 
 
 def test_searches_find_what_records_say(vo: str) -> None:

@@ -195,7 +195,7 @@ ALERTS = Resource(
     rights_uri="https://creativecommons.org/licenses/by/4.0/",
     facilities=("IceCube",),
     instruments=("IceCube DOMs",),
-    coverage=Coverage("6/1-5 7/9", (55694.0, 60000.5), (1.6e-5, 1.6e-3), ("Neutrino", "gamma-ray")),
+    coverage=Coverage("6/1-5 7/90", (55694.0, 60000.5), (1.6e-5, 1.6e-3), ("Neutrino", "gamma-ray")),
     tables=("data.alerts", "data.Order 66"),
     sample=(77.36, 5.69),
 )

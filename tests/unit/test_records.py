@@ -133,7 +133,7 @@ def test_resource_says_who_what_and_where(records: dict[str, Rendered]) -> None:
         ("content/type | content/contentLevel", ["Catalog", "Research"]),
         ("rights[@rightsURI='https://creativecommons.org/licenses/by/4.0/']", ["CC BY 4.0"]),
         ("facility | instrument", ["IceCube", "IceCube DOMs"]),
-        ("coverage/*", ["6/1-5 7/9", "55694.0 60000.5", "1.6e-05 0.0016", "Gamma-ray"]),
+        ("coverage/*", ["6/1-5 22", "55694.0 60000.5", "1.6e-05 0.0016", "Gamma-ray"]),
     ):
         assert texts(alerts, path) == expected, path
 

@@ -9,9 +9,13 @@ from vo_server.model.catalogue import Key, Schema, Table
 from vo_server.model.columns import Column
 from vo_server.model.names import adql_full_name, adql_name, adql_table_name
 from vo_server.model.resource import WAVEBANDS, Coverage
+from vo_server.sky.mocs import blurred
 
 Detail = Literal["min", "max"]
 """max: everything; min: without columns and foreign keys (VOSI 1.1 §3.3.1)."""
+
+REGISTRY_ORDER = 6
+"""HEALPix order of spatial coverage: what pyvo.registry.Spatial compares with."""
 
 FLAGS = (("indexed", "indexed"), ("principal", "principal"))
 """Attribute of a Column → ``flag`` of the element."""
@@ -46,14 +50,15 @@ def fill_table(element: Element, table: Table, keys: Sequence[Key], detail: Deta
 def add_coverage(parent: Element, coverage: Coverage, messengers: Sequence[str] = WAVEBANDS) -> None:
     """A ``coverage`` child, if anything is known of it: MOC, MJD (TDB), Joule, wavebands (VODataService 1.2 §3.2).
 
-    Of the wavebands those are written that are among `messengers`.
+    The MOC is of the Registry's usual resolution, a degree (ibid.): clients look for the one cell of order 6 in which a position lies, and
+    would not find it in smaller cells. Of the wavebands those are written that are among `messengers`.
     """
     bands = [band for band in messengers if band.lower() in {given.lower() for given in coverage.waveband}]
     intervals = (("temporal", _interval(coverage.temporal)), ("spectral", _interval(coverage.spectral)))
     if not (coverage.spatial or bands or any(text for _, text in intervals)):
         return
     element = add(parent, "coverage")
-    add_texts(element, "spatial", coverage.spatial)
+    add_texts(element, "spatial", blurred(coverage.spatial, REGISTRY_ORDER) if coverage.spatial else None)
     for name, text in intervals:
         add_texts(element, name, text)
     add_texts(element, "waveband", *bands)

@@ -89,6 +89,12 @@ def moc_text(ranges: Sequence[Range]) -> str:
     return str(MOC.from_depth29_ranges(MAX_ORDER, ends).to_string())
 
 
+def blurred(text: str, order: int) -> str:
+    """A MOC in ASCII with no cells finer than `order`: what has something of it."""
+    moc = MOC.from_string(text)
+    return text if moc.max_order <= order else str(moc.degrade_to_order(order).to_string("ascii"))
+
+
 def _ranges(moc: MOC) -> list[Range]:
     return [(int(low), int(end) - 1) for low, end in moc.to_depth29_ranges]
 
