@@ -44,7 +44,7 @@ def written_out(text: str, scope: Macros, macros: Macros) -> str:
 
 
 def _value(found: re.Match[str], scope: Macros, macros: Macros) -> str:
-    name, arguments = found[1], ARGUMENT.findall(found[2])
+    name, arguments = found[1], [written_out(argument, scope, macros) for argument in ARGUMENT.findall(found[2])]
     if name in scope:
         return scope[name] + found[2]
     if name == "metaString" and arguments:

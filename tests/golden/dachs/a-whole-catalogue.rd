@@ -13,6 +13,7 @@
 "table.dec" = "dec"
 "columns.hip" = { ucd = "meta.id;meta.main", description = "Number in the Hipparcos catalogue Note: Empty for white dwarfs." }
 "columns.vmag" = { unit = "mag", ucd = "phot.mag;em.opt.V", description = "Magnitude in V" }
+"columns.bmag" = { unit = "mag", ucd = "phot.mag;em.opt.B", description = "Magnitude in B" }
 "columns.e_bmag" = { unit = "mag", ucd = "stat.error;phot.mag;em.opt.B", description = "Error of bmag" }
 lost = ["colour: no column of the file goes into it", "the epoch J2015.5 is not kept", "columns are not grouped"]
 covered = ["scs.xml: main gets a cone search", "coverage.profile", "creationDate"]

@@ -7,7 +7,7 @@ lost = ["ivoa.obscore has what"]
     <column name="id" type="text"/>
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
     <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>
-    <mixin>//obscore#publish</mixin>
+    <mixin dataproduct_type="'image'" obs_title="'sky'">//obscore#publish</mixin>
   </table>
   <data id="import">
     <sources>data.csv</sources>

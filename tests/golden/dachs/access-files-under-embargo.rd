@@ -3,7 +3,7 @@ tables = []
 withheld = ["its files have an embargo: @date"]
 -->
 <resource schema="sky">
-  <table id="main" onDisk="True" adql="True" mixin="//siap2#pgs">
+  <table id="main" onDisk="True" adql="True" mixin="//siap#pgs">
     <column name="id" type="text"/>
     <column name="ra" ucd="pos.eq.ra;meta.main" unit="deg"/>
     <column name="dec" ucd="pos.eq.dec;meta.main" unit="deg"/>

@@ -10,7 +10,7 @@ lost = ["run `bin/mend` yourself", "convert it with iconv", "rows are taken as t
   <data>
     <sources>d.csv</sources>
     <csvGrammar preFilter="bin/mend" enc="latin1">
-      <rowfilter procDef="//products#define"/>
+      <rowfilter procDef="//products#define"><bind key="table">"sky.main"</bind></rowfilter>
     </csvGrammar>
     <make table="main">
       <rowmaker idmaps="*"/>
