@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from anyio import move_on_after
 from anyio.to_thread import run_sync
@@ -33,6 +34,7 @@ from vo_server.model.result import Info, Statement, TableHead
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.query.descriptors import descriptors_for
 from vo_server.query.fetch import Sources
+from vo_server.query.origin import data_origin, query_origin
 from vo_server.query.run import Answer
 from vo_server.query.uploads import UploadReader
 from vo_server.settings import Settings
@@ -79,6 +81,15 @@ class Snapshot:
     resources: tuple[Resource, ...]
     site: Site
     holdings: Holdings = field(default_factory=Holdings)
+
+    @cached_property
+    def _resources_by_table(self) -> dict[str, Resource]:
+        return {table: resource for resource in self.resources for table in resource.tables}
+
+    def resources_of(self, tables: Iterable[str]) -> list[Resource]:
+        """The resources that tables with these full names belong to, each once."""
+        found = {resource.id: resource for table in tables if (resource := self._resources_by_table.get(table))}
+        return list(found.values())
 
 
 def answers(database: Database) -> bool:
@@ -155,10 +166,13 @@ class Services:
         self,
         statement: Statement,
         standard_id: str,
+        service: str,
         form: Format,
         content_type: str,
         maxrec: int,
         *,
+        request: str | None = None,
+        query: str | None = None,
         columns: tuple[Column, ...] | None = None,
         infos: tuple[Info, ...] = (),
         description: str | None = None,
@@ -173,7 +187,16 @@ class Services:
         """
         told = (*infos, *(Info("warning", sentence) for sentence in statement.warnings))
         head = self.head(
-            columns or statement.columns, standard_id, infos=told, description=description, params=params, descriptors=descriptors
+            columns or statement.columns,
+            standard_id,
+            service,
+            request=request,
+            query=query,
+            reads=statement.reads,
+            infos=told,
+            description=description,
+            params=params,
+            descriptors=descriptors,
         )
         return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
 
@@ -181,21 +204,24 @@ class Services:
         self,
         columns: tuple[Column, ...],
         standard_id: str,
+        service: str,
         *,
+        request: str | None = None,
+        query: str | None = None,
+        reads: tuple[str, ...] = (),
         infos: tuple[Info, ...] = (),
         description: str | None = None,
         params: tuple[ServiceParam, ...] = (),
         descriptors: tuple[ServiceDescriptor, ...] = (),
     ) -> TableHead:
-        """What an answer says besides its rows: its origin (DALI 1.1 §4.4.4; Data Origin in the VO §3), and the services for the datasets
-        that the rows name, besides `descriptors`.
+        """What an answer says besides its rows: its origin (see query.origin), with that of the tables it `reads`, and the services for
+        the datasets that the rows name, besides `descriptors`.
         """
+        snapshot = self.snapshot()
         origin = (
-            Info("standardID", standard_id),
-            *infos,
-            Info("request_date", self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")),
-            Info("server_software", "vo-server"),
-            Info("publisher", self.site().organisation),
+            *infos,  # of two that differ in case alone, SSA's SERVICE_PROTOCOL and the Note's, astropy takes the later one
+            *query_origin(snapshot.site, standard_id, service, self.clock(), request=request, query=query),
+            *(info for resource in snapshot.resources_of(reads) for info in data_origin(snapshot.site, resource)),
         )
         described = (*descriptors_for(columns, self.settings.base_url, self.site()), *descriptors)
         return TableHead(columns, origin, "result", description, self.settings.votable_version, described, params)

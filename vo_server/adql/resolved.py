@@ -309,6 +309,8 @@ class Query:
     text: str = field(default="", compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
     """Of the whole statement: what it means, and its author may not have meant."""
+    tables: tuple[str, ...] = field(default=(), compare=False)
+    """Full names of the published tables that the whole statement reads, as they are first named."""
 
 
 Body = Select | SetOperation | Query

@@ -51,6 +51,7 @@ class _Resolver:
         self.common: dict[str, tuple[tree.Identifier, _Common]] = {}
         self.numbers: Iterator[int] = count(1)
         self.warnings: dict[str, None] = {}
+        self.tables: dict[str, None] = {}
         self.columns = 0
 
     def fail(self, at: int, message: str, *, word: str = "", hint: str | None = None) -> NoReturn:
@@ -61,7 +62,7 @@ class _Resolver:
     def statement(self, query: tree.Query) -> resolved.Query:
         tables = tuple(self.common_table(number, table) for number, table in enumerate(query.common, 1))
         found = self.query(query, None)
-        return replace(found, common=tables, text=self.text, warnings=tuple(self.warnings))
+        return replace(found, common=tables, text=self.text, warnings=tuple(self.warnings), tables=tuple(self.tables))
 
     def warn(self, at: int, message: str) -> None:
         """Notes what the query means at offset `at`, and its author may not have meant; an expression may be resolved twice."""
@@ -273,6 +274,7 @@ class _Resolver:
             label = (node.alias or node.parts[-1]).text
             return resolved.CommonSource(self.alias(), label, common.fields, common.position, common.sql)
         table = self.find_table(node)
+        self.tables[table.full_name] = None
         fields = tuple(
             resolved.Field(column, table.stored.get(column.name, column.name)) for column in table.columns if column.name != CELL
         )

@@ -40,7 +40,7 @@ class Shape:
     def schema(self, head: TableHead) -> pa.Schema:
         """The schema of a table, with the columns' VOTable words as metadata of the fields, and the table's name, description and infos."""
         fields = [pa.field(column.name, self._type(column), metadata=_words(column)) for column in head.columns]
-        texts = {"name": head.name, "description": head.description, **{f"INFO.{info.name}": info.value for info in head.infos}}
+        texts = {"name": head.name, "description": head.description, **_infos(head)}
         return pa.schema(fields, {name: text for name, text in texts.items() if text})
 
     def arrays(self, columns: Sequence[Column], batch: pa.RecordBatch) -> list[pa.Array]:
@@ -63,6 +63,14 @@ class Shape:
         if column.datatype == "unsignedByte":
             return _bytes(column, array, self._type(column))
         return array
+
+
+def _infos(head: TableHead) -> dict[str, str]:
+    """Infos by name; the values of those that have the same are lines of one text."""
+    values: dict[str, list[str]] = {}
+    for info in head.infos:
+        values.setdefault(f"INFO.{info.name}", []).append(info.value)
+    return {name: "\n".join(texts) for name, texts in values.items()}
 
 
 def _words(column: Column) -> dict[str, str]:

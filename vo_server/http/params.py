@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from urllib.parse import urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -14,6 +15,9 @@ from vo_server.errors import UsageError
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 BLOCK_BYTES = 1 << 18
+
+LONGEST_ADDRESS = 8000
+"""What clients and proxies take (RFC 9110 §4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Params:
             return iter(partial(file.file.read, BLOCK_BYTES), b"")
         text = next((value for key, value in self.pairs if key == name), None)
         return None if text is None else iter((text.encode(),))
+
+    def address(self, url: str) -> str | None:
+        """`url` with the parameters in its query string, however they came; what came as a file is not there. None if it is too long."""
+        whole = f"{url}?{urlencode(self.pairs)}" if self.pairs else url
+        return whole if len(whole) <= LONGEST_ADDRESS else None
 
     def names(self) -> set[str]:
         """All parameter names, in capitals."""

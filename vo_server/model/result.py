@@ -33,6 +33,7 @@ class Statement:
     ``sql`` carries its literals (with bound parameters ADBC does not stream) and casts every output column to its ``Column.sql_type``,
     in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not. ``tables`` must be there
     when it runs. ``warnings`` are sentences for whoever asked: what the query means, and they may not have meant.
+    ``reads`` are full names of the published tables that rows come from.
     """
 
     sql: str
@@ -40,6 +41,7 @@ class Statement:
     limit: int | None = None
     tables: tuple[TemporaryTable, ...] = ()
     warnings: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 class Ending(Enum):

@@ -25,6 +25,7 @@ from vo_server.observations.headers import read_times
 from vo_server.observations.previews import draw_curve, write
 from vo_server.observations.stage import staged
 from vo_server.publish.datasets import Dataset, Link
+from vo_server.query.origin import SOFTWARE
 
 SED_UNIT = u.Unit("MeV cm-2 s-1")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]")
@@ -183,7 +184,7 @@ def votable(source: Distribution) -> bytes:
         ServiceParam("Type", value="photometry", utype="spec:Spectrum.Type"),
     )
     about = f"Spectral energy distribution of {source.name}, from its fluxes in bands"
-    head = TableHead(COLUMNS, (Info("server_software", "vo-server"),), "spectrum", about, params=params)
+    head = TableHead(COLUMNS, (Info("server_software", SOFTWARE),), "spectrum", about, params=params)
     arrays = [pyarrow.array(values, pyarrow.float64()) for values in zip(*source.points, strict=True)]
     batch = pyarrow.RecordBatch.from_arrays(arrays, [column.name for column in COLUMNS])
     writer = form.writer(head)

@@ -129,7 +129,7 @@ def perform(services: Services, asked: Request) -> bytes:
             break
         rows += links
         described += [service] if service is not None else []
-    head = services.head(COLUMNS, STANDARD_ID, descriptors=tuple(described))
+    head = services.head(COLUMNS, STANDARD_ID, PATH, descriptors=tuple(described))
     writer = asked.format.writer(head)
     try:
         return b"".join((writer.head(), writer.rows(batch(rows)), *writer.tail(Outcome(ending, len(rows)))))

@@ -66,8 +66,9 @@ def routes(services: Services, capabilities: vosi.TableCapabilities) -> list[Rou
     """``/scs/{schema.table}`` and what VOSI puts beside it."""
 
     async def search(request: HttpRequest) -> Response:
-        asked = Request.from_params(await read_params(request), services.settings)
-        answer = await run_sync(lambda: perform(services, request.path_params["table"], asked), limiter=services.traffic.threads)
+        params = await read_params(request)
+        asked = Request.from_params(params, services.settings)
+        answer = await run_sync(lambda: perform(services, request.path_params["table"], asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     return [
@@ -76,15 +77,23 @@ def routes(services: Services, capabilities: vosi.TableCapabilities) -> list[Rou
     ]
 
 
-def perform(services: Services, name: str, asked: Request) -> Answer:
-    """The answer to `asked` of the table called `name`, not yet started: the nearest rows first."""
+def perform(services: Services, name: str, asked: Request, params: Params) -> Answer:
+    """The answer to `asked`, said by `params`, of the table called `name`, not yet started: the nearest rows first."""
     table = cones.find_table(services, name)
     shown = (cones.separation(table, asked.ra, asked.dec), *cones.outputs_of(table, asked.verbosity))
     cone = cones.is_near(table, asked.ra, asked.dec, asked.radius)
     statement = cones.statement_of(table, shown, cone, cones.NEAREST_FIRST, services.catalogue(), asked.maxrec + 1)
     described = outputs.columns_of(shown)
     return services.answer(
-        statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec, columns=described, description=table.title
+        statement,
+        STANDARD_ID,
+        table.resource or PATH,
+        asked.format,
+        asked.content_type,
+        asked.maxrec,
+        request=params.address(f"{services.settings.base_url}/{path_of(table)}"),
+        columns=described,
+        description=table.title,
     )
 
 

@@ -177,9 +177,11 @@ def perform(services: Services, fixed: str | None, params: Params) -> Answer:
     return services.answer(
         statement,
         STANDARD_ID,
+        table.resource or PATH,
         asked.format,
         asked.content_type,
         asked.maxrec,
+        request=params.address(f"{services.settings.base_url}/{PATH}"),
         columns=described_by,
         description=table.title,
         descriptors=(itself,),

@@ -196,10 +196,11 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     """``/sia1`` and what VOSI puts beside it."""
 
     async def query(request: HttpRequest) -> Response:
-        asked = Request.from_params(await read_params(request), services.settings)
+        params = await read_params(request)
+        asked = Request.from_params(params, services.settings)
         if asked.conditions is None:
             return Response(describe(services, asked), media_type="text/xml")
-        answer = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        answer = await run_sync(lambda: perform(services, asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     return [
@@ -208,11 +209,21 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     ]
 
 
-def perform(services: Services, asked: Request) -> Answer:
-    """The answer to `asked`, not yet started."""
+def perform(services: Services, asked: Request, params: Params) -> Answer:
+    """The answer to `asked`, said by `params`, not yet started."""
     statement = translate(adql.resolve(asked.query(), PREVIEWS), max_rows=asked.maxrec + 1)
     described = outputs.columns_of(asked.outputs)
-    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec, columns=described, infos=(PROTOCOL,))
+    return services.answer(
+        statement,
+        STANDARD_ID,
+        PATH,
+        asked.format,
+        asked.content_type,
+        asked.maxrec,
+        request=params.address(f"{services.settings.base_url}/{PATH}"),
+        columns=described,
+        infos=(PROTOCOL,),
+    )
 
 
 PROTOCOL = Info("SERVICE_PROTOCOL", "1.0", "SIAP")
@@ -223,7 +234,7 @@ def describe(services: Services, asked: Request) -> bytes:
     held = services.snapshot().holdings.only(IMAGES)
     options = {"INPUT:FORMAT": (*WORDS, *held.words("format")), "INPUT:COLLECTION": held.words("collection")}
     params = tuple(constraints.offering(param, options) for param in INPUTS)
-    return metadata_document(services.head(outputs.columns_of(asked.outputs), STANDARD_ID, infos=(PROTOCOL,), params=params))
+    return metadata_document(services.head(outputs.columns_of(asked.outputs), STANDARD_ID, PATH, infos=(PROTOCOL,), params=params))
 
 
 def capability(settings: Settings, holdings: Holdings) -> ServiceCapabilities:

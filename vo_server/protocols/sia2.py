@@ -122,7 +122,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     async def search(params: Params, request: HttpRequest) -> Response:
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        answer = await run_sync(lambda: perform(services, asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     async def query(request: HttpRequest) -> Response:
@@ -159,8 +159,8 @@ def describe(settings: Settings, site: Site, holdings: Holdings) -> ServiceDescr
     )
 
 
-def perform(services: Services, asked: Request) -> Answer:
-    """The answer to `asked`, not yet started."""
+def perform(services: Services, asked: Request, params: Params) -> Answer:
+    """The answer to `asked`, said by `params`, not yet started."""
     try:
         statement = translate(adql.resolve(asked.query(), services.catalogue()), max_rows=asked.maxrec + 1)
     except UsageError as error:
@@ -169,7 +169,16 @@ def perform(services: Services, asked: Request) -> Answer:
         # of all that is asked, only a region can turn out to be more than the database knows
         raise UsageError(f"POS: {error}", hint="A CIRCLE is always understood.", parameter="POS") from None
     itself = describe(services.settings, services.site(), services.snapshot().holdings)
-    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, asked.maxrec, descriptors=(itself,))
+    return services.answer(
+        statement,
+        STANDARD_ID,
+        PATH,
+        asked.format,
+        asked.content_type,
+        asked.maxrec,
+        request=params.address(f"{services.settings.base_url}/{PATH}/query"),
+        descriptors=(itself,),
+    )
 
 
 def capability(settings: Settings, _: Catalogue) -> ServiceCapabilities:

@@ -371,10 +371,11 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     """``/ssa`` and what VOSI puts beside it."""
 
     async def query(request: HttpRequest) -> Response:
-        asked = Request.from_params(await read_params(request), services.settings)
+        params = await read_params(request)
+        asked = Request.from_params(params, services.settings)
         if asked.conditions is None:
             return Response(describe(services), media_type="text/xml")
-        answer = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        answer = await run_sync(lambda: perform(services, asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     return [
@@ -383,15 +384,17 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     ]
 
 
-def perform(services: Services, asked: Request) -> Answer:
-    """The answer to `asked`, not yet started."""
+def perform(services: Services, asked: Request, params: Params) -> Answer:
+    """The answer to `asked`, said by `params`, not yet started."""
     statement = translate(adql.resolve(asked.query(), SPECTRA_AND_PREVIEWS), max_rows=asked.maxrec + 1)
     return services.answer(
         statement,
         STANDARD_ID,
+        PATH,
         asked.format,
         asked.content_type,
         asked.maxrec,
+        request=params.address(f"{services.settings.base_url}/{PATH}"),
         columns=outputs.columns_of(OUTPUTS),
         infos=(PROTOCOL,),
         params=constants(services.site().organisation),
@@ -423,7 +426,7 @@ def describe(services: Services) -> bytes:
         for column in outputs.columns_of(OUTPUTS)
     ]
     fixed = [replace(param, name=f"OUTPUT:{param.name}") for param in constants(services.site().organisation)]
-    return metadata_document(services.head((), STANDARD_ID, infos=(PROTOCOL,), params=(*INPUTS, *known, *told, *fixed)))
+    return metadata_document(services.head((), STANDARD_ID, PATH, infos=(PROTOCOL,), params=(*INPUTS, *known, *told, *fixed)))
 
 
 INPUTS: tuple[ServiceParam, ...] = (

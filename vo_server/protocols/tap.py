@@ -22,7 +22,7 @@ from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import QUERY_KIND, Job
-from vo_server.model.result import Info, Statement
+from vo_server.model.result import Statement
 from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
 from vo_server.query.uploads import Parts, UploadedTable, missing_part
@@ -128,8 +128,7 @@ def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool 
 
     uploaded = services.uploads.read(asked.uploads, content)
     statement, limit = limited(services, asked, uploaded)
-    infos = (Info("query", asked.query),)
-    return services.answer(statement, STANDARD_ID, asked.format, asked.content_type, limit, infos=infos, pool=pool)
+    return services.answer(statement, STANDARD_ID, PATH, asked.format, asked.content_type, limit, query=asked.query, pool=pool)
 
 
 def own_result(services: Services, uri: str) -> Iterator[bytes] | None:

@@ -36,7 +36,7 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
     except MisfitError as misfit:
         word = _WORD.match(query.text, misfit.at)
         raise meaning_error(query.text, misfit.at, misfit.message, word=word.group() if word else "", hint=misfit.hint) from None
-    return Statement(sql, query.columns, top, warnings=query.warnings)
+    return Statement(sql, query.columns, top, warnings=query.warnings, reads=query.tables)
 
 
 def row_source(query: resolved.Query, columns: Sequence[Column]) -> str:
