@@ -20,8 +20,8 @@ from vo_server.model.columns import Column
 from vo_server.model.result import Outcome, TableHead
 
 SHAPE = Shape(instants_as_text=True)
-GROUP_BYTES = 16 << 20
-"""Arrow bytes in a row group: large enough to compress, small enough to be held in memory for each client."""
+GROUP_BYTES = 4 << 20
+"""Arrow bytes in a row group. Each is held several times over while it is encoded; four times as many compress by two per cent better."""
 VERSION = "1.0"
 COMPRESSION = "zstd"
 LEVEL = 1
