@@ -184,6 +184,11 @@ class Settings(BaseModel):
         return self.upload_bytes + FORM_BYTES
 
     @property
+    def thesaurus(self) -> Path:
+        """Where the thesaurus of subjects is kept once `vo registry check` has fetched it."""
+        return self.data_dir / "uat.json"
+
+    @property
     def base_url(self) -> str:
         """The public base URL: what every link starts with."""
         return self.public_url or f"http://{self.host}:{self.port}"

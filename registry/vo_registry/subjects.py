@@ -32,14 +32,16 @@ def read_terms(text: str | bytes, source: str) -> Terms:
         raise DataError("this is no vocabulary in desise (JSON with the key terms).", source=source) from None
 
 
-def find_terms(file: Path | None, cache: Path) -> Terms | None:
-    """The thesaurus from `file`, else from `cache`, else fetched and kept there; None if it cannot be had now."""
+def find_terms(file: Path | None, cache: Path, *, fetch: bool = True) -> Terms | None:
+    """The thesaurus from `file`, else from `cache`, else fetched (if `fetch`) and kept there; None if it cannot be had now."""
     known = file or (cache if cache.is_file() else None)
     if known is not None:
         try:
             return read_terms(known.read_bytes(), str(known))
         except OSError:
             raise DataError("there is no such file.", source=str(known)) from None
+    if not fetch:
+        return None
     try:
         with urllib.request.urlopen(urllib.request.Request(ADDRESS, headers={"Accept": DESISE}), timeout=SECONDS) as reply:
             text: bytes = reply.read()

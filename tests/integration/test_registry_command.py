@@ -1,6 +1,10 @@
 """vo registry and vo retract, on a database."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -184,3 +188,24 @@ def test_a_restart_renders_nothing_unless_something_else_is_to_be_said(database:
         monkeypatch.setattr("vo_server.app.render_records", lambda *_: pytest.fail("everything was rendered again"))
         keep_current(SETTINGS, connection)
         assert fingerprint(SETTINGS, connection) != fingerprint(SETTINGS.model_copy(update={"hard_maxrec": 7}), connection)
+
+
+@pytest.mark.usefixtures("stars")
+def test_init_asks_at_a_terminal_and_asks_again(database: Database, database_url: str, tmp_path: Path) -> None:
+    """A wrong answer is asked again with its reason; what is known already, or follows from an answer, need not be typed."""
+    ours, theirs = pty.openpty()
+    answers = ["x", "example.org", "stars.fr", "Stars of France", "", "nobody", "vo@stars.fr", "", ""]
+    command = [sys.executable, "-m", "vo_server", "registry", "init"]
+    environment = {**os.environ, "VO_DATABASE_URL": database_url, "VO_PUBLIC_URL": SETTINGS.base_url, "TERM": "dumb"}
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment) as program:
+        os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+        told, errors = (text.decode() for text in program.communicate(timeout=60))
+    os.close(ours)
+    os.close(theirs)
+    assert program.returncode == 0, told + errors
+    for reason in ("'x' is not an authority", "example.org is an example", "'nobody' is not an address"):
+        assert reason in told + errors
+    assert "Stars of France publishes as ivo://stars.fr" in told
+    with database.engine.connect() as connection:
+        site = load_site(connection)
+    assert (site.authority, site.contact_email, site.title) == ("stars.fr", "vo@stars.fr", "Stars of France data centre")

@@ -1,6 +1,7 @@
 """A drafted descriptor is one that publishes the same; a checked one has all its faults told, with lines and what was meant."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,16 @@ def test_only_described_columns_are_published(tmp_path: Path) -> None:
     path.write_text('[table]\nsource = "stars.csv"\nonly_described = true\n')
     with pytest.raises(DataError, match="no column is left of it"):
         make_plan(path, PublishOptions())
+
+
+def test_subjects_that_are_no_terms_are_told_with_their_line(file: Path) -> None:
+    path = file.with_suffix(".toml")
+    path.write_text(f'[resource]\nname = "x"\nsubjects = ["blazars", "Neutrino astronomy"]\n\n[table]\nsource = "{file.name}"\n')
+
+    def said(terms: Mapping[str, str] | None) -> list[str]:
+        return [str(finding) for finding in check(path, terms) if finding.where == "resource.subjects" and not finding.is_fault]
+
+    terms = {"neutrino-astronomy": "Neutrino astronomy", "blazars": "Blazars"}
+    assert said(terms) == ["line 3: resource.subjects: 'Neutrino astronomy' is not a term of the thesaurus: perhaps neutrino-astronomy."]
+    (note,) = said(None)
+    assert note.endswith("'Neutrino astronomy' is not written as a term of the thesaurus: perhaps neutrino-astronomy.")

@@ -17,6 +17,7 @@ from vo_server.errors import NotFoundError
 from vo_server.settings import Settings, load
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file instead of ./vo.toml.", metavar="FILE")]
+Thesaurus = Annotated[Path | None, typer.Option(help="The Unified Astronomy Thesaurus, in desise (JSON).", metavar="FILE")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Directory for the embedded database and datasets.", metavar="DIR")]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)

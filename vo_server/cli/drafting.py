@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vo_server.cli.common import say
+from vo_registry.subjects import find_terms
+from vo_server.cli.common import ConfigFile, DataDir, Thesaurus, say, settings_from
 from vo_server.errors import UsageError
 from vo_server.publish.check import check as findings_of
 from vo_server.publish.draft import draft as drafted
@@ -33,11 +34,12 @@ def draft(file: DataFile, output: Output = None, part: Part = None, schema: Sche
     print(f"{target}: complete it, then `vo check {target}` and `vo publish {target}`")
 
 
-def check(descriptors: Descriptors) -> None:
+def check(descriptors: Descriptors, thesaurus: Thesaurus = None, config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Say everything that is wrong with descriptors, with lines, and what could be better. Exit status 1 if anything is wrong."""
+    terms = find_terms(thesaurus, settings_from(config, data_dir=data_dir).thesaurus, fetch=False)
     faults = 0
     for path in descriptors:
-        findings = findings_of(path)
+        findings = findings_of(path, terms)
         wrong = [finding for finding in findings if finding.is_fault]
         for finding in findings:
             print(f"{path}: {'' if finding.is_fault else 'advice: '}{finding}")

@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from vo_registry.subjects import find_terms
 from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
 from vo_server.errors import DataError, EmbargoError, UsageError
 from vo_server.formats.readers.infer import fold
 from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, rehearse, sweep
+from vo_server.publish.check import subject_notes
 from vo_server.publish.descriptor import entries, read_descriptor
 
 Files = Annotated[
@@ -97,6 +99,7 @@ def publish(
     with ready_database(settings) as database:
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
+        terms = find_terms(None, settings.thesaurus, fetch=False)
         for file, mine in _each(files, options):
             try:
                 if in_place:
@@ -105,6 +108,9 @@ def publish(
                     _publish_one(database, file, mine, records, settings.base_url, all_tables=all_tables)
             except EmbargoError as error:
                 say(f"  {error.message} It was not published.")
+        for descriptor in (read_descriptor(file) for file in files if file.suffix.lower() == ".toml"):
+            for note in subject_notes(descriptor, terms):
+                say(f"  subjects: {note}")
         sweep(database)
 
 

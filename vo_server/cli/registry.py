@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from vo_registry.oai_pmh import Metadata, answer
 from vo_registry.records import Rendered
 from vo_registry.subjects import ADDRESS, find_terms
 from vo_server.app import record_keeper, render_records
-from vo_server.cli.common import ConfigFile, DataDir, at_its_address, ready_database, refuse_nothing, say, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, Thesaurus, at_its_address, ready_database, refuse_nothing, say, settings_from
 from vo_server.db.catalogue import load_site, store_site
 from vo_server.db.database import Database
 from vo_server.db.records import all_identifiers, find_record, lock_records
@@ -47,7 +47,6 @@ SomeIdentifier = Annotated[str | None, typer.Argument(help="One record instead o
 Prefix = Annotated[str, typer.Option("--format", help="ivo_vor or oai_dc.")]
 Url = Annotated[str | None, typer.Option("--url", help="Ask the registry at this address, instead of this database.")]
 
-Thesaurus = Annotated[Path | None, typer.Option(help="The Unified Astronomy Thesaurus, in desise (JSON).", metavar="FILE")]
 Schemata = Annotated[Path, typer.Option(help="Directory of the registry's XML schemas.", metavar="DIR")]
 
 ASKED = (
@@ -59,6 +58,9 @@ ASKED = (
     ("description", "description", "Description"),
 )
 """Attribute of the site, flag, question."""
+
+WHERE = {"authority": "authority", "organisation": "organisation", "contact_email": "contact e-mail"}
+"""Attribute of the site that nobody but the publisher knows → where findings about it are said to be."""
 
 LISTS = (b"<oai:Identify>", b"<oai:ListRecords>")
 """What stands in the answers that hold records."""
@@ -113,13 +115,29 @@ def _asked(site: Site, given: dict[str, str]) -> Site:
     known = replace(site, **given)  # type: ignore[arg-type]
     missing = [entry for entry in ASKED if entry[0] not in given and getattr(site, entry[0]) == getattr(Site(), entry[0])]
     if sys.stdin.isatty() and not given:
-        answers = {name: typer.prompt(question, default=getattr(site, name)) for name, _, question in ASKED}
-        return replace(known, **answers)
+        for name, flag, question in ASKED:
+            unknown = (name, flag, question) in missing
+            default = getattr(known, name) if not unknown or name not in {*WHERE, *_own_words(known)} else _own_words(known).get(name)
+            known = replace(known, **{name: typer.prompt(question, default=default, value_proc=_checked(known, name))})
+        return known
     needed = [f"--{flag}" for name, flag, _ in missing if name in ("authority", "organisation", "contact_email")]
     if needed:
         raise UsageError(f"{', '.join(needed)} must be given.", hint="At a terminal, without any flag, all is asked.")
     defaults = {name: text for name, _, _ in missing if (text := _own_words(known).get(name))}
     return replace(known, **defaults)  # type: ignore[arg-type]
+
+
+def _checked(site: Site, name: str) -> Callable[[str], str]:
+    """What takes an answer: one that would be refused is asked again, with the reason."""
+
+    def take(text: str) -> str:
+        after = replace(site, is_example=False, **{name: text.strip()})  # type: ignore[arg-type]
+        for fault in identity_findings(after):
+            if fault.where == WHERE.get(name):
+                raise typer.BadParameter(fault.what)
+        return text.strip()
+
+    return take
 
 
 def _own_words(site: Site) -> dict[str, str]:
@@ -134,7 +152,7 @@ def check(
     """Look at everything that a full registry looks at before it takes this one; exit status 1 if there is something to mend."""
     settings = settings_from(config, data_dir=data_dir)
     documents: list[bytes] = []
-    terms = find_terms(thesaurus, settings.data_dir / "uat.json")
+    terms = find_terms(thesaurus, settings.thesaurus)
     if terms is None:
         say(f"Subjects were looked at only as words: the thesaurus could not be fetched from {ADDRESS} (--thesaurus names a file).")
     if url is not None:

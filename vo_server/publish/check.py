@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from vo_registry.subjects import Terms, subject_fault
 from vo_server.errors import DataError
 from vo_server.formats.readers import Source, open_table
 from vo_server.formats.readers.infer import given_position, safe_names
@@ -40,8 +41,11 @@ class Finding:
         return f"{place}{self.where}: {self.message}" if self.where else f"{place}{self.message}"
 
 
-def check(path: Path) -> list[Finding]:
-    """All findings about a descriptor and the file it describes, in the order of their lines; no row is read that need not be."""
+def check(path: Path, terms: Terms | None = None) -> list[Finding]:
+    """All findings about a descriptor and the file it describes, in the order of their lines; no row is read that need not be.
+
+    `terms` is the thesaurus of subjects; None: it is not at hand, and subjects are looked at only as words.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         descriptor = Descriptor.model_validate(tomllib.loads(text))
@@ -51,10 +55,10 @@ def check(path: Path) -> list[Finding]:
         return [Finding(getattr(error, "lineno", 0), "", f"this is not TOML: {error}")]
     except ValidationError as error:
         return sorted(Finding(line, where, message) for line, where, message in explain(text, error))
-    return sorted(_findings(path, text, descriptor))
+    return sorted(_findings(path, text, descriptor, terms))
 
 
-def _findings(path: Path, text: str, descriptor: Descriptor) -> Iterator[Finding]:
+def _findings(path: Path, text: str, descriptor: Descriptor, terms: Terms | None) -> Iterator[Finding]:
     place = line_of(text, ["resource"]) or 0
     if descriptor.resource.schema_name in RESERVED_SCHEMAS:
         line = line_of(text, ["resource", "schema"]) or 0
@@ -62,9 +66,16 @@ def _findings(path: Path, text: str, descriptor: Descriptor) -> Iterator[Finding
     for key, why in ADVISED.items():
         if not getattr(descriptor.resource, key):
             yield Finding(place, f"resource.{key}", f"missing: {why}", is_fault=False)
+    for note in subject_notes(descriptor, terms):
+        yield Finding(line_of(text, ["resource", "subjects"]) or place, "resource.subjects", note, is_fault=False)
     for number, entry in enumerate(entries(descriptor)):
         where = () if descriptor.table is not None else ("tables", str(number))
         yield from _table(path, entry, Places(text, where))
+
+
+def subject_notes(descriptor: Descriptor, terms: Terms | None) -> list[str]:
+    """What is to be said of the subjects: those that are no terms of the thesaurus, with what may be meant (VOResource 1.2 §3.1.4)."""
+    return [fault for subject in descriptor.resource.subjects if (fault := subject_fault(subject, terms)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
