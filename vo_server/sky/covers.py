@@ -1,7 +1,8 @@
 """Regions as spans of cells, cut to what they cost on a table of known size: how many spans, and which of them need no exact test.
 
-One more index range costs PostgreSQL about as much as reading and testing some forty more rows. So cells that hold few rows are not
-divided, gaps that hold fewer rows than that are closed, and only spans that hold more, and lie wholly inside, are spared the test.
+One more range costs PostgreSQL about as much as reading and testing some eighty more rows, or half as many where ranges come as a list. So
+cells that hold few rows are not divided, gaps that hold fewer rows than that are closed, and only spans that hold more, and lie wholly
+inside, are spared the test.
 """
 
 from bisect import bisect_left
@@ -13,8 +14,10 @@ from vo_server.sky.healpix import MAX_ORDER, RADII, Vector, center, vector
 from vo_server.sky.outlines import Outline
 from vo_server.sky.ranges import BASE_CELLS, PADDING, SKY, Cell, Position, Range, Rim, around, circumscribed
 
-ROWS_PER_RANGE = 40
-"""Rows whose reading and testing cost as much as one more range."""
+ROWS_PER_RANGE = 80
+"""Rows whose reading and testing cost as much as one more range in the text of a query."""
+ROWS_PER_SPAN = 40
+"""Rows whose reading and testing cost as much as one more row of a list of spans."""
 SPLIT_ROWS = 1000
 """Rows in the cone from which sparing the exact test pays for the ranges it takes."""
 FINENESS = 0.08
@@ -62,10 +65,11 @@ def region_cover(position: Position, size: float, rows: int, start: tuple[int, l
     `start` is an order and cells of it that together hold the region; `rows` is the size of the whole table. `position` must add to each
     disc what rounding of positions needs, so that no cell is missed and none is called inside that is not.
     """
-    gap = ROWS_PER_RANGE * SKY[1] // max(rows, 1)
+    few = rows_in_cone(size, rows) < SPLIT_ROWS
+    gap = (ROWS_PER_RANGE if few else ROWS_PER_SPAN) * SKY[1] // max(rows, 1)
     whole, rim = _sorted_cells(position, size, gap, start)
     covering = _closed(whole + rim, gap)
-    if rows_in_cone(size, rows) < SPLIT_ROWS:
+    if few:
         return [Span(low, high, False) for low, high in covering]
     return list(_split(covering, [span for span in _closed(whole, 0) if span[1] - span[0] >= gap]))
 

@@ -42,7 +42,6 @@ _SAME_PLACE = 1e-30
 """Haversine of two spellings of one place: RA 0 and 360 differ by a rounding error."""
 HALF_DEGREE = pi / 360
 """Half a degree in radians: haversines take half angles."""
-DEGREE = pi / 180
 _COSINES = 1.0
 """From this radius on (degrees) cosines are exact enough: a billionth of an arc second."""
 _ON_THE_EDGE = radians(1e-10)
@@ -241,8 +240,8 @@ def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
     normals = half_spaces(polygon.vertices) if point.cheap and len(polygon.vertices) <= _FEW_EDGES else None
     if normals is None:
         return _by_function("shape_contains_point", f"{polygon.sql}, {point.ra}, {point.dec}", ranges, cover)
-    ra, dec, limit = f"radians({point.ra})", f"radians({point.dec})", plain(_ON_THE_EDGE)
-    outwards = [f"cos({dec}) * (cos({ra}) * {plain(-x)} + sin({ra}) * {plain(-y)}) + sin({dec}) * {plain(-z)}" for x, y, z in normals]
+    ra, dec, limit = point.ra, point.dec, plain(_ON_THE_EDGE)
+    outwards = [f"cosd({dec}) * (cosd({ra}) * {plain(-x)} + sind({ra}) * {plain(-y)}) + sind({dec}) * {plain(-z)}" for x, y, z in normals]
     exact = " AND ".join(f"{text} <= {limit}" for text in outwards)
     return Test(f"({exact})", f"({' OR '.join(f'{limit} - ({text}) < 0' for text in outwards)})", ranges, cover)
 
@@ -326,8 +325,8 @@ def _haversine(place: Point, center: tuple[float, float]) -> str:
 def _opposite_cosine(place: Point, center: tuple[float, float]) -> str:
     """The cosine of the distance to a constant, with the other sign, so that it grows with the distance. Cheaper than haversines."""
     ra, dec = center
-    dec_here, across = f"{place.dec} * {DEGREE!r}", f"({place.ra} - {plain(ra)}) * {DEGREE!r}"
-    return f"{plain(-sin(radians(dec)))} * sin({dec_here}) - {plain(cos(radians(dec)))} * cos({dec_here}) * cos({across})"
+    up, across = plain(-sin(radians(dec))), plain(cos(radians(dec)))
+    return f"{up} * sind({place.dec}) - {across} * cosd({place.dec}) * cosd({place.ra} - {plain(ra)})"
 
 
 def _distance(one: Point, other: Point) -> str:
