@@ -106,3 +106,35 @@ def test_check_says_where(descriptor: Path) -> None:
         "line 9: table.frames.1.columns: 'raa' is no column of the table",
         "line 23: columns.mag.note: there is no note '2' in the notes of the table",
     ]
+
+
+def test_a_votable_keeps_its_frames_and_epochs(tmp_path: Path) -> None:
+    plan = make_plan_of_votable(tmp_path)
+    assert {column.name: (column.frame, column.epoch) for column in plan.columns} == {
+        "ra": ("ICRS", "J2015.5"),
+        "dec": ("ICRS", "J2015.5"),
+        "old": ("FK4", None),
+        "odd": (None, None),
+        "mag": (None, None),
+    }
+
+
+def make_plan_of_votable(folder: Path) -> Plan:
+    """A table with three coordinate systems, one of an equinox that has no name."""
+    fields = (
+        ("ra", "a", "pos.eq.ra"),
+        ("dec", "a", "pos.eq.dec"),
+        ("old", "b", "pos.eq.ra"),
+        ("odd", "c", "pos.eq.ra"),
+        ("mag", "", "phot.mag"),
+    )
+    listed = "".join(f'<FIELD name="{name}" datatype="double" ucd="{ucd}"{f" ref={ref!r}" if ref else ""}/>' for name, ref, ucd in fields)
+    systems = (
+        '<COOSYS ID="a" system="ICRS" epoch="2015.5"/><COOSYS ID="b" system="eq_FK4" equinox="B1950"/>'
+        '<COOSYS ID="c" system="eq_FK5" equinox="J1975"/>'
+    )
+    (folder / "stars.vot").write_text(
+        f'<VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>{systems}<TABLE>{listed}<DATA><TABLEDATA>'
+        "<TR><TD>1</TD><TD>2</TD><TD>3</TD><TD>4</TD><TD>5</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    return make_plan(folder / "stars.vot", PublishOptions())

@@ -5,9 +5,10 @@ One pass: rows are taken out of the stream of elements before astropy sees it, a
 
 import binascii
 import gzip
+import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from vo_server.errors import DataError
 from vo_server.formats.readers import memory
 from vo_server.formats.readers.source import BATCH_ROWS, Bounds, Source, annotated, arrow_type, clean, distinct
 from vo_server.formats.readers.votablecells import CellError, Field, field_of, from_bytes, from_texts
+from vo_server.formats.systems import EQUINOXES
 from vo_server.model.columns import Column
 
 CONFIG = {
@@ -66,7 +68,7 @@ def open_votable(path: Path, table: str | None, bounds: Bounds | None = None) ->
     if wanted not in names:
         raise DataError(f"there is no table {wanted!r}.", source=path.name, hint=f"Tables are: {', '.join(names)}.")
     found = tables[names.index(wanted)]
-    source = _source(path, wanted, found, rows[found.ID])
+    source = _source(path, wanted, found, rows[found.ID], _frames(document))
     notes = tuple(f"the answer of a service ended with {info}" for info in _overflow(document))
     return replace(
         source,
@@ -76,7 +78,37 @@ def open_votable(path: Path, table: str | None, bounds: Bounds | None = None) ->
     )
 
 
-def _source(path: Path, name: str, table: Any, rows: "Rows") -> Source:
+FRAMES = {
+    "icrs": "ICRS",
+    "eq_fk5": "FK5",
+    "fk5": "FK5",
+    "eq_fk4": "FK4",
+    "fk4": "FK4",
+    "galactic": "GALACTIC",
+    "ecl_fk5": "ECLIPTIC",
+    "ecliptic": "ECLIPTIC",
+    "supergalactic": "SUPER_GALACTIC",
+    "super_galactic": "SUPER_GALACTIC",
+}
+"""``system`` of a COOSYS, of any version of VOTable → word of the vocabulary refframe."""
+
+EPOCH = re.compile(r"([JB]?)(\d+(?:\.\d*)?)")
+
+
+def _frames(document: Any) -> dict[str, tuple[str | None, str | None]]:
+    """(frame, epoch) of the document's coordinate systems, by the IDs that FIELDs refer to. An unusual equinox tells of no frame."""
+    found = {}
+    for system in document.iter_coosys():
+        frame = FRAMES.get(str(system.system or "").lower())
+        usual = EQUINOXES.get(frame or "", "")[1:].split(".")[0]
+        if system.equinox and str(system.equinox).strip("JB").split(".")[0] != usual:
+            frame = None
+        epoch = EPOCH.fullmatch(str(system.epoch or "").strip())
+        found[str(system.ID)] = frame, f"{epoch[1] or 'J'}{epoch[2]}" if epoch else None
+    return found
+
+
+def _source(path: Path, name: str, table: Any, rows: "Rows", frames: Mapping[str, tuple[str | None, str | None]]) -> Source:
     unique, notes = distinct([str(one.name or one.ID or "") for one in table.fields])
     columns: list[Column] = []
     data: list[pyarrow.Array] = []
@@ -91,7 +123,8 @@ def _source(path: Path, name: str, table: Any, rows: "Rows") -> Source:
         unit = str(said.unit) if said.unit is not None else None
         description = str(said.description) if said.description else None
         column, more = annotated(column, unit=unit, ucd=said.ucd, utype=said.utype, description=description)
-        columns.append(column)
+        frame, epoch = frames.get(str(said.ref), (None, None))
+        columns.append(replace(column, frame=frame, epoch=epoch))
         data.append(values)
         notes += more
     content = pyarrow.Table.from_arrays(data, schema=pyarrow.schema([(column.name, arrow_type(column)) for column in columns]))
