@@ -76,6 +76,7 @@ def test_no_intervals(text: str) -> None:
         ("RANGE -Inf Inf -Inf -60", Range((0, 360), (-90, -60))),
         ("POLYGON 10 10 12 10 12 12", Polygon(((10, 10), (12, 10), (12, 12)))),
         ("POLYGON 10 10 12 10 12 12 10 10", Polygon(((10, 10), (12, 10), (12, 12)))),
+        ("circle 1 2 3", Circle(1, 2, 3)),  # DALI 1.2, xtype "shape"
     ],
 )
 def test_shapes(text: str, shape: object) -> None:
@@ -86,7 +87,6 @@ def test_shapes(text: str, shape: object) -> None:
     ("text", "said"),
     [
         ("", "CIRCLE, RANGE or POLYGON"),
-        ("circle 1 2 3", "CIRCLE, RANGE or POLYGON"),
         ("BOX 1 2 3 4", "CIRCLE, RANGE or POLYGON"),
         ("CIRCLE 1 2", "three numbers"),
         ("CIRCLE 1 2 -1", "radius"),

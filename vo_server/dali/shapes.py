@@ -62,13 +62,15 @@ Shape = Circle | Range | Polygon
 
 
 def parse_shape(text: str, parameter: str) -> Shape:
-    """The region that `text` says. UsageError names `parameter` and what is wrong with it."""
+    """The region that `text` says, its keyword as SIA 2.0 (CIRCLE) or as DALI 1.2 (circle) writes it. UsageError names `parameter` and
+    what is wrong with it.
+    """
     keyword, *words = text.split() or [""]
-    if keyword not in PARSERS:
+    if keyword.upper() not in PARSERS:
         raise UsageError(
             f"{parameter}: {text!r} does not begin with CIRCLE, RANGE or POLYGON.", hint=f"Write {SYNTAX}.", parameter=parameter
         )
-    return PARSERS[keyword](words, parameter)
+    return PARSERS[keyword.upper()](words, parameter)
 
 
 def _circle(words: list[str], parameter: str) -> Circle:
