@@ -23,6 +23,8 @@ ROUNDING = 2e-15
 """Of a scalar product of unit vectors and what it is compared with."""
 VERTICES = 4
 """So many vertices a cap has at most, behind its five numbers."""
+OPPOSITE_VERTICES = (0, 2)
+"""Of a cap: two far from each other. More cost PostgreSQL more to plan than the exact tests that they spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,16 @@ class Region:
             return None
         limit = plain(cos(radius) + ROUNDING)
         return f"({' OR '.join(f'{self._product(6 + 3 * vertex, middle)} >= {limit}' for vertex in range(VERTICES))}) IS TRUE"
+
+    def surely_reaches_into(self, half_spaces: Sequence[Vector]) -> str | None:
+        """What proves that it meets a convex polygon, given the inward normals of its edges: one of two of its vertices lies inside."""
+        if self.footprint.cap is None:
+            return None
+        inside = (
+            " AND ".join(f"{self._product(6 + 3 * vertex, normal)} >= {ROUNDING!r}" for normal in half_spaces)
+            for vertex in OPPOSITE_VERTICES
+        )
+        return f"({' OR '.join(inside)}) IS TRUE"
 
     def cells(self, ranges: Sequence[Range]) -> str:
         """The rows whose footprint has a cell in `ranges`, by the side table's index.

@@ -48,6 +48,8 @@ _ON_THE_EDGE = radians(1e-10)
 """What lies this near to the edge of a polygon lies on it, as in functions.sql."""
 _FEW_EDGES = 12
 """So many half-spaces are tested faster than a function is called."""
+_SIX_EDGES = 6
+"""Of a polygon whose half-spaces are tested with vertices of footprints: more cost more than the exact tests that they spare."""
 _MANY_RANGES = 30
 """Above this number of ranges a MOC is tested as one value, with fewer ranges around it for the index."""
 
@@ -363,12 +365,17 @@ def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, 
     return test if surely is None else Test(f"({surely} OR {test.exact})", test.opposite, test.ranges)
 
 
-def _surely_meet(shape: Shape, circle: Shape) -> str | None:
-    """What proves that a footprint meets a constant circle, where it is true."""
-    if not (isinstance(shape, Region) and isinstance(circle, Circle) and circle.center.known and circle.radius is not None):
+def _surely_meet(shape: Shape, other: Shape) -> str | None:
+    """What proves that a footprint meets a constant circle or a convex polygon of a few edges, where it is true."""
+    if not isinstance(shape, Region):
         return None
-    ra, dec = circle.center.known
-    return shape.surely_meets(vector(radians(ra), radians(dec)), radians(circle.radius))
+    if isinstance(other, Polygon):
+        sides = half_spaces(other.vertices) if len(other.vertices) <= _SIX_EDGES else None
+        return shape.surely_reaches_into(sides) if sides is not None else None
+    if not (isinstance(other, Circle) and other.center.known and other.radius is not None):
+        return None
+    ra, dec = other.center.known
+    return shape.surely_meets(vector(radians(ra), radians(dec)), radians(other.radius))
 
 
 def _near(shape: Shape, other: Point | Circle | Polygon | Rows | Region) -> str | None:
