@@ -60,7 +60,7 @@ class Region:
         """What proves that it meets a circle (radius in radians) at a hundredth of the exact test's cost: one of its vertices, or its
         centre, lies inside.
         """
-        if self.footprint.cap is None or not 0 <= radius <= pi:
+        if self.footprint.cap is None:
             return None
         limit = plain(cos(radius) + ROUNDING)
         return f"({' OR '.join(f'{self._product(6 + 3 * vertex, middle)} >= {limit}' for vertex in range(VERTICES))}) IS TRUE"

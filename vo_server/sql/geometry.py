@@ -44,7 +44,8 @@ HALF_DEGREE = pi / 360
 """Half a degree in radians: haversines take half angles."""
 _COSINES = 1.0
 """From this radius on (degrees) cosines are exact enough: a billionth of an arc second."""
-_ON_THE_EDGE = radians(1e-10)
+_EDGE_DEG = 1e-10
+_ON_THE_EDGE = radians(_EDGE_DEG)
 """What lies this near to the edge of a polygon lies on it, as in functions.sql."""
 _FEW_EDGES = 12
 """So many half-spaces are tested faster than a function is called."""
@@ -358,6 +359,9 @@ def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
 
 
 def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, other: Point | Circle | Polygon | Rows | Region) -> Test:
+    circled = None if contained else _meets_circle(one, other) or _meets_circle(other, one)
+    if circled is not None:
+        return circled
     test = _by_function(
         "shape_inside" if contained else "shapes_intersect", f"{one.sql}, {other.sql}", _near(one, other) or _near(other, one)
     )
@@ -365,17 +369,24 @@ def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, 
     return test if surely is None else Test(f"({surely} OR {test.exact})", test.opposite, test.ranges)
 
 
+def _meets_circle(shape: Shape, circle: Shape) -> Test | None:
+    """A footprint and a constant circle: what ``vo.shapes_intersect`` says, whose text PostgreSQL would take apart for each query."""
+    if not (isinstance(shape, Region) and isinstance(circle, Circle) and circle.center.known and circle.radius is not None):
+        return None
+    if not 0 <= circle.radius <= 180:
+        return None
+    ra, dec = circle.center.known
+    exact = f"vo.signed_distance({shape.sql}, {number(ra)}, {number(dec)}) - {number(circle.radius)} <= {_EDGE_DEG!r}"
+    surely = shape.surely_meets(vector(radians(ra), radians(dec)), radians(circle.radius))
+    return Test(f"({surely} OR {exact})" if surely else exact, f"NOT ({exact})", _near(shape, circle))
+
+
 def _surely_meet(shape: Shape, other: Shape) -> str | None:
-    """What proves that a footprint meets a constant circle or a convex polygon of a few edges, where it is true."""
-    if not isinstance(shape, Region):
+    """What proves that a footprint meets a constant convex polygon of a few edges, where it is true."""
+    if not (isinstance(shape, Region) and isinstance(other, Polygon) and len(other.vertices) <= _SIX_EDGES):
         return None
-    if isinstance(other, Polygon):
-        sides = half_spaces(other.vertices) if len(other.vertices) <= _SIX_EDGES else None
-        return shape.surely_reaches_into(sides) if sides is not None else None
-    if not (isinstance(other, Circle) and other.center.known and other.radius is not None):
-        return None
-    ra, dec = other.center.known
-    return shape.surely_meets(vector(radians(ra), radians(dec)), radians(other.radius))
+    sides = half_spaces(other.vertices)
+    return shape.surely_reaches_into(sides) if sides is not None else None
 
 
 def _near(shape: Shape, other: Point | Circle | Polygon | Rows | Region) -> str | None:
