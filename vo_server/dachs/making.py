@@ -66,7 +66,7 @@ class Making:
         names = {column_name(column): column for column in columns}
         sources = {one: one if is_quoted(column) else one.lower() for one, column in names.items()}
         source = f"{self.home.expanded.get('schema') or DEFAULT_SCHEMA}.{name}".lower()
-        self._take(described(table, columns, Feed({"source": source}, Rows(sources), None), self._schema, self.report))
+        self._take(described(table, columns, Feed({"source": source}, Rows(sources), None, is_there=True), self._schema, self.report))
 
     def _make_from_files(self) -> None:
         if not any(data.all("make") for data in self.home.expanded.all("data")):

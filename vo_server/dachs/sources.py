@@ -53,11 +53,14 @@ PROMISED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Where the rows of one table come from: keys of its section, what goes into which column, and the columns of the file if known."""
+    """Where the rows of one table come from: keys of its section, what goes into which column, and the columns of the file if known.
+    ``is_there``: they are in the database already.
+    """
 
     table: dict[str, Any]
     rows: Rows
     known: Sequence[str] | None
+    is_there: bool = False
 
     def column(self, name: str) -> str | None:
         """The file's column for one of the table; None if there is none. Names may differ by case, as in SQL."""

@@ -45,8 +45,7 @@ RA_DEC = ("ra", "dec")
 DEEPEST = 9
 
 SAID = {
-    "index": "positions and identifiers are indexed; other indexes are not made",
-    "primary": "positions and identifiers are indexed; other indexes are not made",
+    "primary": "positions and identifiers are indexed",
 }
 """Elements of a table that need not be taken over → what happens anyway."""
 
@@ -59,7 +58,7 @@ LEFT = {
 }
 """Elements of a table that are lost → why."""
 
-SILENT = ("meta", "column", "columnRef", "stc", "mixin", "foreignKey", "publish", "register", "property")
+SILENT = ("meta", "column", "columnRef", "index", "stc", "mixin", "foreignKey", "publish", "register", "property")
 """Elements that are looked at elsewhere, or say nothing of data."""
 
 
@@ -156,6 +155,8 @@ def described(table: Node, columns: list[Node], feed: Feed, schema: str, report:
     for column in columns:
         _take(column, feed, notes, made, report)
     _position(columns, made, feed, report)
+    for node in table.all("index"):
+        _index(node, made, feed, report)
     made.foreign = [key for node in table.all("foreignKey") if (key := _key(node, schema, report))]
     _elements(table, report)
     return made
@@ -252,6 +253,20 @@ def _position(columns: list[Node], made: Table, feed: Feed, report: Report) -> N
         made.keys["position"] = False
     elif len(names) == len(RA_DEC) and all(sources):
         made.keys |= {key: made.columns.get(source or "", {}).get("name", source) for key, source in zip(RA_DEC, sources, strict=True)}
+
+
+def _index(node: Node, made: Table, feed: Feed, report: Report) -> None:
+    """An index of one column becomes the column's; of what is published in place all indexes stay."""
+    names = [name.strip() for name in (node.get("columns") or "").split(",")]
+    source = feed.column(names[0]) if len(names) == 1 and not node.text.strip() else None
+    if feed.is_there:
+        report.covered(node, "all indexes stay as they are")
+    elif source is None or source not in made.columns:
+        report.lost(node, "indexes of several columns or of expressions are not made")
+    elif names[0] in (made.keys.get("ra"), made.keys.get("dec")):
+        report.covered(node, "positions are indexed anyway")
+    else:
+        made.columns[source]["index"] = True
 
 
 def _is_main(column: Node, word: str) -> bool:

@@ -1,5 +1,7 @@
 <!--
-covered = ["positions and identifiers are indexed; other indexes are not made"]
+covered = ["positions and identifiers are indexed"]
+lost = ["indexes of several columns or of expressions are not made"]
+absent = ["columns.id.index"]
 -->
 <resource schema="sky">
   <table id="main" onDisk="True" adql="True">
