@@ -1,9 +1,12 @@
 """How long ADQL → SQL takes: parse, resolve, translate.
 
-    python benchmarks/translate.py [FILE.jsonl]
+    python benchmarks/translate.py [FILE.jsonl | --adversarial]
 
 Without a file: the golden pairs. With one (a JSON object a line, its text under "adql"): its queries, each over tables that have what it
 names, of 100 million rows (benchmarks/guessed.py). The best of some rounds counts; what is refused is not timed.
+
+With --adversarial: texts that try to keep the translator busy (tests/integration/adql_families.py), each as large as the limits let
+through, and what refusing or translating it takes, of processor time; the worst first.
 """
 
 import json
@@ -17,10 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
+from adql_families import FAMILIES  # noqa: E402
 from guessed import catalogue_for  # noqa: E402
 from test_golden import CASES, CATALOGUE  # noqa: E402
 
-from vo_server.errors import QueryMeaningError, QuerySyntaxError  # noqa: E402
+from vo_server.errors import QueryMeaningError, QuerySyntaxError, VoError  # noqa: E402
 from vo_server.model.catalogue import Catalogue  # noqa: E402
 from vo_server.sql import compile_adql, parse_adql  # noqa: E402
 
@@ -55,7 +59,27 @@ def report(name: str, texts: Iterable[tuple[str, Catalogue | None]]) -> None:
         print(f"  refused: {number} ({reason})")
 
 
+def worst() -> None:
+    """The families at their largest, the slowest first."""
+    found = []
+    for name, (size, family) in FAMILIES.items():
+        text, times = family(size), []
+        for _ in range(ROUNDS):
+            start = time.process_time()
+            try:
+                verdict = f"{len(compile_adql(text, CATALOGUE).sql)} characters of SQL"
+            except VoError as error:
+                verdict = f"refused: {str(error).splitlines()[0][:70]}"
+            times.append(time.process_time() - start)
+        found.append((min(times) * 1e3, name, len(text), verdict))
+    for spent, name, length, verdict in sorted(found, reverse=True):
+        print(f"{spent:7.1f} ms  {name:28} {length:7} characters, {verdict}")
+
+
 def main() -> None:
+    if sys.argv[1:] == ["--adversarial"]:
+        worst()
+        return
     if len(sys.argv) < 2:
         report("golden pairs", ((case.parts[0], CATALOGUE) for case in CASES))
         return

@@ -1,10 +1,12 @@
 """Whatever the text: a statement that PostgreSQL runs, or an explanation."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
 import psycopg
 import pytest
+from adql_families import FAMILIES
 from adql_texts import queries, token_soups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -140,3 +142,29 @@ LONG |= {
 @pytest.mark.parametrize("name", LONG)
 def test_long_queries_are_translated_or_refused(name: str) -> None:
     assert isinstance(outcome(LONG[name]), Statement) == (name not in REFUSED)
+
+
+def work(text: str) -> int:
+    """How many functions are called until a text is translated or refused: what it costs, and the same on every machine."""
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        outcome(text)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+MOST_WORK = 1_500_000
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_work_grows_as_the_text_does(name: str) -> None:
+    size, family = FAMILIES[name]
+    outcome(family(2))  # what is computed once
+    assert work(family(size)) < min(4 * work(family(size // 2)) + 20_000, MOST_WORK)

@@ -9,10 +9,11 @@ from vo_server.adql import resolved, tree
 def _children(node: object) -> list[object]:
     """The values and conditions directly inside a resolved one, constants apart; queries inside are worlds of their own."""
     found: list[object] = []
-    if not is_dataclass(node) or isinstance(node, resolved.Source | resolved.Query):
+    if not isinstance(node, resolved.Value | resolved.Condition) or isinstance(node, resolved.Reference):
         return found
-    for part in fields(node):
-        waiting = [getattr(node, part.name)]
+    kind: type = type(node)
+    for name in resolved.parts_of(kind):
+        waiting = [getattr(node, name)]
         while waiting:
             item = waiting.pop()
             if isinstance(item, tuple):

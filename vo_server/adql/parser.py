@@ -18,7 +18,7 @@ MAX_PARTS = {"tables": 100, "set operations": 100, "common tables": 100, "region
 """How many of these a query may have: a bound for the time that translating takes."""
 _REGIONS = {"CIRCLE": 1, "DISTANCE": 1, "BOX": 4, "POLYGON": 4, "REGION": 4, "MOC": 4}
 """By how much each counts: polygons take more time than circles, those of many vertices more still."""
-_VERTICES = 16
+_VERTICES = 12
 """Numbers among the arguments of a region by which it counts for one more."""
 
 _WHERE, _ON, _GROUP, _HAVING, _SET_FUNCTION, _WINDOW = "WHERE", "ON", "GROUP BY", "HAVING", "a set function", "a window function"

@@ -6,6 +6,7 @@ them; two are the same only if they are the same object.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 
 from vo_server.adql.functions import Function
 from vo_server.model.catalogue import Table
@@ -367,11 +368,18 @@ def holds_query(part: object) -> bool:
 
 def references(part: object) -> Iterator[Source]:
     """The tables whose columns a value or condition names."""
-    if isinstance(part, Reference):
-        yield part.source
-    elif isinstance(part, tuple):
-        for item in part:
-            yield from references(item)
-    elif is_dataclass(part) and not isinstance(part, type):
-        for entry in fields(part):
-            yield from references(getattr(part, entry.name))
+    waiting = [part]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Reference):
+            yield item.source
+        elif isinstance(item, tuple):
+            waiting += reversed(item)
+        elif is_dataclass(item) and not isinstance(item, type | Constant | Column):
+            waiting += [getattr(item, name) for name in reversed(parts_of(type(item)))]
+
+
+@cache
+def parts_of(kind: type) -> tuple[str, ...]:
+    """The names of what a class is made of; types of values apart, which name nothing."""
+    return tuple(entry.name for entry in fields(kind) if entry.name != "column")

@@ -1,6 +1,6 @@
 """Tree → resolved tree: tables found in the catalogue, ``*`` spelled out, results named and typed (ADQL 2.1 §2.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import NoReturn
@@ -135,7 +135,8 @@ class _Resolver:
         tables = tuple(self.table(reference, scope) for reference in select.tables)
         where = expressions.condition(select.where) if select.where else None
         outputs = self.outputs(select, scope, expressions)
-        group = tuple(self.group_key(node, outputs, expressions) for node in select.group)
+        aliases = _aliases(outputs) if select.group else {}
+        group = tuple(self.group_key(node, outputs, aliases, expressions) for node in select.group)
         having = expressions.condition(select.having) if select.having else None
         found = resolved.Select(outputs, tables, where, group, having, select.distinct, select.top)
         self.check_groups(select, found, expressions)
@@ -168,23 +169,20 @@ class _Resolver:
         shown = columns_of(expressions.source(star.qualifier)) if star.qualifier else scope.visible
         return [(entry.value, renamed(entry.value.column, entry.name)) for entry in shown]
 
-    def group_key(self, node: tree.Value, outputs: tuple[resolved.Output, ...], expressions: Expressions) -> resolved.Value:
+    def group_key(
+        self, node: tree.Value, outputs: tuple[resolved.Output, ...], aliases: Mapping[str, int], expressions: Expressions
+    ) -> resolved.Value:
         """A key of GROUP BY: an expression, or (extension) the name or position of a result."""
         if isinstance(node, tree.Number):
             return self.group_value(self.output_at(node, outputs).value, node)
         if isinstance(node, tree.ColumnName) and len(node.parts) == 1 and not expressions.scope.column(node.parts[0]):
-            named = self.aliased(node.parts[0], outputs)
+            named = _aliased(node.parts[0], outputs, aliases)
             if named is not None:
-                return self.group_value(named.value, node)
+                return self.group_value(outputs[named].value, node)
         value = expressions.value(node)
         if isinstance(value, resolved.Constant):
             self.fail(node.at, "A constant makes no groups.")
         return value
-
-    def aliased(self, name: tree.Identifier, outputs: tuple[resolved.Output, ...]) -> resolved.Output | None:
-        """The result that an alias of the select list names."""
-        found = matches(name, (output.column.name for output in outputs))
-        return outputs[found[0]] if len(found) == 1 else None
 
     def output_at(self, node: tree.Number, outputs: tuple[resolved.Output, ...]) -> resolved.Output:
         if not isinstance(node.value, int) or not 1 <= node.value <= len(outputs):
@@ -211,24 +209,34 @@ class _Resolver:
     def order_of_select(
         self, query: tree.Query, select: resolved.Select, expressions: Expressions
     ) -> tuple[tuple[int | resolved.Value, bool], ...]:
-        return tuple((self.order_key(key, select, expressions), key.descending) for key in query.order)
+        if not query.order:
+            return ()
+        aliases = _aliases(select.outputs)
+        positions = {output.value: position for position, output in reversed(tuple(enumerate(select.outputs, 1)))}
+        return tuple((self.order_key(key, select, aliases, positions, expressions), key.descending) for key in query.order)
 
-    def order_key(self, key: tree.OrderKey, select: resolved.Select, expressions: Expressions) -> int | resolved.Value:
+    def order_key(
+        self,
+        key: tree.OrderKey,
+        select: resolved.Select,
+        aliases: Mapping[str, int],
+        positions: Mapping[resolved.Value, int],
+        expressions: Expressions,
+    ) -> int | resolved.Value:
         """A key of ORDER BY: position, name of a result, else any expression."""
         node = key.value
         if isinstance(node, tree.Number):
             self.output_at(node, select.outputs)
             return int(node.value)
         if isinstance(node, tree.ColumnName) and len(node.parts) == 1:
-            found = matches(node.parts[0], (output.column.name for output in select.outputs))
-            if len(found) == 1:
-                return found[0] + 1
+            named = _aliased(node.parts[0], select.outputs, aliases)
+            if named is not None:
+                return named + 1
         value = expressions.value(node)
         if isinstance(value, resolved.Constant):
             self.fail(node.at, "A constant orders nothing.")
-        for position, output in enumerate(select.outputs, 1):
-            if output.value == value:
-                return position
+        if value in positions:
+            return positions[value]
         self.check_order(node, value, select)
         return value
 
@@ -386,11 +394,22 @@ def _shared(left: Scope, right: Scope, node: tree.Join) -> tuple[tree.Identifier
     return tuple(tree.Identifier(node.at, entry.name, not entry.name.isascii()) for entry in left.visible if entry.name.lower() in others)
 
 
+def _aliases(outputs: tuple[resolved.Output, ...]) -> dict[str, int]:
+    """Where (from 0) the results stand, by their names, which differ even if case is ignored."""
+    return {output.column.name.lower(): index for index, output in enumerate(outputs)}
+
+
+def _aliased(name: tree.Identifier, outputs: tuple[resolved.Output, ...], aliases: Mapping[str, int]) -> int | None:
+    """The result that an alias of the select list names."""
+    found = aliases.get(name.text.lower())
+    return found if found is not None and matches(name, (outputs[found].column.name,)) else None
+
+
 def cast_to(body: resolved.Body, columns: tuple[Column, ...]) -> resolved.Body:
     """The same operand with results of these types."""
     if isinstance(body, resolved.Select):
         outputs = tuple(
-            replace(output, column=renamed(column, output.column.name)) for output, column in zip(body.outputs, columns, strict=True)
+            resolved.Output(output.value, renamed(column, output.column.name)) for output, column in zip(body.outputs, columns, strict=True)
         )
         return replace(body, outputs=outputs)
     if isinstance(body, resolved.SetOperation):

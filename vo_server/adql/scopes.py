@@ -99,5 +99,7 @@ def names_in(scope: Scope | None) -> list[str]:
 
 
 def renamed(column: Column, name: str) -> Column:
-    """A copy of a column's metadata with a name."""
+    """A column's metadata with a name, without what is said of its table."""
+    if column.name == name and not column.indexed and not column.principal:
+        return column
     return replace(column, name=name, indexed=False, principal=False)

@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+LONGEST = 100
+"""Characters of a unit that is converted: reading one takes time that grows faster than it."""
 _SIMPLE = re.compile(r"[^\s.*/]+")
 
 
@@ -36,6 +38,9 @@ class UnitError(ValueError):
 @lru_cache(maxsize=1024)
 def conversion(source: str, target: str) -> float:
     """The factor from `source` to `target`. Raises UnitError."""
+    for text in (source, target):
+        if len(text) > LONGEST:
+            raise UnitError(f"A unit of {len(text)} characters is not one: they have {LONGEST} at most")
     from astropy import units  # half a second that only queries with IN_UNIT need
 
     found = []

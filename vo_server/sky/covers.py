@@ -7,8 +7,8 @@ inside, are spared the test.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import dist, pi, radians, sin, sqrt
+from typing import NamedTuple
 
 from vo_server.sky.healpix import MAX_ORDER, RADII, Vector, center, vector
 from vo_server.sky.outlines import Outline
@@ -28,8 +28,7 @@ MOST_EDGES = 2500
 """Edges of a polygon that cells are compared with at most, for the same reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Cells from ``low`` to ``high``, both included; ``inside`` if all of them are wholly in the region."""
 
     low: int

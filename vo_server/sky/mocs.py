@@ -27,9 +27,11 @@ def parse_moc(text: str) -> list[Range]:
     """The ranges of a MOC such as ``3/12 14-17 4/200``, merged and in order; none for an empty one. Raises MocError."""
     found: list[Range] = []
     order: int | None = None
+    shift = cells = 0
     for word in filter(None, _SEPARATORS.split(text)):
-        if order is not None and word.isdecimal() and word.isascii():
-            found.append(_range(order, int(word), int(word)))
+        if word.isdecimal() and word.isascii() and int(word) < cells:
+            first = int(word) << shift
+            found.append((first, first + (1 << shift) - 1))
             continue
         match = _WORD.fullmatch(word)
         if match is None:
@@ -38,6 +40,7 @@ def parse_moc(text: str) -> list[Range]:
             order = int(match[1])
         if order is None or order > MAX_ORDER:
             raise MocError("a MOC begins with an order, from 0/ to 29/")
+        shift, cells = 2 * (MAX_ORDER - order), 12 << 2 * order
         if match[2] is not None:
             found.append(_range(order, int(match[2]), int(match[3] or match[2])))
     return merge(found, len(found) or 1)

@@ -6,6 +6,7 @@ number of ranges by closing the smallest gaps.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import nlargest
 from itertools import pairwise
 from math import asin, pi, radians, sin, sqrt
 from typing import Any
@@ -122,8 +123,8 @@ def merge(ranges: Iterable[Range], most: int) -> list[Range]:
             joined.append((low, high))
     if len(joined) <= most:
         return joined
-    gaps = sorted((second[0] - first[1], index) for index, (first, second) in enumerate(pairwise(joined)))
-    kept = sorted(index for _, index in gaps[len(joined) - most :])
+    gaps = nlargest(most - 1, ((second[0] - first[1], index) for index, (first, second) in enumerate(pairwise(joined))))
+    kept = sorted(index for _, index in gaps)
     starts = [joined[0][0], *(joined[index + 1][0] for index in kept)]
     ends = [*(joined[index][1] for index in kept), joined[-1][1]]
     return list(zip(starts, ends, strict=True))

@@ -171,7 +171,7 @@ def _compared(value: int, sign: str, limit: float) -> bool:
 def _limited_distance(render: ValueRenderer, call: resolved.Call, sign: str, limit: float) -> Test | None:
     """``DISTANCE(…) < r`` is a cone (§4.2.7), and ``>=`` its opposite; ``<`` and ``<=`` stay what they are."""
     below = {"<": "<", "<=": "<=", ">": "<=", ">=": "<"}.get(sign)
-    return _cone(*ends_of_distance(render, call), limit, below) if below else None
+    return render.work.once((id(call), limit, below), lambda: _cone(*ends_of_distance(render, call), limit, below)) if below else None
 
 
 def render(renderer: ValueRenderer, call: resolved.Call) -> str:
@@ -188,6 +188,10 @@ def shape_of_text(renderer: ValueRenderer, value: resolved.Cast) -> str:
 
 def predicate(renderer: ValueRenderer, call: resolved.Call) -> Test:
     """CONTAINS and INTERSECTS as a test."""
+    return renderer.work.once((id(call),), lambda: _predicate(renderer, call))
+
+
+def _predicate(renderer: ValueRenderer, call: resolved.Call) -> Test:
     one, other = (shape_of(renderer, argument, call.at) for argument in call.arguments)
     contained = call.function.name == "CONTAINS"
     if not contained and isinstance(other, Point):

@@ -266,7 +266,7 @@ def _moc(renderer: ValueRenderer, call: resolved.Call) -> Moc:
     if len(call.arguments) == 2:
         return Moc(tuple(_cells_of_shape(renderer, call)))
     try:
-        ranges = parse_moc(literal(call, 0))
+        ranges = renderer.work.moc(id(call), 0.0, lambda: parse_moc(literal(call, 0)))
     except MocError as error:
         raise MisfitError(f"MOC: {error}.", call.at, "Write, for instance, MOC('3/12 14-17 4/200').") from None
     if not ranges:
