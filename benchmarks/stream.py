@@ -88,12 +88,12 @@ def print_table(reference: Measure, measures: dict[str, Measure], rows: int) -> 
         print(f"{name:12s} {speed} {one.size / MEGABYTE:8.1f} {rows / one.whole:10.0f} {memory}")
 
 
-def columns_of(url: str, table: str) -> list[str]:
-    """The names of the columns that TAP gives."""
+def ask(url: str, adql: str) -> list[list[str]]:
+    """The lines of a small answer, the column names first."""
     connection = connect(url)
-    (line,) = csv.reader(get(connection, query(url, f"SELECT TOP 0 * FROM {table}", FORMAT="csv")).decode().splitlines())
+    lines = list(csv.reader(get(connection, query(url, adql, FORMAT="csv")).decode().splitlines()))
     connection.close()
-    return line
+    return lines
 
 
 def physical_of(database_url: str, table: str) -> str:
@@ -117,7 +117,8 @@ def main() -> None:
     parser.add_argument("--pid", type=int, help="process whose memory is watched")
     options = parser.parse_args()
     process = server_process(options.url, options.pid)
-    columns = ", ".join(f'"{name}"' for name in columns_of(options.url, options.table))
+    columns = ", ".join(f'"{name}"' for name in ask(options.url, f"SELECT TOP 0 * FROM {options.table}")[0])
+    rows = min(options.rows, int(ask(options.url, f"SELECT COUNT(*) AS n FROM {options.table}")[1][0]))
     sql = f"SELECT {columns} FROM {physical_of(options.database_url, options.table)} LIMIT {options.rows}"
     adql = f"SELECT TOP {options.rows} * FROM {options.table}"
     copies: list[Measure] = []
@@ -126,7 +127,7 @@ def main() -> None:
         copies.append(copy(options.database_url, sql))
         for form, rounds in fetches.items():
             rounds.append(fetch(options.url, adql, form, options.rows, process))
-    print_table(best(copies), {form: best(rounds) for form, rounds in fetches.items()}, options.rows)
+    print_table(best(copies), {form: best(rounds) for form, rounds in fetches.items()}, rows)
 
 
 if __name__ == "__main__":

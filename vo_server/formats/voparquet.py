@@ -42,7 +42,7 @@ class ParquetWriter(Writer):
             self._schema,
             compression=COMPRESSION,
             compression_level=LEVEL,
-            use_dictionary=list(self._widths),
+            use_dictionary=[column.name for column in head.columns if column.is_text],
             store_schema=False,
         )
 
