@@ -220,6 +220,17 @@ def test_half_a_result_goes_with_its_job(services: Services, bucket: Bucket) -> 
     assert (bucket.objects(), bucket.uploads()) == (set(), [])
 
 
+def test_other_attempts_go_when_one_has_ended_the_job(services: Services, bucket: Bucket) -> None:
+    results = services.results
+    path, _ = results.write_result(("job", 2), "result.csv", [b"whole"])
+    results.write_result(("job", 1), "result.csv", [b"late"])
+    results.write_upload("job", "mine", [b"x"])
+    bucket.begin_upload("vo/results/job/1-result.csv")
+    results.clear("job", but=path)
+    assert (bucket.objects(), bucket.uploads()) == ({"job/2-result.csv", "job/uploads/mine"}, [])
+    results.clear("nobody")
+
+
 def test_two_workers_share_the_bucket(services: Services, bucket: Bucket) -> None:
     workers = [create_worker(services), create_worker(services)]
     for worker in workers:
