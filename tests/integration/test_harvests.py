@@ -187,3 +187,22 @@ def test_the_harvesters_copy_is_the_truth(database: Database) -> None:
     machine: Callable[[], Any] = type("HarvestsHere", (Harvests,), {"database": database})
     bounds = settings(max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=bounds)
+
+
+@pytest.mark.usefixtures("small_pages", "little_patience")
+def test_what_is_committed_after_a_harvest_is_not_missed(database: Database) -> None:
+    """The sequence that chance seldom finds: a datestamp is set, a harvest asks meanwhile, and only then comes the commit."""
+    harvests = type("HarvestsHere", (Harvests,), {"database": database})()
+    try:
+        harvests.publish(name="r1", title="One")
+        harvests.finish()
+        harvests.begin_to_publish(name="r2", title="Two")
+        harvests.store_uncommitted()
+        harvests.time_passes(seconds=1)
+        harvests.begin_harvest()
+        while harvests.page is not None:
+            harvests.next_page()
+        harvests.commit()
+        harvests.finish()
+    finally:
+        harvests.teardown()
