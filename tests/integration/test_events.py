@@ -11,12 +11,13 @@ from mocpy import TimeMOC
 from sqlalchemy import Connection, select, text
 
 from vo_server.db import schema
-from vo_server.db.catalogue import load_catalogue, load_resources
+from vo_server.db.catalogue import load_catalogue, load_products, load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.observations.catalogues import publish_event_catalogue
 from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection, with_own_schema
 from vo_server.observations.eventtables import publish_events
+from vo_server.publish.retract import retract_table
 
 REFERENCE = {"MJDREFI": 51910, "MJDREFF": 0.000742870370370241, "TIMESYS": "TT", "TIMEUNIT": "s"}
 START = 86400.0 * 1000
@@ -222,3 +223,17 @@ def test_a_retracted_collection_takes_its_tables_along(database: Database, tmp_p
     assert rows(database, "SELECT * FROM vo_data.obscore") == rows(database, "SELECT * FROM ivoa.obscore_hea") == []
     publish(database, tmp_path)
     assert rows(database, f"SELECT count(*) FROM {physical(database, 'runs.events')}") == [(3,)]
+
+
+def test_datasets_keep_their_record_when_the_last_table_is_taken_away(database: Database, tmp_path: Path) -> None:
+    write_run(tmp_path / "run1.fits", 101)
+    publish(database, tmp_path)
+    for name in ("runs.events", "runs.observations"):
+        with database.engine.begin() as connection:
+            assert retract_table(connection, name, keep_nothing).resource is None
+    with database.engine.begin() as connection:
+        (resource,) = load_resources(connection)
+        assert resource.tables == ()
+        assert load_products(connection) == {resource.id: {("event", "application/fits")}}
+        assert retract_collection(connection, "runs", keep_nothing) == []
+        assert load_resources(connection) == ()

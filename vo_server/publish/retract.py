@@ -14,7 +14,7 @@ from vo_server.publish.options import RecordRenderer
 
 @dataclass(frozen=True, slots=True)
 class Retracted:
-    """What is no longer served. ``resource`` is the id of a resource that lost its last table, None if it has others."""
+    """What is no longer served. ``resource`` is the id of a resource of which nothing is left, None if it has other tables, or datasets."""
 
     table: str
     resource: str | None
@@ -55,10 +55,12 @@ def take_away(connection: Connection, which: ColumnElement[bool]) -> list[str]:
 
 
 def _without(connection: Connection, resource_id: int, table: str) -> tuple[str, bool]:
-    """Take a table out of its resource; the resource's id, and whether it has none left and is retracted."""
+    """Take a table out of its resource; the resource's id, and whether nothing is left and it is retracted: neither tables nor datasets."""
     mine = schema.resources.c.resource_id == resource_id
     known = RESOURCE_JSON.validate_python(connection.execute(select(schema.resources.c.body).where(mine)).scalar_one())
     left = tuple(name for name in known.tables if name != table)
     body = RESOURCE_JSON.dump_python(replace(known, tables=left), mode="json")
-    connection.execute(update(schema.resources).where(mine).values(body=body, retracted=not left))
-    return known.id, not left
+    collections = select(schema.collections.c.collection).where(schema.collections.c.resource_id == resource_id)
+    is_gone = not left and connection.execute(collections).first() is None
+    connection.execute(update(schema.resources).where(mine).values(body=body, retracted=is_gone))
+    return known.id, is_gone
