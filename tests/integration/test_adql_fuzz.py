@@ -167,4 +167,4 @@ MOST_WORK = 1_500_000
 def test_work_grows_as_the_text_does(name: str) -> None:
     size, family = FAMILIES[name]
     outcome(family(2))  # what is computed once
-    assert work(family(size)) < min(4 * work(family(size // 2)) + 20_000, MOST_WORK)
+    assert work(family(size)) < min(5 * work(family(size // 2)) + 20_000, MOST_WORK)

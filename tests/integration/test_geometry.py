@@ -304,11 +304,30 @@ def test_polygons_and_circles_meet_and_hold_each_other(shapes: psycopg.Connectio
 
 
 def test_circles_meet_and_hold_each_other(shapes: psycopg.Connection) -> None:
-    apart = np.degrees(separations(DISCS[:, 0], DISCS[:, 1]))
-    sums, differences = DISCS[:, None, 2] + DISCS[None, :, 2], DISCS[None, :, 2] - DISCS[:, None, 2]
-    assert pairs(shapes, "INTERSECTS(a.disc, b.disc)") == set(zip(*np.nonzero(apart <= sums + 1e-10), strict=True))
-    held = (apart <= differences + 1e-10) | (DISCS[None, :, 2] >= 180)
-    assert pairs(shapes, "CONTAINS(a.disc, b.disc)") == set(zip(*np.nonzero(held), strict=True))
+    """A hundred thousand pairs, by astropy: of all sizes, at poles and across RA 0, and with points and whole skies among them."""
+    random = np.random.default_rng(8)
+    middles = np.array(MIDDLES)[random.integers(0, len(MIDDLES), 290)]
+    sizes = np.concatenate([10 ** random.uniform(-4, 2.2, 278), [0.0] * 6, [90.0] * 3, [180.0] * 3])
+    near = SkyCoord(middles[:, 0], middles[:, 1], unit="deg").directional_offset_by(
+        random.uniform(0, 360, 290) * units.deg, sizes * random.uniform(0, 2, 290) * units.deg
+    )
+    more = np.column_stack([near.ra.deg, near.dec.deg, sizes])
+    for number, disc in enumerate(more.tolist(), len(DISCS)):
+        shapes.execute("INSERT INTO shapes VALUES (%s, NULL, %s)", (number, disc))
+    all_discs = np.concatenate([DISCS, more])
+    assert len(all_discs) ** 2 > 100_000
+    apart = np.degrees(separations(all_discs[:, 0], all_discs[:, 1]))
+    radii = all_discs[:, 2]
+    judged = {
+        "INTERSECTS(a.disc, b.disc)": radii[:, None] + radii[None, :] - apart,
+        "CONTAINS(a.disc, b.disc)": np.where(radii[None, :] >= 180, 1.0, radii[None, :] - radii[:, None] - apart),
+    }
+    for condition, margin in judged.items():
+        found = np.zeros(apart.shape, dtype=bool)
+        found[tuple(np.array(list(pairs(shapes, condition))).T)] = True
+        # what touches within rounding may be either
+        wrong = (found != (margin >= 0)) & (np.abs(margin) > 1e-9)
+        assert not wrong.any(), (condition, np.argwhere(wrong)[:5])
 
 
 def separations(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
