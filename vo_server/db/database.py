@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from vo_server.db.addresses import libpq_uri
 from vo_server.db.cluster import Say
 from vo_server.db.embedded import Embedded
-from vo_server.errors import SetupError
+from vo_server.errors import SetupError, UnavailableError
 from vo_server.settings import Settings
 
 DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
@@ -185,7 +185,7 @@ def patiently(action: Callable[[], Done]) -> Done:
     while True:
         try:
             return action()
-        except OperationalError:
+        except (OperationalError, UnavailableError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE_S)
