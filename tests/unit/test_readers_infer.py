@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pyarrow
 import pytest
 
 from vo_server.errors import DataError
-from vo_server.formats.readers.infer import find_position, fold, given_position, id_candidates, safe_names, with_position
+from vo_server.formats.readers.infer import find_position, fold, given_position, id_candidates, plausible, safe_names, with_position
 from vo_server.model.columns import Column, text
 from vo_server.publish.descriptor import descriptor_schema, read_descriptor
 from vo_server.publish.options import PublishOptions
@@ -139,3 +140,19 @@ def test_names_that_differ_by_case_only_are_told_apart() -> None:
     columns, notes = safe_names([text("x"), text("X"), text("x_2"), text("Y")])
     assert [column.name for column in columns] == ["x", "X_3", "x_2", "Y"]
     assert notes == ["column X is called X_3: another differs from it by case only"]
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "are_degrees"),
+    [
+        ([0.002, 1.5, 6.28], [-1.4, 0.0, 1.5], False),
+        ([0.002, 1.5, 6.28], [-0.2, 0.0, 0.3], True),
+        ([5.1, 5.5, 6.2], [-1.4, 0.0, 1.5], True),
+        ([0.002, 1.5, 6.3], [-1.4, 0.0, 1.5], True),
+        ([0.002, 1.5, 360.5], [-1.4, 0.0, 1.5], False),
+        ([None, None, None], [None, None, None], False),
+    ],
+)
+def test_positions_all_over_the_sky_in_radians_are_no_degrees(ra: list[float | None], dec: list[float | None], are_degrees: bool) -> None:
+    halves = [(pyarrow.array(ra[part], pyarrow.float64()), pyarrow.array(dec[part], pyarrow.float64())) for part in (slice(2), slice(2, 3))]
+    assert plausible(halves) is are_degrees

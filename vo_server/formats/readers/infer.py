@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf, pi
 
 import pyarrow
 import pyarrow.compute as pc
@@ -147,20 +148,31 @@ def find_position(columns: Sequence[Column], in_range: Callable[[str, str], bool
             assumed = "" if all(column.unit for column in found) else ", taken to be degrees"
             return pair, [f"{pair.ra} and {pair.dec} are taken as right ascension and declination: {pair.reason}{assumed}"]
         else:
-            notes.append(f"{pair.ra} and {pair.dec} hold values that are no degrees: not used as the position ({pair.reason})")
+            notes.append(f"{pair.ra} and {pair.dec} hold values that are no degrees (radians?): not used as the position ({pair.reason})")
     return None, [*notes, "no position was found, so there is no cone search (--ra and --dec name the columns)"]
 
 
 def plausible(batches: Iterable[tuple[pyarrow.Array, pyarrow.Array]]) -> bool:
-    """Whether pairs of columns can be right ascension and declination in degrees, and at least one row has both."""
+    """Whether pairs of columns can be right ascension and declination in degrees, and at least one row has both.
+
+    Values all over the sky, were they radians, and nowhere beyond, are radians: in degrees they would be one small place near 0, 0.
+    """
     seen = False
-    for ra, dec in batches:
-        for values, low, high in ((ra, 0, 360), (dec, -90, 90)):
-            bounds = pc.min_max(values)
-            if bounds["min"].is_valid and not (bounds["min"].as_py() >= low and bounds["max"].as_py() <= high):
-                return False
-        seen = seen or bool(pc.any(pc.and_(ra.is_valid(), dec.is_valid())).as_py())
-    return seen
+    bounds = [(inf, -inf), (inf, -inf)]
+    for pair in batches:
+        for place, (values, low, high) in enumerate(zip(pair, (0, -90), (360, 90), strict=True)):
+            found = pc.min_max(values)
+            if found["min"].is_valid:
+                bounds[place] = min(bounds[place][0], found["min"].as_py()), max(bounds[place][1], found["max"].as_py())
+                if not (bounds[place][0] >= low and bounds[place][1] <= high):
+                    return False
+        seen = seen or bool(pc.any(pc.and_(pair[0].is_valid(), pair[1].is_valid())).as_py())
+    return seen and not _are_radians(*bounds)
+
+
+def _are_radians(ra: tuple[float, float], dec: tuple[float, float]) -> bool:
+    """Whether these bounds are those of positions over much of the sky in radians."""
+    return pi < ra[1] <= 2 * pi and ra[1] - ra[0] > pi and 1 < max(-dec[0], dec[1]) <= pi / 2 and dec[1] - dec[0] > 1
 
 
 def _by_ucd(columns: Sequence[Column]) -> list[Pair]:
