@@ -114,8 +114,9 @@ def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path, data
     with fits.open(path) as opened:
         assert opened[0].data.sum() > 0
         assert opened[0].header["CTYPE1"].startswith("RA---TAN")
-    (sed,) = pyvo.dal.SSAService(f"{demo.url}/ssa").search(pos=SkyCoord(77.36, 5.69, unit="deg"), diameter=0.1)
+    sed, picture = pyvo.dal.SSAService(f"{demo.url}/ssa").search(pos=SkyCoord(77.36, 5.69, unit="deg"), diameter=0.1)
     assert sed.getdataset().read(100).startswith(b"<?xml")
+    assert picture.getdataset().read(8) == b"\x89PNG\r\n\x1a\n"
     records = list(Sickle(f"{demo.url}/oai").ListRecords(metadataPrefix="ivo_vor"))
     assert {record.header.identifier.rpartition("/")[2] for record in records} >= {"registry", "org", "tap", "alerts", "stars"}
 

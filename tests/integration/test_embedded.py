@@ -26,10 +26,12 @@ from vo_server.settings import Settings
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands PostgreSQL to another account")
 
 CLIENT = """
+import signal
 import sys
 from pathlib import Path
 from vo_server.db.embedded import Embedded
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores Ctrl-C
 with Embedded(Path(sys.argv[1]), print) as server:
     server.watch()
     try:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,12 @@ def test_positions_in_the_queue(store: JobStore) -> None:
     assert [store.get(job_id).ahead for job_id in ids] == [None, 0, 1]
 
 
+def ticking() -> Callable[[], datetime]:
+    """A clock that is never asked twice within the millisecond to which jobs tell their time."""
+    ticks = count()
+    return lambda: datetime.now(UTC) + timedelta(milliseconds=next(ticks))
+
+
 def many_of(store: JobStore, client: str, number: int) -> list[str]:
     ids = [store.create("fake", [], client=client).job_id for _ in range(number)]
     for job_id in ids:
@@ -166,7 +173,7 @@ def in_order(store: JobStore, results: ResultStore) -> list[str]:
 
 @pytest.mark.every_postgres
 def test_many_jobs_of_one_client_keep_nobody_waiting(database: Database, results: ResultStore) -> None:
-    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=3), lambda: datetime.now(UTC))
+    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=3), ticking())
     greedy, modest = many_of(store, "greedy", 20), many_of(store, "modest", 2)
     assert [job_id for _, job_id in queued(store)] == [*greedy[:3], *modest]
     expected = [*greedy[:3], *modest, *greedy[3:]]
@@ -176,7 +183,7 @@ def test_many_jobs_of_one_client_keep_nobody_waiting(database: Database, results
 
 
 def test_every_end_of_a_job_is_somebody_elses_turn(database: Database, results: ResultStore) -> None:
-    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=1), lambda: datetime.now(UTC))
+    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=1), ticking())
     ids = many_of(store, "one", 6)
 
     def running() -> Job:
@@ -211,7 +218,7 @@ def test_a_limit_that_was_raised_lets_more_in(database: Database, store: JobStor
 
 
 def test_clients_who_start_at_once_get_no_more_turns(database: Database) -> None:
-    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=3), lambda: datetime.now(UTC))
+    store = JobStore(database.engine, replace(job_terms(Settings()), at_once=3), ticking())
     ids = [store.create("fake", [], client="one").job_id for _ in range(24)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(store.start, ids))

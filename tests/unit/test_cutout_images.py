@@ -353,7 +353,7 @@ def test_a_polygon_without_an_inside(tmp_path: Path) -> None:
 
 def test_a_job_says_that_there_is_nothing(tmp_path: Path) -> None:
     file = write(tmp_path / "a.fits", fits.PrimaryHDU(PLANE, header()))
-    work = JobCutout(Source("a", file, None, "image", Bounds()), Filters(Circle(1.0, 2.0, 3.0)))
+    work = JobCutout(Source("a", file, None, "image", Bounds()), Filters(Circle(1.0, 2.0, 3.0)), seconds=60)
     work.start()
     assert b"".join(work.chunks()) == b"Error: The image lies outside of the region.\n"
     assert work.content_type.startswith("text/plain")
