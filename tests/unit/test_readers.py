@@ -15,24 +15,12 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from astropy.time import Time
 from astropy.units import UnitsWarning
+from readers_kit import content, types
 
 from vo_server.errors import DataError, TooLargeError
-from vo_server.formats.readers import Bounds, Source, open_table
-from vo_server.formats.readers.source import arrow_type
+from vo_server.formats.readers import Bounds, open_table
 from vo_server.formats.readers.ucds import ucd
 from vo_server.formats.readers.units import vounit
-
-
-def content(source: Source) -> dict[str, list[Any]]:
-    """All rows by column; the batches must have the types that the columns promise."""
-    batches = list(source.batches())
-    for batch in batches:
-        assert [field.type for field in batch.schema] == [arrow_type(column) for column in source.columns]
-    return pa.Table.from_batches(batches, schema=source.schema).to_pydict()
-
-
-def types(source: Source) -> dict[str, tuple[str, str | None]]:
-    return {column.name: (column.datatype, column.arraysize) for column in source.columns}
 
 
 def write(path: Path, text: str) -> Path:

@@ -2,36 +2,22 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-import pyarrow as pa
 import pytest
 import uproot
 from astropy.table import Column, MaskedColumn, Table
 from astropy.time import Time
+from readers_kit import content, types
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import Bounds, Source, open_table
-from vo_server.formats.readers.source import arrow_type
 from vo_server.publish import PublishOptions, rehearse
 from vo_server.publish.check import check
 from vo_server.publish.draft import draft
 
 ROWS = 200_000
-
-
-def content(source: Source) -> dict[str, list[Any]]:
-    """All rows by column; the batches must have the types that the columns promise."""
-    batches = list(source.batches())
-    for batch in batches:
-        assert [field.type for field in batch.schema] == [arrow_type(column) for column in source.columns]
-    return pa.Table.from_batches(batches, schema=source.schema).to_pydict()
-
-
-def types(source: Source) -> dict[str, tuple[str, str | None]]:
-    return {column.name: (column.datatype, column.arraysize) for column in source.columns}
 
 
 def said(source: Source) -> dict[str, tuple[str | None, str | None, str | None]]:

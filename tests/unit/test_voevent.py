@@ -103,6 +103,11 @@ def test_a_stream_that_calls_its_position_inappropriate_has_none(tmp_path: Path)
     assert read(tmp_path, packet(said + where())).place.ra is None
 
 
+def test_other_parameters_may_be_unavailable(tmp_path: Path) -> None:
+    said = '<What><Param name="redshift" value="unavailable"/></What>'
+    assert read(tmp_path, packet(said + where())).place.ra == 77.43
+
+
 def test_an_unknown_frame_has_no_position(tmp_path: Path) -> None:
     assert read(tmp_path, packet(where(system="UTC-GEOD-TOPO"))).place.ra is None
 

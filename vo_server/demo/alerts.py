@@ -17,6 +17,7 @@ from vo_server.db.database import Database
 from vo_server.model.media import media_type
 from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store
 from vo_server.observations.energies import electronvolts
+from vo_server.observations.reading import kilobytes
 from vo_server.publish.datasets import Dataset, HighEnergy, Link
 from vo_server.publish.descriptor import ResourceSection
 
@@ -177,7 +178,7 @@ def events_dataset(alerts: list[Alert], length: int) -> Dataset:
         obs_id="icecube_alerts",
         obs_title="IceCube neutrino alerts",
         access_format=media_type(EVENTS_FILE),
-        access_estsize=max(1, round(length / 1000)),
+        access_estsize=kilobytes(length),
         dataproduct_type="event",
         dataproduct_subtype="hea-event-list",
         calib_level=3,

@@ -19,7 +19,7 @@ from vo_server.formats.readers.source import Source, arrow_type
 from vo_server.model.columns import Column
 from vo_server.model.media import media_type
 from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store
-from vo_server.observations.reading import find_files
+from vo_server.observations.reading import find_files, kilobytes
 from vo_server.observations.tables import Key, loaded, put_in_place, store_keys
 from vo_server.observations.voevent import ENDINGS, Alert, Citation, Param, read_alert
 from vo_server.publish.datasets import Dataset, publisher_did
@@ -179,6 +179,8 @@ def publish_alerts(database: Database, collection: Collection, work: Work) -> Pu
 
             store(connection, collection, datasets, {}, work, tables)
     notes = [f"{change.plan.full_name}: {change.learned.rows:,} rows" for change in changes]
+    if placeless := changes[0].learned.placeless:
+        notes.append(f"{placeless:,} alerts have no position; no search by position finds them")
     if with_tables := sum(alert.tables > 0 for alert in alerts):
         notes.append(f"{with_tables:,} packets have tables in What; those are in the packets only")
     return PublishedCollection(collection.name, len(alerts), tuple(skipped), len(paths), tuple(notes))
@@ -211,7 +213,7 @@ def dataset(directory: Path, alert: Alert) -> Dataset:
         path=alert.path,
         obs_id=alert.ivorn,
         access_format=media_type(alert.path),
-        access_estsize=max(1, round((directory / alert.path).stat().st_size / 1000)),
+        access_estsize=kilobytes((directory / alert.path).stat().st_size),
         dataproduct_subtype="voevent",
         obs_title=alert.description or alert.ivorn,
         target_name=alert.inferred,

@@ -18,6 +18,7 @@ from vo_server.model.media import media_type
 from vo_server.observations.collections import Collection, PublishedCollection, Work, completed, store
 from vo_server.observations.energies import band, electronvolts, read_unit
 from vo_server.observations.eventtables import EVENTS
+from vo_server.observations.reading import kilobytes
 from vo_server.observations.tables import loaded, put_in_place
 from vo_server.publish.datasets import Dataset, HighEnergy
 from vo_server.publish.flip import check_free
@@ -88,7 +89,7 @@ def _dataset(file: Path, learned: Learned, energies: Sequence[float], messenger:
         path=file.name,
         obs_id=fold(file.name.split(".")[0]),
         access_format=media_type(file.name),
-        access_estsize=max(1, round(file.stat().st_size / 1000)),
+        access_estsize=kilobytes(file.stat().st_size),
         dataproduct_type="event",
         dataproduct_subtype="hea-event-list",
         s_ra=ra,

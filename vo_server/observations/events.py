@@ -81,7 +81,7 @@ def _observation(request: Request, hdus: fits.HDUList, index: int, *, whole: boo
         part=None if whole else str(index),
         obs_id=obs_id,
         access_format=media_type(request.path),
-        access_estsize=max(1, round(request.file.stat().st_size / 1000)),
+        access_estsize=request.kilobytes,
         dataproduct_type="event",
         dataproduct_subtype="hea-event-bundle" if bundled else "hea-event-list",
         s_ra=field.ra,

@@ -100,7 +100,7 @@ def _dataset(request: Request, hdus: fits.HDUList, index: int, *, whole: bool) -
         part=None if whole else str(index),
         obs_id=without_ending(request.path),
         access_format=media_type(request.path),
-        access_estsize=max(1, round(request.file.stat().st_size / 1000)),
+        access_estsize=request.kilobytes,
         links=_preview(request, hdu, index, whole=whole) if axes == [0, 1] else (),
         **said,
     )

@@ -22,6 +22,11 @@ Watcher = Callable[[int, int], None]
 """(files read, files altogether)"""
 
 
+def kilobytes(size: int) -> int:
+    """A number of bytes as ObsCore's access_estsize has it: nothing is less than one (ObsCore 1.1 §4.10)."""
+    return max(1, round(size / 1000))
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A file to be read: ``path`` below ``directory``; pictures of what it holds are drawn below ``drawn``, if that is given, and lie
@@ -37,6 +42,11 @@ class Request:
     def file(self) -> Path:
         """Where it lies."""
         return self.directory / self.path
+
+    @property
+    def kilobytes(self) -> int:
+        """Its size as ObsCore's access_estsize has it."""
+        return kilobytes(self.file.stat().st_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def _dataset(request: Request, header: fits.Header, skymap: SkyMap) -> Dataset:
         path=request.path,
         obs_id=name,
         access_format=media_type(request.path),
-        access_estsize=max(1, round(request.file.stat().st_size / 1000)),
+        access_estsize=request.kilobytes,
         dataproduct_type="image",
         dataproduct_subtype="healpix",
         calib_level=3,

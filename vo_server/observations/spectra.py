@@ -23,6 +23,7 @@ from vo_server.observations.collections import LEAST_RADIUS_DEG, Collection, Pub
 from vo_server.observations.energies import band
 from vo_server.observations.headers import read_times
 from vo_server.observations.previews import draw_curve, write
+from vo_server.observations.reading import kilobytes
 from vo_server.observations.stage import staged
 from vo_server.publish.datasets import Dataset, Link
 from vo_server.query.origin import SOFTWARE
@@ -147,7 +148,7 @@ def _dataset(source: Distribution, path: str, length: int, found: Distributions)
         path=path,
         obs_id=source.name,
         access_format=VOTABLE,
-        access_estsize=max(1, round(length / 1000)),
+        access_estsize=kilobytes(length),
         dataproduct_type="sed",
         calib_level=4,
         obs_title=f"Spectral energy distribution of {source.name}",

@@ -261,7 +261,7 @@ def _dataset(request: Request, hdus: fits.HDUList, index: int, spectrum: Spectru
         part=None if whole else str(index),
         obs_id=without_ending(request.path),
         access_format=media_type(request.path),
-        access_estsize=max(1, round(request.file.stat().st_size / 1000)),
+        access_estsize=request.kilobytes,
         dataproduct_type="spectrum",
         s_ra=place[0] if place else None,
         s_dec=place[1] if place else None,

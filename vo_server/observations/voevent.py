@@ -25,6 +25,8 @@ FRAMES = {"ICRS": "ICRS", "FK5": "FK5", "FK4": "FK4", "GALACTIC": "GALACTIC", "G
 """Frames in the names of coordinate systems → those of ``sky.frames``."""
 DEGREES = {"deg": 1.0, "degrees": 1.0, "deg deg": 1.0, "rad": math.degrees(1)}
 SCALES = ("UTC", "TT", "TDB", "TAI", "TCB", "TCG")
+COORDS = "Coords_String"
+"""The parameter in which GCN says of what kind the position is."""
 NOWHERE = ("unavailable", "inappropriate", "undefined")
 """Words with which GCN says that the position in the packet is none."""
 
@@ -166,9 +168,14 @@ def _place(root: etree._Element) -> Place:
     scale = next((word for word in (told, *words) if word in SCALES), "UTC")
     time = _text(coords, "Time/TimeInstant/ISOTime") or _text(coords, "Time/TimeInterval/ISOTimeStart")
     frame = next((FRAMES[word] for word in words if word in FRAMES), None)
-    said = " ".join([_text(root, "WhereWhen/Description") or "", *(param.get("value", "") for param in root.iter("Param"))]).lower()
-    placeless = frame is None or any(word in said for word in NOWHERE)
+    placeless = frame is None or any(word in _said_of_place(root) for word in NOWHERE)
     return Place(_instant(time, scale, "ISOTime"), *(() if placeless else _position(coords, str(frame))))
+
+
+def _said_of_place(root: etree._Element) -> str:
+    """What GCN says of the position in words."""
+    kinds = [param.get("value", "") for param in root.iter("Param") if param.get("name") == COORDS]
+    return " ".join([_text(root, "WhereWhen/Description") or "", *kinds]).lower()
 
 
 def _position(coords: etree._Element, frame: str) -> tuple[float, float, float | None] | tuple[()]:
