@@ -40,6 +40,7 @@ FRAMES = ("ICRS", "FK5", "J2000", "UNKNOWNFRAME", "BARYCENTER")
 STC = re.compile(r"(?:Position|Polygon|Circle)\s+(\w+)", re.IGNORECASE)
 STC_NAMES = re.compile(r"\"([^\"]{1,99})\"|\[([^\]]{1,99})\]")
 EPOCH = re.compile(r"Epoch\s+(\S+)", re.IGNORECASE)
+YEAR = re.compile(r"[JB]\d+(\.\d*)?")
 RA, DEC = "pos.eq.ra", "pos.eq.dec"
 RA_DEC = ("ra", "dec")
 DEEPEST = 9
@@ -64,13 +65,14 @@ SILENT = ("meta", "column", "columnRef", "index", "stc", "mixin", "foreignKey", 
 
 @dataclass
 class Table:
-    """One table as it will be written: keys of its section; columns by their names in the file; foreign keys."""
+    """One table as it will be written: keys of its section; columns by their names in the file; foreign keys; epoch of its position."""
 
     node: Node
     name: str
     keys: dict[str, Any]
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     foreign: list[dict[str, Any]] = field(default_factory=list)
+    epoch: str | None = None
 
     @property
     def has_position(self) -> bool:
@@ -239,10 +241,8 @@ def _position(columns: list[Node], made: Table, feed: Feed, report: Report) -> N
     names = [column_name(column) for column in main]
     if not names and stated:
         names = [one or other for one, other in STC_NAMES.findall(stated[0].text)][:2]
-    for node in stated:
-        if epoch := EPOCH.search(node.text):
-            report.lost(node, f"the epoch {epoch[1]} is not kept: put it into the description")
-        elif frame in FRAMES:
+    if frame in FRAMES:
+        for node in stated:
             report.covered(node, "positions are ICRS")
     sources = [feed.column(name) for name in names]
     if frame not in FRAMES:
@@ -253,6 +253,15 @@ def _position(columns: list[Node], made: Table, feed: Feed, report: Report) -> N
         made.keys["position"] = False
     elif len(names) == len(RA_DEC) and all(sources):
         made.keys |= {key: made.columns.get(source or "", {}).get("name", source) for key, source in zip(RA_DEC, sources, strict=True)}
+        _epoch(stated, made)
+    for node in stated:
+        if made.epoch is None and (epoch := EPOCH.search(node.text)):
+            report.lost(node, f"the epoch {epoch[1]} is not kept")
+
+
+def _epoch(stated: Sequence[Node], made: Table) -> None:
+    epochs = [found[1] for node in stated if (found := EPOCH.search(node.text)) and YEAR.fullmatch(found[1])]
+    made.epoch = epochs[0] if epochs else None
 
 
 def _index(node: Node, made: Table, feed: Feed, report: Report) -> None:

@@ -31,13 +31,15 @@ def text_of_tables(source: str, how: str, keys: Mapping[str, Any], tables: Seque
     yield from written.section("[resource]", keys)
     for table in tables:
         if len(tables) == 1:
-            yield from _one(table, "[table]", "columns", "keys")
+            yield from _one(table, "[table]", "table.frames", "columns", "keys")
         else:
-            yield from _one(table, "[[tables]]", "tables.columns", "tables.keys")
+            yield from _one(table, "[[tables]]", "tables.frames", "tables.columns", "tables.keys")
 
 
-def _one(table: Table, header: str, columns: str, keys: str) -> Iterator[str]:
+def _one(table: Table, header: str, frames: str, columns: str, keys: str) -> Iterator[str]:
     yield from written.section(header, table.keys)
+    if table.epoch is not None:
+        yield from written.section(f"[[{frames}]]", {"epoch": table.epoch})
     for name, section in table.columns.items():
         yield from written.section(f"[{columns}.{written.key(name)}]", section)
     for foreign in table.foreign:

@@ -11,11 +11,12 @@
 "table.layout" = { names = ["hip", "ra", "dec", "vmag", "e_vmag", "bmag", "e_bmag"], separator = "|", comment = "#", skip = 2 }
 "table.ra" = "ra"
 "table.dec" = "dec"
+"table.frames" = [{ epoch = "J2015.5" }]
 "columns.hip" = { ucd = "meta.id;meta.main", description = "Number in the Hipparcos catalogue Note: Empty for white dwarfs." }
 "columns.vmag" = { unit = "mag", ucd = "phot.mag;em.opt.V", description = "Magnitude in V" }
 "columns.bmag" = { unit = "mag", ucd = "phot.mag;em.opt.B", description = "Magnitude in B" }
 "columns.e_bmag" = { unit = "mag", ucd = "stat.error;phot.mag;em.opt.B", description = "Error of bmag" }
-lost = ["colour: no column of the file goes into it", "the epoch J2015.5 is not kept", "columns are not grouped"]
+lost = ["colour: no column of the file goes into it", "columns are not grouped"]
 covered = ["scs.xml: main gets a cone search", "coverage.profile", "creationDate"]
 -->
 <resource schema="near" resdir=".">

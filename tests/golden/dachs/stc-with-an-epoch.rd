@@ -1,6 +1,7 @@
 <!--
 "table.ra" = "ra"
-lost = ["the epoch J2016.0 is not kept"]
+"table.frames" = [{ epoch = "J2016.0" }]
+covered = ["positions are ICRS"]
 -->
 <resource schema="sky">
   <table id="main" onDisk="True" adql="True">
