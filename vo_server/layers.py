@@ -21,5 +21,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("vo_server.adql", "vo_server.dali", "vo_server.sky"),  # text→tree | text→values | positions and regions→HEALPix ranges
     ("vo_server.model",),  # vocabulary: frozen dataclasses, and tables that standards fix
     ("vo_server.settings",),
-    ("vo_server.errors", "vo_server.logs", "vo_server.scratch", "vo_server.layers"),  # what can go wrong | is logged | is temporary
+    ("vo_server.errors", "vo_server.logs"),  # what can go wrong | is logged
+    ("vo_server.scratch", "vo_server.libraries", "vo_server.layers"),  # is temporary | is large
 )

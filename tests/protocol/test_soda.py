@@ -15,7 +15,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from vo_server.app import performers
-from vo_server.cutout.work import CUTTERS
+from vo_server.cutout.cutters import CUTTERS
 from vo_server.db import schema
 from vo_server.db.database import Database
 from vo_server.jobs.results import MARK

@@ -1,57 +1,83 @@
 """The operator's program, ``vo``. Each command is a function in a module of this package; here they are gathered."""
 
 import sys
-from typing import NoReturn
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+from typing import Any, NoReturn, cast
 
 import psycopg
 import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from vo_server.cli import (
-    config,
-    db,
-    drafting,
-    importing,
-    listing,
-    observations,
-    publish,
-    registry,
-    retract,
-    selftest,
-    serve,
-    translate,
-    worker,
-)
 from vo_server.cli.faults import database_fault, incident
 from vo_server.errors import VoError
 
-app = typer.Typer(
-    help="Opens astroparticle data to the Virtual Observatory.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("demo")(serve.demo)
-app.command("serve")(serve.serve)
-app.command("worker")(worker.worker)
-app.command("draft")(drafting.draft)
-app.command("check")(drafting.check)
-app.command("import-rd")(importing.import_descriptor)
-app.command("publish")(publish.publish)
-app.command("publish-images")(observations.publish_images)
-app.command("publish-events")(observations.publish_events)
-app.command("publish-skymaps")(observations.publish_skymaps)
-app.command("publish-alerts")(observations.publish_alerts)
-app.command("publish-spectra")(observations.publish_spectra)
-app.command("list")(listing.list_tables)
-app.command("adql")(translate.translate)
-app.command("selftest")(selftest.selftest)
-app.command("config")(config.show)
-app.command("retract")(retract.retract)
-app.add_typer(db.app, name="db")
-app.add_typer(registry.app, name="registry")
+COMMANDS = {
+    "demo": "serve.demo",
+    "serve": "serve.serve",
+    "worker": "worker.worker",
+    "draft": "drafting.draft",
+    "check": "drafting.check",
+    "import-rd": "importing.import_descriptor",
+    "publish": "publish.publish",
+    "publish-images": "observations.publish_images",
+    "publish-events": "observations.publish_events",
+    "publish-skymaps": "observations.publish_skymaps",
+    "publish-alerts": "observations.publish_alerts",
+    "publish-spectra": "observations.publish_spectra",
+    "list": "listing.list_tables",
+    "adql": "translate.translate",
+    "selftest": "selftest.selftest",
+    "config": "config.show",
+    "retract": "retract.retract",
+    "db": "db.app",
+    "registry": "registry.app",
+}
+"""Command → the module and the function in it, or the ``Typer`` of a group of commands."""
+
+
+def new_program(**options: Any) -> typer.Typer:
+    """A program that looks as all of ``vo`` does."""
+    return typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **options)
+
+
+class Commands(Mapping[str, Any]):
+    """COMMANDS, each imported when it is asked for: a server has no use for what publishing needs, and would be a third larger with it."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = COMMANDS[name].partition(".")
+        found = getattr(import_module(f"{__name__}.{module}"), attribute)
+        alone = new_program()
+        if isinstance(found, typer.Typer):
+            alone.add_typer(found, name=name)
+        else:
+            alone.command(name)(found)
+        return get_group(alone).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Program(TyperGroup):
+    """``vo`` with its commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = cast("MutableMapping[str, Any]", Commands())
+
+
+app = new_program(cls=Program)
+
+
+@app.callback()
+def _program() -> None:
+    """Opens astroparticle data to the Virtual Observatory."""
 
 
 def main() -> None:

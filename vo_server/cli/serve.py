@@ -21,12 +21,15 @@ from vo_server.cli.common import ConfigFile, DataDir, end_on_signal, ready_datab
 from vo_server.db.catalogue import read_address, store_address
 from vo_server.db.database import Database, patiently
 from vo_server.db.serving import first_to_serve
-from vo_server.demo import pending, publish_demo
 from vo_server.errors import SetupError
 from vo_server.jobs.results import ResultStore
+from vo_server.libraries import later
 from vo_server.publish.sweep import sweep
 from vo_server.services import Services
 from vo_server.settings import Settings
+
+demonstration = later("vo_server.demo")
+"""Whose libraries the server does not need."""
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -47,16 +50,15 @@ def demo(config: ConfigFile = None, host: Host = None, port: Port = None, data_d
     logs.configure(settings.log_format)
     end_on_signal()
     with _listen(settings) as listener, ready_database(settings) as database:
-        if pending(database, settings, record_keeper(settings)):
-            # in a process of its own: what loading takes of memory goes with it, and the server stays small
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_on_signal) as loader:
-                loader.submit(_publish_demo, settings).result()
+        # in a process of its own: what loading takes of memory goes with it, and the server stays small
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_on_signal) as loader:
+            loader.submit(_publish_demo, settings).result()
         _run(settings, database, listener, runs_jobs=True)
 
 
 def _publish_demo(settings: Settings) -> None:
     with ready_database(settings) as database:
-        publish_demo(database, settings, say, record_keeper(settings))
+        demonstration.publish_demo(database, settings, say, record_keeper(settings))
 
 
 def _run(settings: Settings, database: Database, listener: socket.socket, *, runs_jobs: bool) -> None:

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from vo_server.cutout.events import cut_events
 from vo_server.cutout.filters import Bounds, Filters, NoOverlapError
-from vo_server.cutout.fitsfile import FitsFile
-from vo_server.cutout.images import cut_image
 from vo_server.cutout.regions import refuse_degenerate
 from vo_server.errors import TimeLimitError, UsageError, VoError
+from vo_server.libraries import later
 
-CUTTERS = {"image": cut_image, "cube": cut_image, "event": cut_events}
-"""Kind of dataset (ObsCore's dataproduct_type) → what cuts it."""
+if TYPE_CHECKING:
+    from vo_server.cutout.fitsfile import FitsFile
+
+cutters = later("vo_server.cutout.cutters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,12 @@ class Cutout:
 
     def start(self) -> None:
         """Open the file and find what of it is wanted."""
-        cutter = CUTTERS.get(self._source.kind)
+        cutter = cutters.CUTTERS.get(self._source.kind)
         if cutter is None:
             raise UsageError(f"There are no parts of a dataset of the kind {self._source.kind!r}.", parameter="ID")
         if self._filters.region is not None:
             refuse_degenerate(self._filters.region, "POS")
-        self._file = FitsFile(self._source.file)
+        self._file = cutters.FitsFile(self._source.file)
         note = f"Part of {self._source.identifier}"
         self._parts = cutter(self._file, self._source.hdu, self._filters, self._source.bounds, note)
 

@@ -5,10 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import alembic.command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
@@ -18,9 +14,15 @@ from vo_server.db.addresses import masked
 from vo_server.db.database import Database, parse_url
 from vo_server.db.definitions import are_defined, define
 from vo_server.errors import SetupError, UnavailableError
+from vo_server.libraries import later
+
+alembic_command, alembic_config = later("alembic.command"), later("alembic.config")
 
 SCRIPTS = Path(migrations.__file__).parent
-VERSION_SCHEMA = "vo"
+REVISION = text("SELECT version_num FROM vo.alembic_version")
+"""What alembic remembers."""
+
+IS_OURS = text("SELECT pg_catalog.to_regclass('vo.alembic_version') IS NOT NULL")
 
 LOCK = 8_226_043_117
 """Key of the advisory lock under which migrations run: two processes that start at once migrate one after the other."""
@@ -83,7 +85,7 @@ def init(database: Database) -> Status:
             _refuse_taken(connection)
         try:
             roles.ensure_roles_and_schemas(connection, database, members)
-            alembic.command.upgrade(configuration(connection), "head")
+            _upgrade(connection)
             define(connection)
             roles.grant(connection, database)
         except DBAPIError as error:
@@ -143,21 +145,25 @@ def read_status(database: Database) -> Status:
 
 def status(connection: Connection) -> Status:
     """Compare the database's revision with the code's."""
-    scripts = ScriptDirectory(str(SCRIPTS))
-    head = scripts.get_current_head()
-    if head is None:
-        raise AssertionError("no migrations were installed")
-    current = MigrationContext.configure(connection, opts={"version_table_schema": VERSION_SCHEMA}).get_current_revision()
-    known = current is None or current in {script.revision for script in scripts.walk_revisions()}
-    return Status(current, head, defined=current == head and are_defined(connection), known=known)
+    known = revisions()
+    current = connection.execute(REVISION).scalar() if connection.execute(IS_OURS).scalar_one() else None
+    defined = current == known[-1] and are_defined(connection)
+    return Status(current, known[-1], defined=defined, known=current is None or current in known)
 
 
-def configuration(connection: Connection) -> Config:
-    """alembic's configuration for one connection, whose transaction is ours."""
-    config = Config()
+def revisions() -> list[str]:
+    """The code's revisions, the oldest first. The names of the files (``rNNNN_name.py``) say them: a server that only looks needs no
+    alembic.
+    """
+    return sorted(path.name[1:].partition("_")[0] for path in (SCRIPTS / "versions").glob("r*_*.py"))
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run what is missing, in the connection's transaction."""
+    config = alembic_config.Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    return config
+    alembic_command.upgrade(config, "head")
 
 
 def _refuse_newer(found: Status) -> None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy
 import pyarrow
 import pyarrow.compute as pc
-from mocpy import MOC
 from numpy.typing import NDArray
 
+from vo_server.libraries import later
 from vo_server.model.columns import CELL, Column
 from vo_server.sky.cells import cells_of
+
+mocpy = later("mocpy")
 
 COVERAGE_ORDER = 6
 """HEALPix order of a table's coverage: cells of about one degree."""
@@ -53,7 +56,7 @@ def joined(one: str | None, other: str | None) -> str | None:
     """The union of two MOCs in ASCII, either of which may be missing."""
     if one is None or other is None:
         return one or other
-    return compact(MOC.from_string(one).union(MOC.from_string(other)))
+    return compact(mocpy.MOC.from_string(one).union(mocpy.MOC.from_string(other)))
 
 
 def spanned(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -110,7 +113,7 @@ class Survey:
         if not self._cells:
             return None
         cells = numpy.fromiter(self._cells, dtype=numpy.uint64)
-        moc = MOC.from_healpix_cells(cells, numpy.full(len(cells), COVERAGE_ORDER, dtype=numpy.uint8), COVERAGE_ORDER)
+        moc = mocpy.MOC.from_healpix_cells(cells, numpy.full(len(cells), COVERAGE_ORDER, dtype=numpy.uint8), COVERAGE_ORDER)
         return compact(moc)
 
     @property
@@ -122,8 +125,8 @@ class Survey:
         return min(instants), max(instants)
 
 
-def compact(moc: MOC) -> str:
-    """A MOC in ASCII, as fine as fits into a registry record."""
+def compact(moc: Any) -> str:
+    """A MOC (mocpy's) in ASCII, as fine as fits into a registry record."""
     order = int(moc.max_order)
     text = str(moc.to_string("ascii"))
     while len(text) > LONGEST_MOC and order > 0:

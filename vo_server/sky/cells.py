@@ -1,10 +1,11 @@
 """Positions → HEALPix cells, many at once, for loading tables and uploads."""
 
 import numpy as np
-from astropy import units
-from astropy.coordinates import Latitude, Longitude
-from cdshealpix.nested import lonlat_to_healpix
 from numpy.typing import NDArray
+
+from vo_server.libraries import later
+
+coordinates, healpix = later("astropy.coordinates"), later("cdshealpix.nested")
 
 ORDER = 29
 NOWHERE = -1
@@ -21,7 +22,7 @@ def cells_of(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.in
     good = np.isfinite(right) & (np.abs(up) <= 90.0)
     cells = np.full(right.shape, NOWHERE, dtype=np.int64)
     if good.any():
-        longitude = Longitude(np.mod(right[good], 360.0), units.deg, copy=False)
-        latitude = Latitude(up[good], units.deg, copy=False)
-        cells[good] = lonlat_to_healpix(longitude, latitude, ORDER).astype(np.int64)
+        longitude = coordinates.Longitude(np.mod(right[good], 360.0), "deg", copy=False)
+        latitude = coordinates.Latitude(up[good], "deg", copy=False)
+        cells[good] = healpix.lonlat_to_healpix(longitude, latitude, ORDER).astype(np.int64)
     return cells

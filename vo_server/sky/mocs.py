@@ -3,16 +3,19 @@
 import re
 from collections.abc import Sequence
 from math import asin, dist, pi, radians, sin, sqrt
+from typing import Any
 
 import numpy as np
-from astropy.coordinates import Angle, Latitude, Longitude
-from mocpy import MOC
 
+from vo_server.libraries import later
 from vo_server.sky.healpix import MAX_ORDER, vector
 from vo_server.sky.polygons import edges
 from vo_server.sky.ranges import SKY, Range, merge
 
+mocpy, coordinates = later("mocpy"), later("astropy.coordinates")
+
 _WORD = re.compile(r"(?:s)?(?:(\d{1,2})/)?(?:(\d{1,19})(?:-(\d{1,19}))?)?")
+_ORDER = re.compile(r"(\d{1,2})/")
 _SEPARATORS = re.compile(r"[\s,]+")
 _EDGES_AT_ONCE = 15
 SQUARE_DEGREES = 41252.96124941927
@@ -55,18 +58,19 @@ def _range(order: int, first: int, last: int) -> Range:
 
 def moc_of_point(order: int, ra: float, dec: float) -> list[Range]:
     """The one cell of `order` that holds a position in degrees."""
-    return _ranges(MOC.from_lonlat(Longitude([ra], "deg"), Latitude([dec], "deg"), max_norder=order))
+    return _ranges(mocpy.MOC.from_lonlat(*_positions([ra], [dec]), max_norder=order))
 
 
 def moc_of_circle(order: int, ra: float, dec: float, radius: float) -> list[Range]:
     """The cells of `order` that have something of a circle; all in degrees."""
-    return _ranges(MOC.from_cone(Longitude(ra, "deg"), Latitude(dec, "deg"), radius=Angle(min(radius, 180.0), "deg"), max_depth=order))
+    angle = coordinates.Angle(min(radius, 180.0), "deg")
+    return _ranges(mocpy.MOC.from_cone(*_positions(ra, dec), radius=angle, max_depth=order))
 
 
 def moc_of_polygon(order: int, vertices: Sequence[tuple[float, float]]) -> list[Range]:
     """The cells of `order` that have something of a polygon, whose vertices go counter-clockwise."""
     lon, lat = ([vertex[axis] for vertex in vertices] for axis in (0, 1))
-    return _ranges(MOC.from_polygon(Longitude(lon, "deg"), Latitude(lat, "deg"), max_depth=order))
+    return _ranges(mocpy.MOC.from_polygon(*_positions(lon, lat), max_depth=order))
 
 
 def rim_of_circle(order: int, radius: float) -> float:
@@ -89,16 +93,21 @@ def _side(order: int) -> float:
 def moc_text(ranges: Sequence[Range]) -> str:
     """The MOC of these cells in ASCII."""
     ends = np.array([(low, high + 1) for low, high in ranges], dtype=np.uint64)
-    return str(MOC.from_depth29_ranges(MAX_ORDER, ends).to_string())
+    return str(mocpy.MOC.from_depth29_ranges(MAX_ORDER, ends).to_string())
 
 
 def blurred(text: str, order: int) -> str:
     """A MOC in ASCII with no cells finer than `order`: what has something of it."""
-    moc = MOC.from_string(text)
-    return text if moc.max_order <= order else str(moc.degrade_to_order(order).to_string("ascii"))
+    if all(int(found) <= order for found in _ORDER.findall(text)):  # as most are: mocpy is large
+        return text
+    return str(mocpy.MOC.from_string(text).degrade_to_order(order).to_string("ascii"))
 
 
-def _ranges(moc: MOC) -> list[Range]:
+def _positions(lon: float | list[float], lat: float | list[float]) -> tuple[Any, Any]:
+    return coordinates.Longitude(lon, "deg"), coordinates.Latitude(lat, "deg")
+
+
+def _ranges(moc: Any) -> list[Range]:
     return [(int(low), int(end) - 1) for low, end in moc.to_depth29_ranges]
 
 

@@ -5,14 +5,15 @@ ICRS, right ascension 0 in the middle and growing to the left, as one sees the s
 
 from collections.abc import Iterable, Sequence
 
-import cdshealpix.nested as healpix
 import numpy as np
 import numpy.typing as npt
-from astropy.coordinates import Latitude, Longitude
-from mocpy import MOC
 
+from vo_server.libraries import later
+from vo_server.sky.cells import ORDER, cells_of
 from vo_server.sky.frames import rotated, rotation
 from vo_server.web import svg
+
+mocpy, healpix = later("mocpy"), later("cdshealpix.nested")
 
 WIDTH, HEIGHT = 1440, 720
 MARGIN = 12
@@ -52,7 +53,7 @@ def centred(lon: Degrees) -> Degrees:
 
 def coverage_map(moc: str, title: str) -> str:
     """A MOC (in ASCII) as a drawing."""
-    covered = MOC.from_string(moc, format="ascii")
+    covered = mocpy.MOC.from_string(moc, format="ascii")
     for order in range(min(FINEST, covered.max_order), -1, -1):
         shown = covered.degrade_to_order(order) if order < covered.max_order else covered
         if len(numbers := np.asarray(shown.uniq_hpx, np.uint64)) <= MOST_CELLS:
@@ -69,13 +70,12 @@ def density_map(ra: Degrees, dec: Degrees, title: str) -> str:
     if len(ra) <= MOST_DOTS:
         points = zip(*(axis.tolist() for axis in project(centred(ra), dec)), strict=True)
         return _map(title, [svg.dots(points, 9 if len(ra) < 500 else 6)])
-    cells = healpix.lonlat_to_healpix(Longitude(ra % 360.0, "deg"), Latitude(dec, "deg"), DENSITY_ORDER)
-    numbers, counts = np.unique(cells, return_counts=True)
+    numbers, counts = np.unique(cells_of(ra, dec) >> 2 * (ORDER - DENSITY_ORDER), return_counts=True)
     most = counts.max() + 1
     least = min(counts.min(), most / CONTRAST)
     levels = np.floor(np.log(counts / least) / np.log(most / least) * svg.LEVELS).astype(int)
     parts = [
-        f'<path class="ink" fill-opacity="{svg.shade(level)}" d="{cells_path(DENSITY_ORDER, numbers[levels == level])}"/>'
+        f'<path class="ink" fill-opacity="{svg.shade(level)}" d="{cells_path(DENSITY_ORDER, numbers[levels == level].astype(np.uint64))}"/>'
         for level in np.unique(levels)
     ]
     return _map(title, parts)

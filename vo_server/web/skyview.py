@@ -9,21 +9,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
-from mocpy import MOC
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.errors import Dialect, guard
+from vo_server.libraries import later
 from vo_server.model.catalogue import Table
 from vo_server.model.names import adql_name, adql_table_name
 from vo_server.model.resource import Resource
 from vo_server.services import Snapshot
+from vo_server.sky.mocs import blurred
 from vo_server.sql import compile_adql
 from vo_server.web.datasets import DatasetPages, outline
 from vo_server.web.kit import Kit, find_table
 from vo_server.web.samples import read_rows
+
+mocpy = later("mocpy")
 
 MOST_ROWS = 5000
 MOST_ORDER = 7
@@ -120,8 +123,7 @@ class SkyView:
     def _of_resource(self, resource: Resource) -> dict[str, Any]:
         moc = None
         if resource.coverage.spatial:
-            covered = MOC.from_string(resource.coverage.spatial, format="ascii")
-            moc = (covered.degrade_to_order(MOST_ORDER) if covered.max_order > MOST_ORDER else covered).serialize(format="json")
+            moc = mocpy.MOC.from_string(blurred(resource.coverage.spatial, MOST_ORDER)).serialize(format="json")
         views, _, _ = self.datasets.found(resource.id, 0)
         outlines = [outline(view.dataset) for view in views if view.dataset.shape or view.dataset.circle]
         return {**NOTHING, "name": resource.title, "footprints": outlines, "moc": moc, "target": resource.sample}

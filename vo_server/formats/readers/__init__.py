@@ -1,24 +1,20 @@
-"""Files → tables: FITS, VOTable, ECSV, CSV, TSV, Parquet, HDF5 and ROOT, each as columns and batches of Arrow rows."""
+"""Files → tables: FITS, VOTable, ECSV, CSV, TSV, Parquet, HDF5 and ROOT, each as columns and batches of Arrow rows.
+
+The module of a format is imported with the first file of it: each brings libraries, and all of them are a quarter of a server's memory.
+"""
 
 import codecs
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from vo_server.errors import DataError
-from vo_server.formats.readers.delimited import open_delimited, open_laid_out
-from vo_server.formats.readers.ecsv import open_ecsv
-from vo_server.formats.readers.fits import open_fits
-from vo_server.formats.readers.hdf5 import SIGNATURE as HDF5
-from vo_server.formats.readers.hdf5 import open_hdf5
 from vo_server.formats.readers.layouts import Layout
-from vo_server.formats.readers.parquet import open_parquet
-from vo_server.formats.readers.root import open_root
 from vo_server.formats.readers.source import Bounds, Source
 from vo_server.formats.readers.ucds import is_controlled
-from vo_server.formats.readers.votable import open_votable
 
 DELIMITED = (".csv", ".tsv", ".tab")
 KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV, Parquet, HDF5 and ROOT"
@@ -28,12 +24,12 @@ ADVICE = "Other text tables need a descriptor with [table.layout]; convert the r
 
 PARQUET = b"PAR1"
 SIGNATURES = (
-    (b"SIMPLE  =", open_fits),
-    (b"# %ECSV", open_ecsv),
+    (b"SIMPLE  =", "fits"),
+    (b"# %ECSV", "ecsv"),
 )
-"""How a file of the other formats begins."""
+"""How a file of the other formats begins, and the module that reads it …"""
 
-OWN_SIGNATURES = ((HDF5, open_hdf5), (b"root", open_root))
+OWN_SIGNATURES = ((b"\x89HDF\r\n\x1a\n", "hdf5"), (b"root", "root"))
 """… and of those that only the operator's files may have."""
 
 
@@ -48,7 +44,7 @@ def open_table(
     """
     if layout is not None:
         _beginning(path)
-        return _checked(open_laid_out(path, layout, nulls))
+        return _checked(_opener("delimited", "open_laid_out")(path, layout, nulls))
     source = _opened(path, table, nulls, bounds)
     if bounds is not None:
         bounds.check(path.name, source.nrows or 0, columns=len(source.columns))
@@ -58,17 +54,23 @@ def open_table(
 def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds | None) -> Source:
     beginning = _beginning(path)
     if beginning.startswith(PARQUET):
-        return _checked(open_parquet(path, table, bounds))
-    for signature, opened in SIGNATURES if bounds is not None else (*SIGNATURES, *OWN_SIGNATURES):
+        return _checked(_opener("parquet")(path, table, bounds))
+    for signature, module in SIGNATURES if bounds is not None else (*SIGNATURES, *OWN_SIGNATURES):
         if beginning.startswith(signature):
-            return _checked(opened(path, table))
+            return _checked(_opener(module)(path, table))
     if beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<VOTABLE")) or b"<VOTABLE" in beginning:
-        return _checked(open_votable(path, table, bounds))
+        return _checked(_opener("votable")(path, table, bounds))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if (bounds is not None and _is_text_table(beginning)) or any(suffix in DELIMITED for suffix in suffixes[-2:]):
-        return _checked(open_delimited(path, table, nulls))
+        return _checked(_opener("delimited")(path, table, nulls))
     known = KNOWN if bounds is None else TAKEN
     raise DataError(f"this is none of the formats we read: {known}.", source=path.name, hint=ADVICE)
+
+
+def _opener(module: str, function: str | None = None) -> Callable[..., Source]:
+    """What opens files of a format: the function ``open_…`` of its module."""
+    found: Callable[..., Source] = getattr(import_module(f"{__name__}.{module}"), function or f"open_{module}")
+    return found
 
 
 def _is_text_table(beginning: bytes) -> bool:

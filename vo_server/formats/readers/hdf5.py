@@ -18,8 +18,6 @@ from vo_server.formats.readers.extras import chosen, library
 from vo_server.formats.readers.hdf5tables import Found, found_tables, serialised_header
 from vo_server.formats.readers.source import Source, clean
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
 
 def open_hdf5(path: Path, table: str | None) -> Source:
     """The first table of an HDF5 file, or the one at this path in it. DataError says why it cannot be read.

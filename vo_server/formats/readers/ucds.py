@@ -4,7 +4,9 @@ import difflib
 from functools import cache
 from importlib.resources import files
 
-from astropy.io.votable import ucd as controlled
+from vo_server.libraries import later
+
+controlled = later("astropy.io.votable.ucd")
 
 FIRST_GENERATION = {
     "POS_EQ_RA_MAIN": "pos.eq.ra;meta.main",

@@ -5,7 +5,9 @@ import re
 import warnings
 from functools import cache
 
-from astropy import units
+from vo_server.libraries import later
+
+units = later("astropy.units")
 
 ALIASES = {
     "percent": "1e-2",
