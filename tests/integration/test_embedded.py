@@ -135,6 +135,14 @@ def test_it_sorts_by_code_point_and_understands_unicode(data_dir: Path) -> None:
     assert row == ("ÄΓ", False, "UTC")
 
 
+def test_what_the_environment_says_of_another_postgresql_is_not_for_this_one(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PGPORT": "1", "PGHOSTADDR": "192.0.2.1", "PGSERVICE": "elsewhere", "PGOPTIONS": "-c of=another"}.items():
+        monkeypatch.setenv(name, value)
+    with Embedded(data_dir, print) as server:
+        assert answer(server) == 42
+        assert server.url().endswith("&port=5432")  # whatever port a psql on this machine prefers
+
+
 def test_clients_that_start_at_once_share_one_postgresql(data_dir: Path) -> None:
     with client(data_dir) as first, client(data_dir) as second, Embedded(data_dir, print) as server:
         await_ready(first)

@@ -27,6 +27,8 @@ ACCOUNT = "vo-server"
 FALLBACK_ACCOUNT = "nobody"
 SUPERUSER = "vo"
 DATABASE = "vo"
+PORT = 5432
+"""Part of the name of the socket; PostgreSQL listens nowhere else."""
 
 CONFIGURATION = "postgresql.conf"
 MACHINE_CONFIGURATION = "vo-server.conf"

@@ -29,7 +29,7 @@ from sqlalchemy.engine import URL
 import vo_server
 from vo_server.db import cluster, locks, supervisor
 from vo_server.db.addresses import libpq_uri
-from vo_server.db.cluster import DATABASE, SUPERUSER, Account, Say
+from vo_server.db.cluster import DATABASE, PORT, SUPERUSER, Account, Say
 from vo_server.errors import SetupError
 
 STARTUP_LOCK = "startup.lock"
@@ -80,6 +80,7 @@ class Embedded:
         self._watcher: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        forget_other_servers()
         try:
             self._place = find_place(self._data_dir, self._say)
             self._programs = cluster.usable_programs(cluster.wheel_programs(), self._place.account, self._say)
@@ -105,7 +106,8 @@ class Embedded:
 
     def url(self, user: str = SUPERUSER, database: str = DATABASE) -> str:
         """The address for a login; `password_of` says with which password a login must be made for that."""
-        return libpq_uri(URL.create("postgresql", user, self.password_of(user), database=database, query={"host": str(self._sockets)}))
+        place = {"host": str(self._sockets), "port": str(PORT)}
+        return libpq_uri(URL.create("postgresql", user, self.password_of(user), database=database, query=place))
 
     def password_of(self, user: str) -> str:
         """The password of a login, derived from the superuser's, which alone is stored."""
@@ -182,7 +184,7 @@ class Embedded:
 
     def _await_start(self) -> None:
         deadline = time.monotonic() + STARTED_S
-        target = psycopg.conninfo.make_conninfo(host=str(self._sockets), dbname="postgres", user=SUPERUSER).encode()
+        target = psycopg.conninfo.make_conninfo(host=str(self._sockets), port=PORT, dbname="postgres", user=SUPERUSER).encode()
         while psycopg.pq.PGconn.ping(target) != psycopg.pq.Ping.OK:
             if not supervised(self._place.home):
                 raise SetupError(
@@ -204,6 +206,12 @@ class Embedded:
         while looks < 4 and supervised(home) and time.monotonic() < deadline:
             looks = looks + 1 if locks.is_free(home / supervisor.LEASE, locks.SHARED) else 0
             time.sleep(PAUSE_S)
+
+
+def forget_other_servers() -> None:
+    """Remove PGPORT, PGSERVICE, PGOPTIONS and their like from the environment: libpq obeys them, and they are about another PostgreSQL."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def supervised(home: Path) -> bool:
@@ -252,7 +260,7 @@ def socket_directory(place: Place) -> Path:
     comma, which separates directories for server and clients alike.
     """
     directory = place.home / "run"
-    if len(os.fsencode(directory / ".s.PGSQL.5432")) > LONGEST_SOCKET_PATH or "," in str(directory):
+    if len(os.fsencode(directory / f".s.PGSQL.{PORT}")) > LONGEST_SOCKET_PATH or "," in str(directory):
         directory = Path("/tmp") / f"vo-{cluster.shared_name(place.home)}"  # noqa: S108 (looked at below)
     cluster.make_private(directory, place.account)
     uid = place.account.uid if place.account else os.geteuid()

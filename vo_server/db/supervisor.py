@@ -106,7 +106,7 @@ class Supervisor:
             ("listen_addresses", ""),
             ("unix_socket_directories", self._sockets),
             ("unix_socket_permissions", "0700"),
-            ("port", "5432"),
+            ("port", str(cluster.PORT)),
         ):
             command += ["-c", f"{name}={value}"]
         # The main thread forks, because the kernel sends the signal when the *thread* that forked ends.
