@@ -19,6 +19,8 @@ from readers_kit import content, types
 
 from vo_server.errors import DataError, TooLargeError
 from vo_server.formats.readers import Bounds, open_table
+from vo_server.formats.readers.pages import pages
+from vo_server.formats.readers.source import BATCH_BYTES
 from vo_server.formats.readers.ucds import ucd
 from vo_server.formats.readers.units import vounit
 
@@ -397,3 +399,69 @@ def test_a_small_parquet_file_that_stands_for_much_is_refused_before_it_is_unpac
             open_table(tmp_path / "t", bounds=bounds)
     pq.write_table(pa.table({"a": text[:50], "v": [[1.5, 2.5]] * 50}), tmp_path / "t")
     assert open_table(tmp_path / "t", bounds=bounds).nrows == 50
+
+
+PAGES: tuple[dict[str, Any], ...] = (
+    {},
+    {"compression": "zstd", "row_group_size": 700},
+    {"compression": "gzip", "data_page_version": "2.0"},
+    {"use_dictionary": False, "data_page_size": 1000, "write_page_checksum": True, "write_page_index": True},
+    {"use_dictionary": False, "column_encoding": {"s": "DELTA_BYTE_ARRAY", "n": "DELTA_BINARY_PACKED"}},
+)
+
+
+@pytest.mark.parametrize("options", PAGES)
+def test_pages_of_parquet_tell_what_the_footer_does(tmp_path: Path, options: dict[str, Any]) -> None:
+    table = pa.table({"n": [1, None, 3] * 1000, "s": ["a", "bb", "c" * 30] * 1000, "v": [[1.5, 2.5], [], None] * 1000, "b": [True] * 3000})
+    pq.write_table(table, tmp_path / "t", **options)
+    metadata = pq.read_metadata(tmp_path / "t")
+    found = list(pages(tmp_path / "t", metadata))
+    chunks = [metadata.row_group(group).column(place) for group in range(metadata.num_row_groups) for place in range(metadata.num_columns)]
+    claimed = sum(chunk.total_uncompressed_size for chunk in chunks)  # with the headers
+    assert sum(page.values for page in found) == sum(chunk.num_values for chunk in chunks)
+    assert claimed - 100 * len(found) < sum(page.size for page in found) < claimed
+    assert any(page.is_repeating for page in found) == ("column_encoding" in options)
+
+
+def test_a_parquet_page_that_unpacks_to_much_is_refused_whatever_the_footer_says(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": ["x" * 50_000_000]}), tmp_path / "t", compression="zstd", use_dictionary=False, write_statistics=False)
+    assert (tmp_path / "t").stat().st_size < 50_000
+    with pytest.raises(TooLargeError, match=r"t: .* more than 10000000 bytes"):
+        open_table(tmp_path / "t", bounds=Bounds(rows=10, size=10_000_000))
+    pq.write_table(pa.table({"a": ["x"]}), tmp_path / "t", use_dictionary=False, column_encoding={"a": "DELTA_BYTE_ARRAY"})
+    with pytest.raises(DataError, match="DELTA_BYTE_ARRAY are not taken"):
+        open_table(tmp_path / "t", bounds=Bounds(rows=10, size=10_000_000))
+    whole = (tmp_path / "t").read_bytes()
+    (tmp_path / "t").write_bytes(whole[:4] + bytes([255] * 8) + whole[12:])
+    with pytest.raises(DataError, match="pages cannot be read"):
+        open_table(tmp_path / "t", bounds=Bounds(rows=10, size=10_000_000))
+
+
+def heap(rows: int, code: str, elements: int) -> bytes:
+    """A FITS table whose rows all point to the same array."""
+    size = elements * (4 if code == "E" else 1)
+    cards = {"XTENSION": "BINTABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 8, "NAXIS2": rows, "PCOUNT": size, "GCOUNT": 1, "TFIELDS": 1}
+    header = fits.Header({**cards, "TTYPE1": "a", "TFORM1": f"1P{code}({elements})"})
+    data = np.tile(np.array([elements, 0], ">i4"), rows).tobytes() + b"\x3f" * size
+    return (fits.PrimaryHDU().header.tostring() + header.tostring()).encode() + data + bytes(-len(data) % 2880)
+
+
+@pytest.mark.parametrize("code", "EAB")
+def test_rows_of_fits_that_point_to_one_array_are_counted_as_if_each_had_its_own(tmp_path: Path, code: str) -> None:
+    (tmp_path / "t").write_bytes(heap(100, code, 300_000))
+    with pytest.raises(TooLargeError, match="more than 10000000 bytes"):
+        open_table(tmp_path / "t", bounds=Bounds(rows=1000, size=10_000_000))
+    batches = list(open_table(tmp_path / "t").batches())
+    assert sum(batch.num_rows for batch in batches) == 100
+    assert max(batch.nbytes for batch in batches) < 2 * BATCH_BYTES, "of the operator's own files few rows are in memory at a time"
+
+
+def test_arrays_of_fits_lie_in_the_heap_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "t.fits").write_bytes(heap(3, "B", 8))
+    with fits.open(tmp_path / "t.fits", mode="update") as hdus:
+        start = hdus[1].fileinfo()["datLoc"]
+    whole = bytearray((tmp_path / "t.fits").read_bytes())
+    whole[start : start + 24] = np.array([[2, 6], [0, 0], [3, 1]], ">i4").tobytes()
+    whole[start + 24 : start + 32] = bytes(range(8))
+    (tmp_path / "t.fits").write_bytes(whole)
+    assert content(open_table(tmp_path / "t.fits")) == {"a": [[6, 7], [], [1, 2, 3]]}

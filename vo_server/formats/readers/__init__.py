@@ -21,16 +21,15 @@ KNOWN = "FITS binary tables, VOTable, ECSV, CSV, TSV, Parquet, HDF5 and ROOT"
 TAKEN = "FITS binary tables, VOTable, ECSV, CSV, TSV and Parquet"
 """What strangers may send: libraries that read the others are not made for files of unknown intent."""
 ADVICE = "Other text tables need a descriptor with [table.layout]; convert the rest to one of these with TOPCAT or STILTS."
+CONVERT = "Convert it to one of these, for instance with TOPCAT or STILTS."
 
-PARQUET = b"PAR1"
-SIGNATURES = (
-    (b"SIMPLE  =", "fits"),
-    (b"# %ECSV", "ecsv"),
-)
-"""How a file of the other formats begins, and the module that reads it …"""
+SIGNATURES = ((b"PAR1", "parquet"), (b"SIMPLE  =", "fits"))
+"""How a file of a binary format begins, and the module that reads it within bounds …"""
 
 OWN_SIGNATURES = ((b"\x89HDF\r\n\x1a\n", "hdf5"), (b"root", "root"))
 """… and of those that only the operator's files may have."""
+
+ECSV = b"# %ECSV"
 
 
 def open_table(
@@ -53,18 +52,23 @@ def open_table(
 
 def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds | None) -> Source:
     beginning = _beginning(path)
-    if beginning.startswith(PARQUET):
-        return _checked(_opener("parquet")(path, table, bounds))
-    for signature, module in SIGNATURES if bounds is not None else (*SIGNATURES, *OWN_SIGNATURES):
+    for signature, module in SIGNATURES:
+        if beginning.startswith(signature):
+            return _checked(_opener(module)(path, table, bounds))
+    for signature, module in OWN_SIGNATURES if bounds is None else ():
         if beginning.startswith(signature):
             return _checked(_opener(module)(path, table))
+    if beginning.startswith(ECSV):
+        return _checked(_opener("ecsv")(path, table))
     if beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<VOTABLE")) or b"<VOTABLE" in beginning:
         return _checked(_opener("votable")(path, table, bounds))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if (bounds is not None and _is_text_table(beginning)) or any(suffix in DELIMITED for suffix in suffixes[-2:]):
         return _checked(_opener("delimited")(path, table, nulls))
-    known = KNOWN if bounds is None else TAKEN
-    raise DataError(f"this is none of the formats we read: {known}.", source=path.name, hint=ADVICE)
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError("the text is UTF-16, not UTF-8.", source=path.name, hint="Convert it, for instance with `iconv -f utf16 -t utf8`.")
+    known, advice = (KNOWN, ADVICE) if bounds is None else (TAKEN, CONVERT)
+    raise DataError(f"this is none of the formats we read: {known}.", source=path.name, hint=advice)
 
 
 def _opener(module: str, function: str | None = None) -> Callable[..., Source]:
@@ -74,26 +78,19 @@ def _opener(module: str, function: str | None = None) -> Callable[..., Source]:
 
 
 def _is_text_table(beginning: bytes) -> bool:
-    """Whether this may be the beginning of CSV or TSV: text whose first line has a delimiter, or is a single name."""
-    if (not beginning.isascii() and not _is_utf8(beginning)) or any(code in beginning for code in NOT_TEXT):
+    """Whether this may be the beginning of CSV or TSV: text whose first line has a delimiter, or is a single name. Its encoding may be
+    wrong, which the reader tells.
+    """
+    if any(code in beginning for code in NOT_TEXT):
         return False
-    lines = (line.strip() for line in beginning.decode(errors="ignore").lstrip("\ufeff").splitlines())
+    lines = (line.strip() for line in beginning.decode("utf-8-sig", "replace").splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    return not first.startswith(MARKUP) and (any(delimiter in first for delimiter in ",;\t|") or first.isidentifier())
+    return not first.startswith(MARKUP) and (any(sign in first for sign in ',;\t|"') or first.isidentifier())
 
 
 NOT_TEXT = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f")
 MARKUP = ("<", "{", "[", "%")
 """How pages, JSON and PDF begin."""
-
-
-def _is_utf8(beginning: bytes) -> bool:
-    """Whether this is UTF-8, perhaps cut within its last character."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(beginning)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def refuse_stream(path: Path) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vo_server import scratch
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays, memory
-from vo_server.formats.readers.source import Source, annotated, arrow_type, batch_rows, clean, distinct
+from vo_server.formats.readers.source import BATCH_BYTES, Bounds, Source, annotated, arrow_type, batch_rows, clean, distinct
 from vo_server.model.columns import Column
 
 FORMAT = re.compile(r"\s*(\d*)([LXBIJKAEDCMPQ])(.*)")
@@ -58,6 +58,10 @@ class Form:
     width: int | None = None
     """Length of one string of an array of strings (``rAw``)."""
 
+    def bytes_of(self, counts: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """Bytes of so many elements in the heap."""
+        return (counts + 7) // 8 if self.code == "X" else counts * numpy.dtype(ELEMENTS[self.code][1]).itemsize
+
     @property
     def row_dtype(self) -> Any:
         """The numpy type of the field within a row."""
@@ -69,8 +73,10 @@ class Form:
         return ELEMENTS[self.code][1] if count == 1 and self.code != "X" else (ELEMENTS[self.code][1], (count,))
 
 
-def open_fits(path: Path, table: str | None) -> Source:
-    """The first table of a FITS file, or the one of this EXTNAME (or ``table<n>``). DataError says why it cannot be read."""
+def open_fits(path: Path, table: str | None, bounds: Bounds | None = None) -> Source:
+    """The first table of a FITS file, or the one of this EXTNAME (or ``table<n>``). DataError says why it cannot be read; TooLargeError,
+    before anything of a stranger's file is read, that it stands for more than `bounds`.
+    """
     plain = _Plain(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,9 +89,20 @@ def open_fits(path: Path, table: str | None) -> Source:
         raise DataError(f"there is no table {wanted!r}.", source=path.name, hint=f"Tables are: {', '.join(names)}.")
     index, header = headers[names.index(wanted)]
     others = tuple(name for name in names if name != wanted)
+    if bounds is not None and str(header["XTENSION"]).strip() != "TABLE":
+        _hold_against(bounds, _Layout(path, plain, header))
     source = _through_astropy(path, plain, index, header) if _needs_astropy(header) else _binary(path, plain, header)
     titled = replace(source, name=wanted, other_tables=others)
     return titled if header.get("EXTNAME") or len(names) > 1 else replace(titled, name=path.name.split(".")[0])
+
+
+def _hold_against(bounds: Bounds, layout: "_Layout") -> None:
+    """TooLargeError if there are too many rows, or if they have too many bytes once each has its own: many may point to one array."""
+    bounds.check(layout.path.name, layout.nrows, columns=len(layout.forms))
+    size = 0
+    for start, stop in layout.steps():
+        size += int(layout.sizes(start, stop).sum())
+        bounds.check(layout.path.name, size=size)
 
 
 class _Plain:
@@ -176,9 +193,7 @@ def _binary(path: Path, plain: _Plain, header: fits.Header) -> Source:
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
         schema = pyarrow.schema([(column.name, arrow_type(column)) for column in columns])
-        step = batch_rows(layout.row_bytes)
-        for start in range(0, layout.nrows, step):
-            stop = min(start + step, layout.nrows)
+        for start, stop in layout.pieces():
             yield pyarrow.RecordBatch.from_arrays([chunk(start, stop) for chunk in chunks], schema=schema)
 
     return Source(path, "", tuple(columns), batches, layout.nrows, clean(header.get("TITLE")), None, tuple(notes))
@@ -210,6 +225,35 @@ class _Layout:
     def of(self, number: int, start: int, stop: int) -> NDArray[Any]:
         """Field `number` of some rows, as it lies in the file."""
         return numpy.asarray(self.rows[f"f{number}"][start:stop])
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """(first row, row after the last) of parts of the table whose rows, without what they point to, fit into memory."""
+        step = batch_rows(self.row_bytes)
+        for start in range(0, self.nrows, step):
+            yield start, min(start + step, self.nrows)
+
+    def pieces(self) -> Iterator[tuple[int, int]]:
+        """The same, with what they point to: as many rows as make a batch, at least one."""
+        if not any(form.descriptor for form in self.forms):
+            yield from self.steps()
+            return
+        for first, last in self.steps():
+            ends = numpy.cumsum(self.sizes(first, last))
+            start = first
+            while start < last:
+                before = ends[start - first - 1] if start > first else 0
+                stop = max(start + 1, first + int(numpy.searchsorted(ends, before + BATCH_BYTES, side="right")))
+                yield start, stop
+                start = stop
+
+    def sizes(self, start: int, stop: int) -> NDArray[numpy.int64]:
+        """Bytes of each of these rows, with those of the arrays that it points to."""
+        sizes = numpy.full(stop - start, self.row_bytes, numpy.int64)
+        for number, form in enumerate(self.forms, 1):
+            if form.descriptor:
+                counts = numpy.maximum(self.of(number, start, stop)[:, 0].astype(numpy.int64), 0)
+                sizes += form.bytes_of(counts)
+        return sizes
 
 
 def _field(dtype: Any) -> tuple[Any, ...]:
@@ -361,12 +405,10 @@ def _shifted(code: str, zero: int) -> tuple[str, bool]:
 
 def _from_heap(layout: _Layout, number: int, form: Form, target: pyarrow.DataType, decode: _Decode) -> Chunk:
     """Arrays of varying length: each row points to its elements in the heap (FITS 4.0 §7.3.5)."""
-    element = numpy.dtype(ELEMENTS[form.code][1])
 
     def chunk(start: int, stop: int) -> pyarrow.Array:
-        pointers = layout.of(number, start, stop).astype(numpy.int64)
-        lengths = pointers[:, 0]
-        flat = _gather(layout, number, pointers, lengths if form.code != "X" else (lengths + 7) // 8, element, start + 1)
+        lengths = layout.of(number, start, stop)[:, 0].astype(numpy.int64)
+        flat = _gather(layout, number, start, stop)
         if form.code == "X":
             parts = numpy.split(flat, numpy.cumsum((lengths + 7) // 8)[:-1])
             values = numpy.concatenate(
@@ -387,24 +429,30 @@ def _with_gaps(values: NDArray[Any], nulls: NDArray[Any], lengths: NDArray[Any],
     return pyarrow.ListArray.from_arrays(whole.offsets, elements)
 
 
-def _gather(layout: _Layout, number: int, pointers: NDArray[Any], counts: NDArray[Any], element: Any, first_row: int) -> NDArray[Any]:
-    """The elements that `pointers` (n, 2: length, byte offset) name, one row after the other."""
-    ends = pointers[:, 1] + counts * element.itemsize
-    bad = (counts < 0) | (pointers[:, 1] < 0) | ((ends > len(layout.heap)) & (counts > 0))
+def _gather(layout: _Layout, number: int, start: int, stop: int) -> NDArray[Any]:
+    """The elements in the heap that these rows point to (length, byte offset), one row after the other."""
+    form = layout.forms[number - 1]
+    pointers = layout.of(number, start, stop).astype(numpy.int64)
+    sizes, begins = form.bytes_of(pointers[:, 0]), pointers[:, 1]
+    ends = begins + sizes
+    bad = (sizes < 0) | (begins < 0) | ((ends > len(layout.heap)) & (sizes > 0))
     if bad.any():
-        row = first_row + int(numpy.flatnonzero(bad)[0])
-        name = str(layout.header.get(f"TTYPE{number}", number))
         raise DataError(
             "the array lies outside the file's heap.",
             source=layout.path.name,
-            row=row,
-            column=name,
+            row=start + 1 + int(numpy.flatnonzero(bad)[0]),
+            column=str(layout.header.get(f"TTYPE{number}", number)),
             hint="The file is damaged: fetch it again.",
         )
-    total = int(counts.sum())
-    starts = numpy.repeat(pointers[:, 1] - numpy.concatenate(([0], numpy.cumsum(counts)[:-1])) * element.itemsize, counts)
-    places = starts + numpy.arange(total) * element.itemsize
-    return layout.heap[places[:, None] + numpy.arange(element.itemsize)].reshape(-1).view(element) if total else numpy.zeros(0, element)
+    known = sizes > 0
+    begins, ends = begins[known], ends[known]
+    if not len(begins):
+        data = numpy.zeros(0, numpy.uint8)
+    elif (begins[1:] == ends[:-1]).all():  # as most writers have it
+        data = layout.heap[begins[0] : ends[-1]]
+    else:
+        data = numpy.concatenate([layout.heap[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
+    return numpy.ascontiguousarray(data).view(ELEMENTS[form.code][1])
 
 
 def _text(layout: _Layout, number: int, name: str, form: Form) -> tuple[Column, Chunk, list[str]]:
@@ -442,9 +490,8 @@ def _string_shape(header: fits.Header, number: int, form: Form) -> tuple[int, in
 def _encoding(layout: _Layout, number: int) -> tuple[str, bool]:
     """(encoding of a column of strings, whether it is plain ASCII), judged over the whole column."""
     encoding, plain = "utf-8", True
-    step = batch_rows(layout.row_bytes)
-    for start in range(0, layout.nrows, step):
-        cells = numpy.ascontiguousarray(layout.of(number, start, min(start + step, layout.nrows)))
+    for start, stop in layout.steps():
+        cells = numpy.ascontiguousarray(layout.of(number, start, stop))
         if not (cells.view(numpy.uint8) > 127).any():
             continue
         plain = False
@@ -456,9 +503,8 @@ def _encoding(layout: _Layout, number: int) -> tuple[str, bool]:
 
 
 def _text_after_nul(layout: _Layout, number: int, width: int) -> bool:
-    step = batch_rows(layout.row_bytes)
-    for start in range(0, layout.nrows, step):
-        cells = numpy.ascontiguousarray(layout.of(number, start, min(start + step, layout.nrows))).view(numpy.uint8).reshape(-1, width)
+    for start, stop in layout.steps():
+        cells = numpy.ascontiguousarray(layout.of(number, start, stop)).view(numpy.uint8).reshape(-1, width)
         if ((cells[:, :-1] == 0) & (cells[:, 1:] != 0) & (cells[:, 1:] != ord(" "))).any():
             return True
     return False
@@ -476,12 +522,11 @@ def _decoded(cells: NDArray[Any], encoding: str) -> pyarrow.Array:
 
 def _variable_text(layout: _Layout, number: int, name: str) -> tuple[Column, Chunk, list[str]]:
     """One string a row, of any length, in the heap (``PA``)."""
-    element = numpy.dtype("u1")
 
     def raw(start: int, stop: int) -> pyarrow.Array:
-        pointers = layout.of(number, start, stop).astype(numpy.int64)
-        flat = _gather(layout, number, pointers, pointers[:, 0], element, start + 1)
-        offsets = numpy.concatenate(([0], numpy.cumsum(pointers[:, 0]))).astype(numpy.int64)
+        lengths = layout.of(number, start, stop)[:, 0].astype(numpy.int64)
+        flat = _gather(layout, number, start, stop)
+        offsets = numpy.concatenate(([0], numpy.cumsum(lengths))).astype(numpy.int64)
         return pyarrow.LargeBinaryArray.from_buffers(
             pyarrow.large_binary(), stop - start, [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(flat.tobytes())]
         )
@@ -495,6 +540,5 @@ def _variable_text(layout: _Layout, number: int, name: str) -> tuple[Column, Chu
         arrays.refuse_nul(trimmed, source=layout.path.name, column=name, first_row=start + 1)
         return pc.if_else(pc.equal(trimmed, ""), pyarrow.scalar(None, pyarrow.large_string()), trimmed)
 
-    step = batch_rows(layout.row_bytes)
-    plain = all(arrays.is_ascii(chunk(start, min(start + step, layout.nrows))) for start in range(0, layout.nrows, step))
+    plain = all(arrays.is_ascii(chunk(start, stop)) for start, stop in layout.pieces())
     return Column(name, "char" if plain else "unicodeChar", "*"), chunk, []

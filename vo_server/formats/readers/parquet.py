@@ -17,6 +17,7 @@ from astropy.table.meta import get_header_from_yaml
 
 from vo_server.errors import DataError
 from vo_server.formats.readers.arrow import ADVICE, NOTHING_SAID, PRIMITIVES, from_arrow, is_text
+from vo_server.formats.readers.pages import pages
 from vo_server.formats.readers.source import BATCH_ROWS, Bounds, Source, clean
 from vo_server.formats.readers.units import NOTHING, vounit
 
@@ -43,8 +44,12 @@ def _hold_against(bounds: Bounds, path: Path, file: pq.ParquetFile) -> None:
     """TooLargeError before anything is unpacked that a few bytes of a file may stand for: a value once stored, and repeated by number."""
     metadata, schema = file.metadata, file.schema_arrow
     bounds.check(path.name, metadata.num_rows, columns=len(schema.names))
-    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    bounds.check(path.name, size=sum(group.column(place).num_values * WIDEST for group in groups for place in range(group.num_columns)))
+    unpacked = values = 0
+    for page in pages(path, metadata):
+        unpacked, values = unpacked + page.size, values + page.values
+        bounds.check(path.name, size=max(unpacked, values * WIDEST))
+        if page.is_repeating:
+            raise DataError("texts in the encoding DELTA_BYTE_ARRAY are not taken.", source=path.name, hint="Write it in the usual ones.")
     texts = [field.name for field in schema if is_text(_plain(field.type))]
     for field in schema:
         if pyarrow.types.is_nested(field.type) and not _is_list_of_numbers(field.type):
