@@ -12,7 +12,7 @@ from vo_server.formats import FORMATS, Format, UnfinishedError
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement, TableHead
 from vo_server.query import run
-from vo_server.query.run import SMALL_ROWS, Answer, split_first
+from vo_server.query.run import SMALL_ROWS, Answer, filled_apart, split_first
 
 COLUMNS = (Column("n", "long"),)
 
@@ -153,3 +153,14 @@ def test_overflow_is_exact(maxrec: int, status: bytes) -> None:
     work.close()
     assert b"QSTATUS = '%s" % status in document
     assert b"NAXIS2  = %20d" % maxrec in document
+
+
+def test_rows_that_are_large_once_written_are_written_few_at_a_time() -> None:
+    """NULL in an array of fixed size takes no room in a batch, and all of it in a VOTable."""
+    columns = (Column("n", "long"), Column("v", "double", "1000x10"))
+    nulls = pa.RecordBatch.from_arrays([pa.array(range(500)), pa.nulls(500, pa.list_(pa.float64()))], names=["0", "1"])
+    pieces = list(filled_apart(iter([nulls]), columns))
+    assert max(piece.num_rows for piece in pieces) * 80_000 <= run.FILLED_BYTES
+    assert numbers(iter(pieces)) == list(range(500))
+    plain = batch(0, 500)
+    assert list(filled_apart(iter([plain]), COLUMNS)) == [plain]

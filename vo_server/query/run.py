@@ -1,7 +1,7 @@
 """A query on its way from SQL to bytes: the first batch before the first byte, the outcome after the last row."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import pyarrow
@@ -9,6 +9,7 @@ import pyarrow
 from vo_server.db.stream import LimitedPool, QueryPool, ResultStream
 from vo_server.errors import TimeLimitError, VoError, report_incident
 from vo_server.formats import Format, Writer
+from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Outcome, Statement, TableHead
 
 FIRST_ROWS = 1000
@@ -19,6 +20,9 @@ SMALL_ROWS = 4 * FIRST_ROWS
 
 CHUNK_BYTES = 32 * 1024
 """Smaller pieces wait for more: an answer of a few rows leaves in one."""
+
+FILLED_BYTES = 4 << 20
+"""Most bytes of arrays of fixed size that are written at a time: a NULL among them takes no room in a batch, and all of it in a VOTable."""
 
 SLOW_S = 10.0
 """A reader that kept the database waiting so long is to blame if the time of the query ends."""
@@ -59,7 +63,7 @@ class Answer:
         batches = iter(self._stream)
         first = next(batches, None)
         if first is not None:
-            self._batches = chain(split_first(first), batches)
+            self._batches = filled_apart(chain(split_first(first), batches), self._statement.columns)
 
     def chunks(self) -> Iterator[bytes]:
         """The document. Small answers come in one piece, and formats that need lengths wait for the last row. The connection is given
@@ -136,3 +140,19 @@ def split_first(batch: pyarrow.RecordBatch) -> Iterator[pyarrow.RecordBatch]:
         yield batch.slice(FIRST_ROWS)
     else:
         yield batch
+
+
+def filled_apart(batches: Iterator[pyarrow.RecordBatch], columns: Sequence[Column]) -> Iterator[pyarrow.RecordBatch]:
+    """The same rows in batches that stay small when every array of a fixed size is written out."""
+    width = WIDEST * sum(column.length or 0 for column in columns)
+    if not width:
+        yield from batches
+        return
+    step = max(1, FILLED_BYTES // width)
+    for batch in batches:
+        for start in range(0, batch.num_rows, step):
+            yield batch.slice(start, step)
+
+
+WIDEST = 8
+"""Bytes of the widest number."""

@@ -4,6 +4,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import BoundedSemaphore
@@ -143,7 +144,7 @@ def _spent(name: str, blocks: Iterable[bytes], budget: Budget) -> Iterator[bytes
 def _decoded(name: str, path: Path, number: int, bounds: Bounds) -> UploadedTable:
     source = open_table(path, bounds=bounds)
     rows = _shelved(_gathered(source, bounds), path.parent)
-    columns = [_as_shape(column) for column in source.columns]
+    columns = [_as_loose(_as_shape(column)) for column in _visible(source.columns)]
     position, columns = _placed(columns, rows)
     stored = {column.name: f"c{place}" for place, column in enumerate(columns, 1)}
     fields = [(stored[column.name], column.sql_type) for column in columns]
@@ -206,10 +207,27 @@ def _cells(rows: pyarrow.Table, position: Position) -> pyarrow.Array:
     return pyarrow.array(cells, pyarrow.int64(), mask=cells < 0)
 
 
+def _visible(columns: Sequence[Column]) -> list[Column]:
+    """The columns; one with the name of our hidden one gets another."""
+    names = {column.name for column in columns}
+    other = next(name for length in count(1) if (name := CELL + "_" * length) not in names)
+    return [replace(column, name=other) if column.name == CELL else column for column in columns]
+
+
 def _as_shape(column: Column) -> Column:
     """A region in words keeps being one: ObsCore's s_region often comes without its xtype (ObsCore 1.1 §4.12)."""
     said = (column.utype or "").lower().endswith(REGION_UTYPE) or (column.ucd or "").lower().startswith("pos.outline")
     return replace(column, xtype=POLYGON_TEXT) if column.is_text and column.xtype is None and said else column
 
+
+def _as_loose(column: Column) -> Column:
+    """Cells of very many elements may have fewer: where the number is fixed, results fill a NULL, which takes no bytes of the upload."""
+    if (column.length or 0) <= MOST_FILLED:
+        return column
+    inner, times, _ = (column.arraysize or "").rpartition("x")
+    return replace(column, arraysize=f"{inner}{times}*")
+
+
+MOST_FILLED = 10_000
 
 REGION_UTYPE = "char.spatialaxis.coverage.support.area"
