@@ -38,7 +38,7 @@ from vo_server.settings import Settings
 
 async def echo(request: Request) -> Response:
     params = await read_params(request)
-    return JSONResponse({"pairs": params.pairs, "files": sorted(params.files)})
+    return JSONResponse({"pairs": params.pairs, "files": sorted(name for name, _ in params.files)})
 
 
 async def fail(request: Request) -> Response:
@@ -269,3 +269,12 @@ def test_cone_search_errors_reach_clients_that_read_only_200() -> None:
 
 def test_fault_labels_stand_first() -> None:
     assert "UsageFault: POS" in bytes(render(UsageError("POS is wrong."), Dialect.FAULT).body).decode()
+
+
+def test_who_brings_tables_waits_for_nobody_but_others_who_do() -> None:
+    traffic = Traffic.of(Settings())
+    plain, inline, elsewhere = (
+        traffic.threads_for(Params([("upload", value)] if value else [])) for value in ("", "a,param:x", "a,param:x;b,http://c")
+    )
+    assert len({id(limiter) for limiter in (plain, inline, elsewhere)}) == 3
+    assert plain is traffic.threads

@@ -187,6 +187,16 @@ def test_a_name_is_looked_up_once_and_the_checked_address_is_used(server: str, m
     assert connected == [("127.0.0.1", port)]
 
 
+def test_a_host_of_several_addresses_is_reached_by_the_one_that_answers(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(server.rpartition(":")[2])
+    entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "10.0.0.1", "127.0.0.1")]
+    monkeypatch.setattr("vo_server.query.fetch.socket.getaddrinfo", lambda *_, **__: entries)
+    assert body(f"http://tables.example.org:{port}/table") == BODY
+    monkeypatch.setattr("vo_server.query.fetch.socket.getaddrinfo", lambda *_, **__: entries[:1] * 2)
+    with pytest.raises(UsageError, match="refused"):
+        body(f"http://tables.example.org:{port}/table")
+
+
 @pytest.mark.parametrize("url", ["ftp://x.org/t", "http://", "http:///t", "http://x.org:99999/", "//x.org/t", "vos:x", "http://[::1"])
 def test_addresses_that_are_none_are_refused(url: str) -> None:
     with pytest.raises(UsageError, match="no address with http"):

@@ -1,7 +1,7 @@
 """Parameters as the VO means them: names without case, repeatable, by query string or form (DALI 1.1 §2.2, §3.1–3.2)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
@@ -22,11 +22,11 @@ LONGEST_ADDRESS = 8000
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """What was asked, as (name, value) pairs in order; ``files`` are the parts of a multipart body that carry a file, by name;
+    """What was asked, as (name, value) pairs in order; ``files`` are the parts of a multipart body that carry a file;
     ``accept`` is HTTP's Accept header, for requests that do not name a format."""
 
     pairs: Sequence[tuple[str, str]]
-    files: Mapping[str, UploadFile] = field(default_factory=dict)
+    files: Sequence[tuple[str, UploadFile]] = ()
     accept: str = ""
 
     def all(self, name: str) -> list[str]:
@@ -41,14 +41,17 @@ class Params:
         return values[0] if values else None
 
     def upload(self, upload: Upload) -> Iterator[bytes] | None:
-        """The content of an upload that is a part of the form, be it sent as a file or as a field; None if there is no such part."""
-        name = upload.part
-        file = self.files.get(name) if name is not None else None
-        if file is not None:
+        """The content of an upload that is a part of the form, be it sent as a file or as a field; None if there is no such part.
+        UsageError if there are two.
+        """
+        files = [file for name, file in self.files if name == upload.part]
+        texts = [value for name, value in self.pairs if name == upload.part]
+        if len(files) + len(texts) > 1:
+            raise UsageError(f"UPLOAD: the form has {len(files) + len(texts)} parts {upload.part!r}, and the table {upload.name} is one.")
+        for file in files:
             file.file.seek(0)
             return iter(partial(file.file.read, BLOCK_BYTES), b"")
-        text = next((value for key, value in self.pairs if key == name), None)
-        return None if text is None else iter((text.encode(),))
+        return iter((texts[0].encode(),)) if texts else None
 
     def address(self, url: str) -> str | None:
         """`url` with the parameters in its query string, however they came; what came as a file is not there. None if it is too long."""
@@ -63,7 +66,7 @@ class Params:
 async def read_params(request: Request) -> Params:
     """The parameters of the query string and, for POST, of the form body (urlencoded or multipart)."""
     pairs = list(request.query_params.multi_items())
-    files: dict[str, UploadFile] = {}
+    files: list[tuple[str, UploadFile]] = []
     if request.method == "POST" and request.headers.get("content-type", "").split(";")[0].strip().lower() in FORMS:
         try:
             form = await request.form(max_files=100, max_fields=10_000, max_part_size=64 * 1024 * 1024)
@@ -73,7 +76,7 @@ async def read_params(request: Request) -> Params:
             raise UsageError("The connection was closed before the form was complete.") from None
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                files[name] = value
+                files.append((name, value))
             else:
                 pairs.append((name, value))
     return Params(pairs, files, request.headers.get("accept", ""))

@@ -14,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from vo_server.dali.uploads import parse_uploads
 from vo_server.errors import UnavailableError, VoError
 from vo_server.http.admission import Admission, Bounds, Kind, Place
 from vo_server.http.backlog import Backlog, SpoolRoom
 from vo_server.http.identity import caller
 from vo_server.http.observe import ROWS
+from vo_server.http.params import Params
 from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")
@@ -58,6 +60,8 @@ class Traffic:
     settings: Settings
     admission: Admission
     threads: CapacityLimiter
+    reading: CapacityLimiter
+    fetching: CapacityLimiter
     room: SpoolRoom
 
     @classmethod
@@ -73,7 +77,17 @@ class Traffic:
         )
         room = SpoolRoom(settings.spool_dir, settings.spool_megabytes * MEGABYTE, settings.spool_total_megabytes * MEGABYTE)
         # more threads than connections: replies that are being sent hold a thread only while they work
-        return cls(settings, Admission(bounds), CapacityLimiter(total * 4), room)
+        threads, reading, fetching = (CapacityLimiter(total * times) for times in (4, 1, 2))
+        return cls(settings, Admission(bounds), threads, reading, fetching, room)
+
+    def threads_for(self, params: Params) -> CapacityLimiter:
+        """The threads in which a request is understood. Those that bring tables along, or say where to fetch them, which others may make
+        slow, wait for each other and for nobody else.
+        """
+        uploads = parse_uploads(params.all("UPLOAD"))
+        if not uploads:
+            return self.threads
+        return self.reading if all(upload.part is not None for upload in uploads) else self.fetching
 
 
 class Lease:

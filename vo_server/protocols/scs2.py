@@ -140,7 +140,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList, of_table: vosi
     async def search(request: HttpRequest) -> Response:
         params = await read_params(request)
         fixed = request.path_params.get("table")
-        answer = await run_sync(lambda: perform(services, fixed, params), limiter=services.traffic.threads)
+        answer = await run_sync(lambda: perform(services, fixed, params), limiter=services.traffic.threads_for(params))
         return await stream(request, answer, services.traffic, Kind.LONG if _value(params, "UPLOAD") else Kind.SHORT)
 
     searching = guard(search, Dialect.DALI)

@@ -101,7 +101,7 @@ class Request:
     @classmethod
     def from_params(cls, params: Params, settings: Settings) -> "Request":
         """Read the parameters; raises UsageError that names the one that does not fit. Unknown parameters are ignored (DALI 1.1 §3.1)."""
-        if params.all("UPLOAD") or "UPLOAD" in {name.upper() for name in params.files}:
+        if params.all("UPLOAD") or "UPLOAD" in {name.upper() for name, _ in params.files}:
             raise UsageError("UPLOAD: this service does not take uploads.", parameter="UPLOAD")
         given = {one.described.name: params.all(one.described.name) for one in PARAMETERS}
         constraints.refuse_nul(given.items())

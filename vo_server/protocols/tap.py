@@ -85,7 +85,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     async def sync(request: HttpRequest) -> Response:
         params = await read_params(request)
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, asked, params.upload), limiter=services.traffic.threads)
+        answer = await run_sync(lambda: perform(services, asked, params.upload), limiter=services.traffic.threads_for(params))
         reply = await stream(request, answer, services.traffic, Kind.LONG)
         reply.headers.add_vary_header("Accept")
         return reply

@@ -101,7 +101,7 @@ def _explained(url: str, deadline: float) -> Iterator[None]:
 def _connected(parts: SplitResult, sources: Sources, deadline: float) -> Iterator[HTTPConnection]:
     """A connection to an address that was checked; shut when time is over, whatever it is doing then."""
     host, port = parts.hostname or "", parts.port or SCHEMES[parts.scheme]
-    connected = socket.create_connection((str(_address(parts.geturl(), host, port, sources)), port), _left(deadline))
+    connected = _reached(_addresses(parts.geturl(), host, port, sources), port, deadline)
     with closing(connected):
         watch = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, (connected,))
         watch.start()
@@ -122,13 +122,22 @@ def _shut(connected: socket.socket) -> None:
         connected.shutdown(socket.SHUT_RDWR)
 
 
-def _address(url: str, host: str, port: int, sources: Sources) -> Address:
-    """The first address of `host` to which connections may go."""
+def _addresses(url: str, host: str, port: int, sources: Sources) -> list[Address]:
+    """The addresses of `host` to which connections may go, at least one."""
     found = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    allowed = next((address for address in found if sources.allows(address)), None)
-    if allowed is None:
+    allowed = [address for address in found if sources.allows(address)]
+    if not allowed:
         raise refusal(url, f"{host} is not at a public address", "The operator can allow networks by the setting upload_networks.")
     return allowed
+
+
+def _reached(addresses: list[Address], port: int, deadline: float) -> socket.socket:
+    """A connection to the first address that answers: a host may have one of a kind that cannot be reached from here."""
+    *others, last = addresses
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection((str(address), port), _left(deadline) / len(addresses))
+    return socket.create_connection((str(last), port), _left(deadline))
 
 
 def _left(deadline: float) -> float:
