@@ -3,7 +3,9 @@
 import gzip
 import io
 import re
+import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 from astropy.io.votable import from_table, parse
 from astropy.table import MaskedColumn, Table
 from lxml import etree
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from vo_server.app import create_app
@@ -44,6 +47,15 @@ def votable(table: Table, serialisation: str = "binary2") -> bytes:
         warnings.simplefilter("ignore")  # astropy tells that names cannot be IDs
         table.write(content, format="votable", tabledata_format=serialisation)
     return content.getvalue()
+
+
+def document(fields: str, *rows: str, version: str = "1.4") -> bytes:
+    """A VOTable with these FIELDs and rows of TDs."""
+    cells = "\n".join(f"<TR>{row}</TR>" for row in rows)
+    return (
+        f'<?xml version="1.0"?>\n<VOTABLE version="{version}" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>{fields}'
+        f"<DATA><TABLEDATA>\n{cells}\n</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    ).encode()
 
 
 def upload(client: TestClient, query: str, tables: Mapping[str, bytes], **more: str) -> Any:
@@ -123,6 +135,25 @@ WRONG = {
     "a page": (b"<!DOCTYPE html><html><body>Not found, sorry</body></html>", r"formats we read"),
     "nothing": (b"", r"is empty"),
     "a row too short": (b"a,b,c\n1,2,3\n4,5\n", r"row 2.*2 values for 3 columns"),
+    "Latin-1": ("näme,b\n1,2\n".encode("latin-1"), r"is not UTF-8.*iconv"),
+    "UTF-16, as spreadsheets have it": ("a\tb\n1\t2\n".encode("utf-16"), r"is UTF-16, not UTF-8.*iconv"),
+    "a cell that is no number": (
+        document('<FIELD name="n" datatype="int"/>', "<TD>1</TD>", "<TD>x</TD>"),
+        r"row 2, column n: 'x' is no int",
+    ),
+    "a number too large": (document('<FIELD name="n" datatype="short"/>', "<TD>40000</TD>"), r"row 1, column n: '40000' is no short"),
+    "too few elements": (
+        document('<FIELD name="v" datatype="int" arraysize="3"/>', "<TD>1 2</TD>"),
+        r"row 1, column v: there are 2 elements, not 3",
+    ),
+    "a cell too many": (document('<FIELD name="n" datatype="int"/>', "<TD>1</TD><TD>2</TD>"), r"row 1, there are 2 cells for 1 columns"),
+    "no such datatype": (document('<FIELD name="n" datatype="string"/>', "<TD>1</TD>"), r"column n: there is no datatype 'string'"),
+    "complex numbers": (document('<FIELD name="n" datatype="doubleComplex"/>', "<TD>1 2</TD>"), r"column n: complex numbers have no place"),
+    "no columns": (document("", ""), r"the table has no columns"),
+    "the error of a service": (
+        b'<VOTABLE><RESOURCE><INFO name="QUERY_STATUS" value="ERROR">No such table</INFO></RESOURCE></VOTABLE>',
+        r"the error of a service: No such table",
+    ),
 }
 
 
@@ -178,6 +209,89 @@ def test_metadata_flows_into_results(client: TestClient) -> None:
     assert (str(fields["v"].unit), fields["v"].ucd, fields["v"].description) == ("km / s", "spect.dopplerVeloc", "How fast")
     assert fields["t"].xtype == "timestamp"
     assert [str(value) for value in found.array["t"]] == ["2021-01-02T00:00:00"]
+
+
+PLAIN = (("boolean", "T", "F", ""), ("unsignedByte", "255", "0", ""), ("short", "-32768", "32767", ""), ("int", "-2147483648", "7", ""))
+PLAIN += (("long", "-9223372036854775808", "9223372036854775807", ""), ("float", "1.5", "+Inf", ""), ("double", "1e-300", "-Inf", ""))
+PLAIN += (("char", "a", "&lt;", ""), ("unicodeChar", "ü", "β", ""))
+LISTS = (("boolean", "*", "T F ?", "T", ""), ("short", "*", "1 -2", "3", ""), ("int", "2x2", "1 2 3 4", "5 6 7 8", ""))
+LISTS += (
+    ("long", "3", "1 2 -9223372036854775808", "0 0 0", ""),
+    ("double", "*", "1 2 3 4", "5 6", ""),
+    ("float", "*", "1 NaN 3", "0.5", ""),
+)
+LISTS += (("char", "*", "two words", "x", ""), ("unicodeChar", "*", "Ærø", "Ω", ""), ("unsignedByte", "*", "0 255", "7", ""))
+WITH_XTYPE = (
+    ("char", "*", "timestamp", "2020-01-02T03:04:05.678901", "1066-10-14T00:00:00", ""),
+    ("double", "2", "point", "10.5 -20", "359.999999999 90", "NaN NaN"),
+    ("float", "2", "point", "10.5 -20", "0 90", "NaN NaN"),
+    ("double", "3", "circle", "10 20 1", "0 0 0.5", "NaN NaN NaN"),
+    ("double", "*", "polygon", "1 1 2 1 2 2", "1 1 3 1 3 3 1 3", ""),
+    ("double", "2", "interval", "1 +Inf", "-Inf 3", "NaN NaN"),
+    ("char", "*", "moc", "4/1-3 5/", "0/5", ""),
+    ("char", "*", "uri", "ivo://a/b", "http://c/", ""),
+    ("char", "*", "adql:REGION", "Circle ICRS 1 2 3", "Polygon ICRS 1 1 2 1 2 2", ""),
+    ("double", None, "mjd", "51544.5", "0", ""),
+)
+TYPES = tuple((datatype, None, None, *cells) for datatype, *cells in PLAIN) + tuple(
+    (kind, size, None, *cells) for kind, size, *cells in LISTS
+)
+TYPES += WITH_XTYPE
+"""(datatype, arraysize, xtype, two cells, and how a NULL is written), as we write them."""
+
+
+def table_of_types() -> bytes:
+    fields = "".join(
+        f'<FIELD name="f{place}" datatype="{datatype}"'
+        + (f' arraysize="{size}"' if size else "")
+        + (f' xtype="{xtype}"' if xtype else "")
+        + "/>"
+        for place, (datatype, size, xtype, *_) in enumerate(TYPES)
+    )
+    rows = ["".join(f"<TD>{one[3 + row]}</TD>" for one in TYPES) for row in range(2)]
+    return document(
+        '<FIELD name="row" datatype="int"/>' + fields, *(f"<TD>{n}</TD>{row}" for n, row in enumerate(rows)), f"<TD>2</TD>{NULLS}"
+    )
+
+
+NULLS = "<TD/>" * len(TYPES)
+
+
+def described(reply: Any) -> tuple[list[tuple[str | None, ...]], list[list[str]]]:
+    """(datatype, arraysize, xtype) of each FIELD of a TABLEDATA, and the cells of each row."""
+    assert reply.status_code == 200, reply.text
+    root = etree.fromstring(reply.content)
+    fields = [tuple(field.get(key) for key in ("datatype", "arraysize", "xtype")) for field in root.iter("{*}FIELD")]
+    return fields, [[cell.text or "" for cell in row] for row in root.iter("{*}TR")]
+
+
+def test_every_type_comes_back_as_it_went(client: TestClient) -> None:
+    """… and may be sent again, in every format of ours that keeps types."""
+    query = "SELECT * FROM TAP_UPLOAD.x ORDER BY row"
+    fields, rows = described(upload(client, query, {"x": table_of_types()}, RESPONSEFORMAT="votable/td"))
+    one_character = {"char", "unicodeChar"}  # texts are all of any length
+    assert fields[1:] == [(one[0], one[1] or ("*" if one[0] in one_character else None), one[2]) for one in TYPES]
+    assert [row[1:] for row in rows] == [[one[3 + row].replace("&lt;", "<") for one in TYPES] for row in range(3)]
+    for form in ("votable/td", "votable/b2"):
+        answer = upload(client, query, {"x": table_of_types()}, RESPONSEFORMAT=form)
+        assert described(upload(client, query, {"x": answer.content}, RESPONSEFORMAT="votable/td")) == (fields, rows), form
+    some = (
+        "SELECT * FROM TAP_UPLOAD.x WHERE row > 0 ORDER BY row"  # BINARY has no NULL beside the smallest integers, and bytes become short
+    )
+    answer = upload(client, some, {"x": table_of_types()}, RESPONSEFORMAT="votable/b")
+    assert described(upload(client, some, {"x": answer.content}, RESPONSEFORMAT="votable/td"))[1] == rows[1:]
+
+
+def test_a_region_without_area_holds_nothing(client: TestClient) -> None:
+    """Polygons of two vertices and fewer, with a vertex that is none, half a vertex, and NULL; a text that is no region."""
+    fields = '<FIELD name="g" datatype="double" arraysize="*" xtype="polygon"/>'
+    fields += '<FIELD name="r" datatype="char" arraysize="*" xtype="adql:REGION"/>'
+    cells = ("1 2", "1 2 3 4", "1 1 2 2 1 1", "1 1 NaN 1 2 2", "1 2 3", "")
+    rows = (f"<TD>{cell}</TD><TD>Polygon ICRS {cell}</TD>" for cell in cells)
+    query = (
+        "SELECT COUNT(*) AS n, COUNT(AREA(g)) AS areas FROM TAP_UPLOAD.x WHERE 1 = CONTAINS(POINT(1, 1), g) OR 1 = CONTAINS(POINT(1, 1), r)"
+    )
+    assert lines(client, query, {"x": document(fields, *rows)}) == ["n,areas", "0,0"]
 
 
 SHAPES = """<VOTABLE version="1.4"><RESOURCE><TABLE>
@@ -236,7 +350,9 @@ def test_limits_are_those_that_are_declared(site: Services) -> None:
     assert lines(client, count, {"x": b"a,b\n" + b"1,2\n" * 3}) == ["n", "3"]
     four = (
         b"a,b\n" + b"1,2\n" * 4,
-        votable(Table({"a": [1, 2, 3, 4]})),
+        *(votable(Table({"a": [1, 2, 3, 4]}), serialisation) for serialisation in SERIALISATIONS),
+        gzip.compress(votable(Table({"a": [1, 2, 3, 4]}))),
+        b"# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, datatype: int64}\n# schema: astropy-2.0\na\n1\n2\n3\n4\n",
         parquet(pa.table({"a": range(4)})),
         fits(Table({"a": [1, 2, 3, 4]})),
     )
@@ -279,3 +395,79 @@ def test_a_table_elsewhere_is_fetched_if_that_is_allowed(site: Services, client:
         site.uploads = UploadReader(10, 100, Sources((ip_network("127.0.0.0/8"),), 5))
         assert "more than 100 bytes" in refusal(client.get("/tap/sync", params=asked), 413)
         server.shutdown()
+
+
+def wide(columns: int) -> bytes:
+    """One row of so many numbers of 8 bytes."""
+    return (",".join(f"c{n}" for n in range(columns)) + "\n" + ",".join(["1.5"] * columns) + "\n").encode()
+
+
+def test_tables_are_as_wide_as_the_database_can_hold(client: TestClient) -> None:
+    assert lines(client, "SELECT c0, c999 FROM TAP_UPLOAD.x", {"x": wide(1000)}) == ["c0,c999", "1.5,1.5"]
+    too_wide = ((1200, "too wide for the database: row is too big"), (1501, "more than 1500 columns"))
+    for columns, words in too_wide:
+        message = refusal(upload(client, "SELECT c1 FROM TAP_UPLOAD.x", {"x": wide(columns)}), 413)
+        assert words in message
+        assert "only the" in message, "what to do is told"
+
+
+def test_a_null_takes_no_more_room_in_answers_than_it_did(client: TestClient) -> None:
+    """A cell of a fixed number of elements is filled where it is NULL; a few bytes could stand for any number of them."""
+    huge = document('<FIELD name="a" datatype="double" arraysize="2x50000000"/>', "<TD/>")
+    for form in ("votable/td", "votable/b2", "fits", "csv"):
+        assert len(upload(client, "SELECT * FROM TAP_UPLOAD.x", {"x": huge}, RESPONSEFORMAT=form).content) < 20_000
+    assert described(upload(client, "SELECT * FROM TAP_UPLOAD.x", {"x": huge}, RESPONSEFORMAT="votable/td"))[0] == [("double", "2x*", None)]
+
+
+def test_a_part_that_came_twice_is_refused(client: TestClient) -> None:
+    form = {"LANG": "ADQL", "QUERY": "SELECT * FROM TAP_UPLOAD.x", "UPLOAD": "x,param:t"}
+    twice = [("t", ("1.csv", b"a,b\n1,2\n")), ("t", ("2.csv", b"a,b\n3,4\n"))]
+    assert "the form has 2 parts 't'" in refusal(client.post("/tap/sync", data=form, files=twice))
+
+
+def test_the_first_table_of_several_is_taken(client: TestClient) -> None:
+    table = '<TABLE name="{0}"><FIELD name="{0}" datatype="int"/><DATA><TABLEDATA><TR><TD>1</TD></TR></TABLEDATA></DATA></TABLE>'
+    content = f"<VOTABLE><RESOURCE>{table.format('one')}{table.format('two')}</RESOURCE></VOTABLE>"
+    assert lines(client, "SELECT * FROM TAP_UPLOAD.x", {"x": content.encode()}) == ["one", "1"]
+
+
+NAMES = ("select", "size", "Ra", "RA", "1st", "a b", 'q"q', "ünïcode", "_hpx29", "ctid", "a" * 200, "")
+"""Reserved words, names that differ by case, that no identifier can be, that PostgreSQL has itself, too long, and none."""
+
+
+def test_columns_may_have_any_names(client: TestClient) -> None:
+    fields = "".join(f'<FIELD name="{name.replace(chr(34), "&quot;")}" datatype="int"/>' for name in NAMES)
+    content = document(fields, "".join(f"<TD>{n}</TD>" for n in range(len(NAMES))))
+    called = {"_hpx29": "_hpx29_", "": f"col{len(NAMES)}"}
+    quoted = ", ".join(f'"{called.get(name, name).replace(chr(34), chr(34) * 2)}" AS n{n}' for n, name in enumerate(NAMES))
+    assert lines(client, f"SELECT {quoted} FROM TAP_UPLOAD.x", {"x": content})[1] == ",".join(map(str, range(len(NAMES))))
+    assert len(set(lines(client, "SELECT * FROM TAP_UPLOAD.x", {"x": content})[0].lower().split(","))) == len(NAMES)
+
+
+EMPTY = (
+    document('<FIELD name="a" datatype="int"/>'),
+    b"<VOTABLE><RESOURCE><TABLE><FIELD name='a' datatype='int'/></TABLE></RESOURCE></VOTABLE>",
+)
+EMPTY += (b"a,\n", parquet(pa.table({"a": pa.array([], pa.int32())})), fits(Table({"a": np.zeros(0, "i4")})))
+
+
+def test_tables_without_rows_are_tables(client: TestClient) -> None:
+    for content in EMPTY:
+        assert lines(client, "SELECT a FROM TAP_UPLOAD.x", {"x": content}) == ["a"]
+
+
+def test_nothing_is_left_behind(site: Services, client: TestClient) -> None:
+    """After all that went wrong: no temporary table, no file, no connection in use."""
+    before = set(Path(tempfile.gettempdir()).glob("vo-*"))
+    bad = [*(content for content, _ in WRONG.values()), wide(1200), gzip.compress(FORMATS["csv"])[:20], FORMATS["csv"]]
+    for content in bad:
+        for query in ("SELECT 1/0 AS one FROM TAP_UPLOAD.x", "SELECT nothing FROM TAP_UPLOAD.x"):
+            assert upload(client, query, {"good": FORMATS["csv"], "x": content}).status_code in (400, 413)
+    assert set(Path(tempfile.gettempdir()).glob("vo-*")) == before
+    assert site.pool._pool.checkedout() == 0
+    deadline = time.monotonic() + 10
+    temporary = text("SELECT count(*) FROM pg_catalog.pg_class WHERE relpersistence = 't'")
+    with site.database.engine.connect() as connection:
+        while connection.execute(temporary).scalar_one() and time.monotonic() < deadline:  # sessions end a moment later
+            time.sleep(0.05)
+        assert connection.execute(temporary).scalar_one() == 0

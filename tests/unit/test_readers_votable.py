@@ -160,7 +160,7 @@ WRONG = {
     "a length cut off": (field("a", "char", "*"), stream(variable(b"ab", 2) + b"\0"), r"row 2, the data end within this row"),
     "a negative length": (field("a", "char", "*"), stream(variable(b"", -5)), r"row 1, a length is -5"),
     "no base64": (field("a", "int"), stream(b"").replace("></STREAM", ">A</STREAM"), r"line \d+: a STREAM is not in base64"),
-    "no such type": (field("a", "string"), rows(("1",)), r"column a: the datatype 'string' has no place"),
+    "no such type": (field("a", "string"), rows(("1",)), r"column a: there is no datatype 'string'. VOTable knows .*, double, char"),
     "complex numbers": (field("a", "floatComplex"), rows(("1 2",)), r"column a: complex numbers have no place"),
     "no arraysize": (field("a", "int", "2,3"), rows(("1",)), r"column a: the arraysize '2,3' is none"),
     "rows elsewhere": (field("a", "int"), '<BINARY><STREAM href="file:///etc/passwd"/></BINARY>', r"the rows are not in this file"),

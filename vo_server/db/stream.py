@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from vo_server.db.temporary import Hold, fill
-from vo_server.errors import SetupError, TimeLimitError, UnavailableError, UsageError, VoError
+from vo_server.errors import SetupError, TimeLimitError, TooLargeError, UnavailableError, UsageError, VoError
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.literals import quote_text
@@ -33,6 +33,7 @@ POOL_WAIT_S = 10
 DATA_EXCEPTION = "22"
 QUERY_CANCELED = "57014"
 NO_PRIVILEGE = "42501"
+LIMIT_EXCEEDED = "54"
 CONNECTION_LOST = ("08", "57P")
 
 
@@ -267,6 +268,9 @@ def explain(error: Exception) -> VoError | Exception:
         )
     if state.startswith(DATA_EXCEPTION) or (not state and "ERROR:  " in text and any(sign in text for sign in DATA_FAULTS)):
         return UsageError(f"The database could not compute a value of the query: {_first_line(text)}.", parameter="QUERY")
+    if state.startswith(LIMIT_EXCEEDED):
+        what, hint = UPLOADED_ROW if "row is too big" in text else WHOLE_QUERY
+        return TooLargeError(f"{what}: {_first_line(text)}.", hint=hint)
     if state == NO_PRIVILEGE and "temporary" in text:
         return SetupError(
             "Users' queries may not create temporary tables in the database, which uploads need.",
@@ -276,6 +280,13 @@ def explain(error: Exception) -> VoError | Exception:
         return UnavailableError("The database does not answer.", hint="Try again in a moment.")
     return error
 
+
+UPLOADED_ROW = (
+    "A row of an uploaded table is too wide for the database",
+    "A number takes up to 8 bytes, a long text or array 18. Upload only the columns that the query needs.",
+)
+WHOLE_QUERY = ("The query is too much for the database", "Ask for fewer columns, or for less at a time.")
+"""What PostgreSQL's own limits stand in the way of, and what to do about it."""
 
 DATA_FAULTS = (
     "division by zero",

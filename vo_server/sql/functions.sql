@@ -110,7 +110,7 @@ DECLARE
   area float8;
   turned float8[] := '{}';
 BEGIN
-  IF array_position(shape, NULL) IS NOT NULL OR 'NaN' = ANY (shape) OR n % 2 = 1 THEN
+  IF coalesce(n, 0) < 6 OR array_position(shape, NULL) IS NOT NULL OR 'NaN' = ANY (shape) OR n % 2 = 1 THEN
     RETURN NULL;
   END IF;
   IF vo.haversine(shape[1], shape[2], shape[n - 1], shape[n]) < 1e-26 THEN

@@ -367,7 +367,7 @@ SEEN = {
 def _without_table(document: Any) -> str:
     for info in [info for resource in document.resources for info in resource.infos]:
         if info.name == "QUERY_STATUS" and info.value == "ERROR":
-            return f"there is no table in it, but the error of a service: {clean(info.content) or 'without a message'}."
+            return f"there is no table in it, but the error of a service: {(clean(info.content) or 'without a message').rstrip('.')}."
     return "there is no table in this VOTable."
 
 

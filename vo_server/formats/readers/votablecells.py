@@ -36,6 +36,8 @@ STORED = {
 }
 """Datatype of a FIELD → VOTable primitive of our column, numpy type of an element in BINARY."""
 
+COMPLEX = ("floatComplex", "doubleComplex")
+
 TRUE, FALSE, UNKNOWN = ("t", "true", "1"), ("f", "false", "0"), ("?", "")
 LENGTH = struct.Struct(">i")
 HEX = re.compile(r"[-+]?0x[0-9a-f]+", re.IGNORECASE)
@@ -95,12 +97,12 @@ def field_of(attributes: Mapping[str, str], source: str) -> Field:
     """The Field of a FIELD element. DataError for a type that no table of ours can hold."""
     name = attributes.get("name") or attributes.get("ID") or ""
     datatype = attributes.get("datatype", "char")
+    if datatype in COMPLEX:
+        hint = "Store real and imaginary parts as two columns."
+        raise DataError("complex numbers have no place in a TAP table.", source=source, column=name, hint=hint)
     if datatype not in STORED:
-        complexes = ("floatComplex", "doubleComplex")
-        what = "complex numbers have" if datatype in complexes else f"the datatype {datatype!r} has"
-        raise DataError(
-            f"{what} no place in a TAP table.", source=source, column=name, hint="Store real and imaginary parts as two columns."
-        )
+        hint = f"VOTable knows {', '.join(STORED)}."
+        raise DataError(f"there is no datatype {datatype!r}.", source=source, column=name, hint=hint)
     arraysize = attributes.get("arraysize", "").strip()
     found = ARRAYSIZE.fullmatch(arraysize or "1")
     if found is None:
@@ -139,7 +141,8 @@ def from_texts(field: Field, cells: Sequence[str]) -> pyarrow.Array:
         if len(wrong):
             raise CellError(int(wrong[0]), f"there are {lengths[wrong[0]]} elements, not {field.count}")
     flat = pyarrow.array([element for elements in split for element in elements], pyarrow.large_string())
-    return lists(_elements(field, flat, lengths), lengths, gaps)
+    elements = _elements(field, flat, lengths)
+    return lists(elements, lengths, gaps | _without_any(field, elements, lengths))
 
 
 def _split(field: Field, cell: str) -> list[str]:
@@ -214,6 +217,15 @@ def _whole(field: Field, cell: str) -> str:
         pieces = [cell[start : start + width] for start in range(0, len(cell), width)]
         return ";".join(piece.partition("\0")[0].rstrip() for piece in pieces)
     return cell.partition("\0")[0]
+
+
+def _without_any(field: Field, elements: pyarrow.Array, lengths: NDArray[numpy.int64]) -> NDArray[numpy.bool_]:
+    """Cells of a fixed number of elements, all of which are NULL: so writers fill what is NULL itself."""
+    found = numpy.zeros(len(lengths), bool)
+    if field.count and elements.null_count:
+        gaps = elements.is_null().to_numpy(zero_copy_only=False)
+        found[lengths > 0] = gaps.reshape(-1, field.count).all(axis=1)
+    return found
 
 
 def lists(elements: pyarrow.Array, lengths: NDArray[numpy.int64], gaps: NDArray[numpy.bool_] | None) -> pyarrow.Array:
@@ -338,7 +350,8 @@ def _decoded(field: Field, cut: Cut, flagged: NDArray[numpy.bool_] | None) -> py
             whole = fixed_lists(shaped, None, field.type)
             return whole if flagged is None else pc.if_else(pyarrow.array(~flagged), whole, pyarrow.scalar(None, whole.type))
     elements = _without(pyarrow.array(values.astype(field.element.to_pandas_dtype()), field.element, mask=gaps), field.null)
-    return lists(elements, cut.counts, flagged)
+    empty = _without_any(field, elements, cut.counts)
+    return lists(elements, cut.counts, empty if flagged is None else flagged | empty)
 
 
 def _values(field: Field, cut: Cut) -> tuple[NDArray[Any], NDArray[numpy.bool_] | None]:
