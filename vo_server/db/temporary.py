@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import adbc_driver_postgresql.dbapi
 
+from vo_server.db.ingest import ingest
 from vo_server.model.result import TEMPORARY, TemporaryTable
 from vo_server.sql.literals import quote_identifier
 
@@ -30,7 +31,7 @@ def fill(connection: adbc_driver_postgresql.dbapi.Connection, tables: Iterable[T
 def _copy(connection: adbc_driver_postgresql.dbapi.Connection, table: TemporaryTable, hold: Hold) -> None:
     with connection.cursor() as cursor:
         hold(cursor)
-        cursor.adbc_ingest(table.name, table.rows.to_reader(), mode="append", temporary=True)
+        ingest(cursor, table.name, table.rows.to_batches())
 
 
 def _execute(connection: adbc_driver_postgresql.dbapi.Connection, statement: str, hold: Hold) -> None:
