@@ -23,7 +23,10 @@ from lxml import etree
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from vo_server import adql
 from vo_server.app import create_app
+from vo_server.dali.uploads import Upload
+from vo_server.model.catalogue import Position
 from vo_server.query.fetch import Sources
 from vo_server.query.uploads import UploadReader
 from vo_server.services import Services
@@ -93,6 +96,15 @@ def test_a_match_finds_what_lies_together(client: TestClient) -> None:
         " ON DISTANCE(POINT(mine.raj2000, mine.dej2000), POINT(s.ra, s.dec)) < 1/3600. ORDER BY 1"
     )
     assert lines(client, query, {"mine": votable(PLACES)}) == ["xmin,name", "1,Vega", "3,Sirius"]
+
+
+def test_what_the_query_takes_as_a_position_goes_through_the_index(site: Services, client: TestClient) -> None:
+    """Columns of any names, beside others that look like a position: in ADQL what stands in POINT is in degrees."""
+    content = b"id,ra,dec,x,y\n1,1,1,279.2347,38.7837\n2,279.2347,38.7837,2,2\n3,3,3,4,400\n"
+    query = "SELECT m.id FROM TAP_UPLOAD.m JOIN sky.stars AS s ON 1 = CONTAINS(POINT(s.ra, s.dec), CIRCLE('', m.x, m.y, 0.001))"
+    assert lines(client, query, {"m": content}) == ["id", "1"]
+    (uploaded,) = site.uploads.read((Upload("m", "param:m"),), lambda _: iter([content]), adql.parse(query))
+    assert uploaded.table.position == Position("x", "y")
 
 
 def test_several_tables_and_names_without_schema(client: TestClient) -> None:

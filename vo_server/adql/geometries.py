@@ -18,7 +18,7 @@ _FORMS: dict[tuple[str, int], tuple[Kind, ...]] = {
 }
 """The two forms of each function: by points, or by coordinates."""
 
-_LATITUDES = {("POINT", 2): (1,), ("CIRCLE", 3): (1,), ("BOX", 4): (1,), ("DISTANCE", 4): (1, 3), ("IVO_HEALPIX_INDEX", 3): (2,)}
+LATITUDES = {("POINT", 2): (1,), ("CIRCLE", 3): (1,), ("BOX", 4): (1,), ("DISTANCE", 4): (1, 3), ("IVO_HEALPIX_INDEX", 3): (2,)}
 """Which arguments are latitudes."""
 _SIZES = {"CIRCLE": (-1,), "BOX": (-2, -1)}
 _ORDERS = ("IVO_HEALPIX_INDEX", "IVO_HEALPIX_CENTER")
@@ -41,7 +41,7 @@ def coordinate_fault(name: str, arguments: tuple[resolved.Value, ...]) -> tuple[
 def _faults(name: str, arguments: tuple[resolved.Value, ...]) -> Iterator[tuple[int, str]]:
     count = len(arguments)
     numbers = name == "POLYGON" and arguments[0].column.xtype is None
-    for index in range(1, count, 2) if numbers else _LATITUDES.get((name, count), ()):
+    for index in range(1, count, 2) if numbers else LATITUDES.get((name, count), ()):
         value = known(arguments[index])
         if value is not None and not -90 <= value <= 90:
             yield index, f"The latitude {value} lies outside -90 to 90 degrees."

@@ -1,8 +1,12 @@
 """Which columns of a table or subquery say where its rows lie, so that an index of cells can be used (also from outside a subquery)."""
 
-from vo_server.adql import resolved
+from collections.abc import Iterator, Sequence
+
+from vo_server.adql import resolved, tree
+from vo_server.adql.geometries import LATITUDES
 from vo_server.adql.grouping import find_aggregate
 from vo_server.model.catalogue import Table
+from vo_server.model.columns import NUMBERS, Column
 
 Names = tuple[str, str]
 """The SQL names of the columns with RA and Dec."""
@@ -38,3 +42,50 @@ def has_row_numbers(table: resolved.From) -> bool:
         return False
     place = table.table.position
     return place is not None and place.indexed and not place.computed
+
+
+def written_position(query: tree.Query, table: str, columns: Sequence[Column]) -> Names | None:
+    """The first two of `columns` that the text of a query takes as a position of the table `table`, whatever they are called:
+    ``POINT(u.a, u.b)``, and the like in CIRCLE, BOX and DISTANCE.
+    """
+    names = _names_of(query, table)
+    for ra, dec in _coordinates(query):
+        if {name.lower() for column in (ra, dec) for name in _qualifier(column)} <= names:
+            found = [_column(one.parts[-1], columns) for one in (ra, dec)]
+            if all(found):
+                return str(found[0]), str(found[1])
+    return None
+
+
+def _names_of(query: tree.Query, table: str) -> set[str]:
+    """What a query calls a table: its own name and aliases, in lower case."""
+    aliases = {
+        node.alias.text.lower()
+        for node in tree.walk(query)
+        if isinstance(node, tree.TableName) and node.alias is not None and node.parts[-1].text.lower() == table.lower()
+    }
+    return {table.lower(), *aliases}
+
+
+def _coordinates(query: tree.Query) -> Iterator[tuple[tree.ColumnName, tree.ColumnName]]:
+    """Pairs of columns that stand as longitude and latitude in a geometry."""
+    for node in tree.walk(query):
+        if isinstance(node, tree.Call):
+            arguments = node.arguments[isinstance(node.arguments[0], tree.Text) :] if node.arguments else ()
+            for place in LATITUDES.get((node.name, len(arguments)), ()):
+                ra, dec = arguments[place - 1 : place + 1]
+                if isinstance(ra, tree.ColumnName) and isinstance(dec, tree.ColumnName):
+                    yield ra, dec
+
+
+def _qualifier(column: tree.ColumnName) -> tuple[str, ...]:
+    return tuple(part.text for part in column.parts[-2:-1])
+
+
+def _column(name: tree.Identifier, columns: Sequence[Column]) -> str | None:
+    """The number among `columns` that `name` means, if there is one."""
+    for column in columns:
+        same = column.name == name.text if name.delimited else column.name.lower() == name.text.lower()
+        if same and column.datatype in NUMBERS and not column.is_array:
+            return column.name
+    return None

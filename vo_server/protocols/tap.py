@@ -126,7 +126,7 @@ def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool 
     def content(upload: Upload) -> Iterator[bytes] | None:
         return parts(upload) if upload.part is not None else own_result(services, upload.uri)
 
-    uploaded = services.uploads.read(asked.uploads, content)
+    uploaded = services.uploads.read(asked.uploads, content, adql.parse(_bounded(services, asked.query))) if asked.uploads else ()
     statement, limit = limited(services, asked, uploaded)
     return services.answer(statement, STANDARD_ID, PATH, asked.format, asked.content_type, limit, query=asked.query, pool=pool)
 
@@ -157,10 +157,7 @@ def limited(services: Services, asked: Request, uploaded: Sequence[UploadedTable
 
 def translate(services: Services, query: str, uploaded: Sequence[UploadedTable], max_rows: int) -> Statement:
     """SQL for an ADQL text. A name that is not known is looked for once more in what was published this very moment."""
-    if len(query) > services.settings.max_query_length:
-        raise UsageError(
-            f"The query is {len(query)} characters long; at most {services.settings.max_query_length} are taken.", parameter="QUERY"
-        )
+    query = _bounded(services, query)
     more = tuple(one.table for one in uploaded)
     try:
         return compile_adql(query, services.catalogue().with_tables(more), max_rows=max_rows)
@@ -168,6 +165,14 @@ def translate(services: Services, query: str, uploaded: Sequence[UploadedTable],
         if not services.refresh():
             raise
         return compile_adql(query, services.catalogue().with_tables(more), max_rows=max_rows)
+
+
+def _bounded(services: Services, query: str) -> str:
+    """`query`, unless it is too long to be looked at."""
+    most = services.settings.max_query_length
+    if len(query) > most:
+        raise UsageError(f"The query is {len(query)} characters long; at most {most} are taken.", parameter="QUERY")
+    return query
 
 
 def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:

@@ -14,6 +14,8 @@ import numpy
 import pyarrow
 
 from vo_server import scratch
+from vo_server.adql.positions import written_position
+from vo_server.adql.tree import Query
 from vo_server.dali.uploads import Upload
 from vo_server.errors import DataError, TooLargeError, UsageError
 from vo_server.formats.readers import Bounds, Source, open_table
@@ -78,20 +80,20 @@ class UploadReader:
         self._sources = sources
         self._turns = BoundedSemaphore(AT_A_TIME)
 
-    def read(self, uploads: Sequence[Upload], parts: Parts) -> tuple[UploadedTable, ...]:
-        """The tables of `uploads`, blocks while others are decoded.
+    def read(self, uploads: Sequence[Upload], parts: Parts, query: Query | None = None) -> tuple[UploadedTable, ...]:
+        """The tables of `uploads`, blocks while others are decoded. `query` is what they come with.
 
         Raises TooLargeError that names the limit, and DataError that names table, row and column.
         """
         budget = Budget(self._size)
-        return tuple(self._read(number, upload, parts, budget) for number, upload in enumerate(uploads, 1))
+        return tuple(self._read(number, upload, parts, budget, query) for number, upload in enumerate(uploads, 1))
 
-    def _read(self, number: int, upload: Upload, parts: Parts, budget: Budget) -> UploadedTable:
+    def _read(self, number: int, upload: Upload, parts: Parts, budget: Budget, query: Query | None) -> UploadedTable:
         with TemporaryDirectory(prefix=scratch.prefix("upload")) as directory:
             path = Path(directory) / f"{SCHEMA}.{upload.name}"
             save(path, _content(upload, parts, self._sources), budget)
             with self._turns:
-                return _decoded(upload.name, path, number, self._bounds)
+                return _decoded(upload.name, path, number, self._bounds, query)
 
 
 def _content(upload: Upload, parts: Parts, sources: Sources) -> Iterator[bytes]:
@@ -141,11 +143,11 @@ def _spent(name: str, blocks: Iterable[bytes], budget: Budget) -> Iterator[bytes
         yield block
 
 
-def _decoded(name: str, path: Path, number: int, bounds: Bounds) -> UploadedTable:
+def _decoded(name: str, path: Path, number: int, bounds: Bounds, query: Query | None) -> UploadedTable:
     source = open_table(path, bounds=bounds)
     rows = _shelved(_gathered(source, bounds), path.parent)
     columns = [_as_loose(_as_shape(column)) for column in _visible(source.columns)]
-    position, columns = _placed(columns, rows)
+    position = _written_position(query, name, columns) or _likely_position(columns, rows)
     stored = {column.name: f"c{place}" for place, column in enumerate(columns, 1)}
     fields = [(stored[column.name], column.sql_type) for column in columns]
     values = rows.rename_columns(list(stored.values()))
@@ -190,14 +192,20 @@ def _shelved(rows: pyarrow.Table, directory: Path) -> pyarrow.Table:
     return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
 
 
-def _placed(columns: list[Column], rows: pyarrow.Table) -> tuple[Position | None, list[Column]]:
-    """The columns with right ascension and declination, found by UCD or name and looked at, and the columns as they came."""
+def _written_position(query: Query | None, name: str, columns: Sequence[Column]) -> Position | None:
+    """What the query takes as the place of a row. In ADQL these are degrees, whatever the columns say."""
+    names = None if query is None else written_position(query, name, columns)
+    return None if names is None else Position(*names)
+
+
+def _likely_position(columns: Sequence[Column], rows: pyarrow.Table) -> Position | None:
+    """Right ascension and declination, found by UCD or name and looked at."""
 
     def in_range(ra: str, dec: str) -> bool:
         return plausible([(rows.column(ra), rows.column(dec))])
 
     pair, _ = find_position(columns, in_range)
-    return (None if pair is None else Position(pair.ra, pair.dec)), columns
+    return None if pair is None else Position(pair.ra, pair.dec)
 
 
 def _cells(rows: pyarrow.Table, position: Position) -> pyarrow.Array:
