@@ -28,6 +28,24 @@ POLYGON_TEXT = "adql:REGION"
 """xtype of a region written as STC-S text, as ObsCore's s_region is (ObsCore 1.1 §4.12)."""
 
 
+SERVED_XTYPES = ("timestamp", "interval", "point", "circle", "polygon", "moc")
+"""xtypes written as they are: those of DALI 1.1 §3.3, to which the VOTables we write refer, and ``moc`` of DALI 1.2, which queries
+understand here and by which TOPCAT draws.
+"""
+
+DRAFTED_XTYPES = ("hms", "dms", "range", "shape", "multishape", "multiinterval", "uri", "uuid", "json")
+"""What DALI 1.2 adds."""
+
+
+def served_xtype(xtype: str | None) -> str | None:
+    """The xtype of somebody's table as we serve it. What DALI 1.1 does not know gets a prefix, as its §3.3 asks for: ``dali`` for words of
+    DALI 1.2, ``x`` for all others; the word itself stays, for those who know it.
+    """
+    if not xtype or xtype in SERVED_XTYPES or xtype.find(":") > 0:
+        return xtype
+    return f"{'dali' if xtype in DRAFTED_XTYPES else 'x'}:{xtype.lstrip(':')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Columns that belong together (a value and its error, the three of a vector): VOTable 1.5 §4.9."""

@@ -24,7 +24,7 @@ from vo_server.formats.readers.infer import (
     with_position,
 )
 from vo_server.formats.readers.source import annotated
-from vo_server.model.columns import Column, Group
+from vo_server.model.columns import Column, Group, served_xtype
 from vo_server.publish.descriptor import IDENTIFIER, ColumnSection, Entry, read_entry
 from vo_server.publish.options import PublishOptions
 
@@ -108,6 +108,7 @@ def _planned(source: Source, descriptor: Entry | None, said: PublishOptions, sch
         )
     columns, notes = _described(list(source.columns), descriptor, path.name)
     columns, renamed = safe_names(columns)
+    columns = [replace(column, xtype=served_xtype(column.xtype)) for column in columns]
     pair, why = _position(replace(source, columns=tuple(columns)), said)
     if pair is not None:
         columns, marked = with_position(columns, pair)

@@ -1,0 +1,252 @@
+"""TAP_SCHEMA, VOSI's tables and the FIELDs of results say the same of every table (TAP 1.1 §4, VOSI 1.1 §3.3, VODataService 1.2 §3)."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.io.votable import parse
+from lxml import etree
+from starlette.testclient import TestClient
+
+from vo_server.app import record_keeper
+from vo_server.model.columns import served_xtype
+from vo_server.model.names import bare_full_name
+from vo_server.publish import PublishOptions, publish_file
+from vo_server.services import Services
+
+VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
+
+KINDS = """\
+<VOTABLE xmlns="http://www.ivoa.net/xml/VOTable/v1.3" version="1.4"><RESOURCE><TABLE>
+<FIELD name="id" datatype="int" ucd="meta.id;meta.main"><DESCRIPTION>Number of &lt;the&gt; source</DESCRIPTION></FIELD>
+<FIELD name="size" datatype="short" unit="kpc" ucd="phys.size"/>
+<FIELD name="Odd name, &quot;so called&quot;" datatype="char" arraysize="*"/>
+<FIELD name="größe" datatype="unicodeChar" arraysize="*"/>
+<FIELD name="shown" datatype="boolean"/>
+<FIELD name="byte" datatype="unsignedByte"/>
+<FIELD name="large" datatype="long"/>
+<FIELD name="real" datatype="float" utype="mine:real"/>
+<FIELD name="code" datatype="char" arraysize="12"/>
+<FIELD name="bounded" datatype="char" arraysize="20*"/>
+<FIELD name="three" datatype="double" arraysize="3"/>
+<FIELD name="plane" datatype="float" arraysize="2x3"/>
+<FIELD name="many" datatype="int" arraysize="*"/>
+<FIELD name="seen" datatype="char" arraysize="*" xtype="timestamp"/>
+<FIELD name="span" datatype="double" arraysize="2" xtype="interval" unit="d"/>
+<FIELD name="place" datatype="double" arraysize="2" xtype="point" unit="deg"/>
+<FIELD name="around" datatype="double" arraysize="3" xtype="circle" unit="deg"/>
+<FIELD name="outline" datatype="double" arraysize="*" xtype="polygon" unit="deg"/>
+<FIELD name="region" datatype="char" arraysize="*" xtype="adql:REGION"/>
+<FIELD name="cover" datatype="char" arraysize="*" xtype="moc"/>
+<FIELD name="key" datatype="char" arraysize="*" xtype="uuid"/>
+<FIELD name="day" datatype="double" xtype="mjd" unit="d"/>
+<DATA><TABLEDATA></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>
+"""
+
+DESCRIPTOR = """\
+[resource]
+schema = "sky"
+title = "All kinds"
+
+[table]
+source = "kinds.vot"
+name = "kinds"
+description = "Columns of all kinds"
+
+[[keys]]
+target = "sky.stars"
+columns = ["code"]
+target_columns = ["name"]
+description = "The star of that name"
+"""
+
+SAID = ("unit", "ucd", "utype", "description", "xtype")
+
+
+@pytest.fixture
+def client(site: Services, client: TestClient, tmp_path: Path) -> Iterator[TestClient]:
+    (tmp_path / "kinds.vot").write_text(KINDS, encoding="utf-8")
+    (tmp_path / "kinds.toml").write_text(DESCRIPTOR, encoding="utf-8")
+    publish_file(site.database, tmp_path / "kinds.toml", PublishOptions(), records=record_keeper(site.settings), progress=None)
+    site.refresh()
+    yield client
+
+
+def ask(client: TestClient, query: str, **more: str) -> list[dict[str, Any]]:
+    reply = client.get("/tap/sync", params={"LANG": "ADQL", "RESPONSEFORMAT": "json", "MAXREC": "5000", "QUERY": query, **more})
+    assert reply.status_code == 200, reply.text
+    body = reply.json()
+    return [dict(zip((column["name"] for column in body["metadata"]), row, strict=True)) for row in body["data"]]
+
+
+def vosi_tables(client: TestClient) -> dict[str, etree._Element]:
+    document = etree.fromstring(client.get("/tap/tables").content)
+    return {table.findtext("name"): table for table in document.iter("table")}
+
+
+def declared(client: TestClient) -> dict[str, list[dict[str, Any]]]:
+    """Table → rows of TAP_SCHEMA.columns in their order."""
+    found = defaultdict(list)
+    for row in ask(client, "SELECT * FROM tap_schema.columns ORDER BY table_name, column_index"):
+        found[row["table_name"]].append(row)
+    return found
+
+
+def test_schemas_and_tables_are_the_same(client: TestClient) -> None:
+    """CHECKLIST META-024 to META-027, TAP-017."""
+    document = etree.fromstring(client.get("/tap/tables").content)
+    schemas = {row["schema_name"]: row for row in ask(client, "SELECT * FROM tap_schema.schemas")}
+    tables = {row["table_name"]: row for row in ask(client, "SELECT * FROM tap_schema.tables")}
+    assert len(tables) == len(document.findall("schema/table")), "a name twice, or a table outside a schema"
+    for schema in document.iterfind("schema"):
+        told = schemas.pop(schema.findtext("name"))
+        assert (told["description"], told["utype"]) == (schema.findtext("description"), schema.findtext("utype"))
+        for table in schema.iterfind("table"):
+            row = tables.pop(table.findtext("name"))
+            assert (row["schema_name"], row["table_type"]) == (told["schema_name"], table.get("type"))
+            assert row["table_type"] in ("table", "view")
+            assert row["utype"] == table.findtext("utype")
+            assert row["description"] == (table.findtext("description") or table.findtext("title"))
+            assert row["description"], f"{row['table_name']} is not described"
+    assert (schemas, tables) == ({}, {})
+
+
+def test_columns_are_the_same(client: TestClient) -> None:
+    """CHECKLIST META-028, META-032 to META-034: VOSI's column elements are the rows of TAP_SCHEMA.columns, flags and all."""
+    rows = declared(client)
+    for name, table in vosi_tables(client).items():
+        for column, row in zip(table.findall("column"), rows.pop(name), strict=True):
+            kind = column.find("dataType")
+            assert column.findtext("name") == row["column_name"]
+            assert (kind.text, kind.get("arraysize"), kind.get("extendedType")) == (row["datatype"], row["arraysize"], row["xtype"])
+            assert [column.findtext(word) for word in SAID[:4]] == [row[word] for word in SAID[:4]]
+            flags = {flag.text for flag in column.iterfind("flag")}
+            assert (int("indexed" in flags), int("principal" in flags)) == (row["indexed"], row["principal"])
+            assert (column.get("std") == "true") == bool(row["std"])
+            single = re.fullmatch(r"\d+", row["arraysize"] or "")
+            assert row["size"] == (int(single[0]) if single else None)
+    assert not rows
+
+
+@pytest.mark.parametrize("form", ["votable", "votable/b2"])
+def test_fields_of_all_columns_are_the_same(client: TestClient, form: str) -> None:
+    """CHECKLIST TAP-012, TAP-014, META-035: what taplint's stage MDQ compares, for every table."""
+    for name, rows in declared(client).items():
+        reply = client.get("/tap/sync", params={"LANG": "ADQL", "MAXREC": "0", "RESPONSEFORMAT": form, "QUERY": f"SELECT * FROM {name}"})
+        assert reply.status_code == 200, reply.text
+        fields = etree.fromstring(reply.content).findall(f".//{VOTABLE}TABLE/{VOTABLE}FIELD")
+        assert [field.get("name") for field in fields] == [bare_full_name(f"x.{row['column_name']}")[2:] for row in rows]
+        for field, row in zip(fields, rows, strict=True):
+            said = {word: field.get(word) for word in ("unit", "ucd", "utype", "xtype")} | {
+                "description": field.findtext(f"{VOTABLE}DESCRIPTION")
+            }
+            assert {word: said[word] for word in SAID} == {word: row[word] for word in SAID}, (name, field.get("name"))
+            assert field.get("datatype") == row["datatype"]
+            bound = re.fullmatch(r"\d*x?\d+\*", row["arraysize"] or "") is not None or row["datatype"] in ("char", "unicodeChar")
+            assert field.get("arraysize") == row["arraysize"] or (bound and form == "votable/b2" and field.get("arraysize") == "*")
+
+
+def test_keys_are_the_same(client: TestClient) -> None:
+    """CHECKLIST META-029, META-030, META-036: foreign keys, between columns that exist and have one type."""
+    kinds = {
+        (row["table_name"], row["column_name"]): row["datatype"].replace("unicodeChar", "char")
+        for rows in declared(client).values()
+        for row in rows
+    }
+    keys = {row["key_id"]: row for row in ask(client, "SELECT * FROM tap_schema.keys")}
+    pairs = defaultdict(set)
+    for row in ask(client, "SELECT * FROM tap_schema.key_columns"):
+        key = keys[row["key_id"]]
+        assert kinds[key["from_table"], row["from_column"]] == kinds[key["target_table"], row["target_column"]]
+        pairs[row["key_id"]].add((row["from_column"], row["target_column"]))
+    told = {(key["from_table"], key["target_table"], key["description"], frozenset(pairs[name])) for name, key in keys.items()}
+    shown = {
+        (
+            table,
+            key.findtext("targetTable"),
+            key.findtext("description"),
+            frozenset((pair.findtext("fromColumn"), pair.findtext("targetColumn")) for pair in key.iterfind("fkColumn")),
+        )
+        for table, element in vosi_tables(client).items()
+        for key in element.iterfind("foreignKey")
+    }
+    assert told == shown
+    assert ("sky.kinds", "sky.stars", "The star of that name", frozenset({("code", "name")})) in told
+    own = {(source, target, *next(iter(columns))) for source, target, _, columns in told if source.startswith("tap_schema.")}
+    assert own == {
+        ("tap_schema.tables", "tap_schema.schemas", "schema_name", "schema_name"),
+        ("tap_schema.columns", "tap_schema.tables", "table_name", "table_name"),
+        ("tap_schema.keys", "tap_schema.tables", "from_table", "table_name"),
+        ("tap_schema.keys", "tap_schema.tables", "target_table", "table_name"),
+        ("tap_schema.key_columns", "tap_schema.keys", "key_id", "key_id"),
+    }
+
+
+STANDARD: dict[str, dict[str, tuple[str, ...]]] = {
+    "schemas": {"text": ("schema_name", "utype", "description"), "int": ("schema_index",)},
+    "tables": {"text": ("schema_name", "table_name", "table_type", "utype", "description"), "int": ("table_index",)},
+    "columns": {
+        "text": ("table_name", "column_name", "datatype", "arraysize", "xtype", "description", "utype", "unit", "ucd"),
+        "int": ('"size"', "indexed", "principal", "std", "column_index"),
+    },
+    "keys": {"text": ("key_id", "from_table", "target_table", "description", "utype"), "int": ()},
+    "key_columns": {"text": ("key_id", "from_column", "target_column"), "int": ()},
+}
+"""TAP 1.1 §4.1–4.5."""
+
+
+def test_tap_schema_is_as_the_standard_has_it(client: TestClient) -> None:
+    """CHECKLIST META-025 to META-031, META-034: names, types, std; what must not be null is not."""
+    rows = declared(client)
+    for name, kinds in STANDARD.items():
+        columns = {row["column_name"]: row for row in rows[f"tap_schema.{name}"]}
+        assert set(columns) == {*kinds["text"], *kinds["int"]}
+        assert all(columns[one]["datatype"] in ("char", "unicodeChar") and columns[one]["arraysize"] == "*" for one in kinds["text"])
+        assert all(columns[one]["datatype"] == "int" and columns[one]["arraysize"] is None for one in kinds["int"])
+        assert all(row["std"] == 1 and row["description"] for row in columns.values())
+    for row in (row for each in rows.values() for row in each):
+        assert {row["indexed"], row["principal"], row["std"]} <= {0, 1}
+        assert row["datatype"] in ("boolean", "unsignedByte", "short", "int", "long", "float", "double", "char", "unicodeChar")
+    assert all(row["std"] == 1 for table, each in rows.items() if re.match(r"ivoa\.obscore$|rr\.", table) for row in each)
+    flags = parse(BytesIO(client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": FLAGS}).content), verify="exception")
+    assert {field.datatype for field in flags.get_first_table().fields} == {"int"}
+
+
+FLAGS = 'SELECT TOP 1 indexed, principal, std, "size", column_index FROM tap_schema.columns'
+
+
+def test_probes_that_clients_send_first(client: TestClient) -> None:
+    """CHECKLIST TAP-040, PITFALLS P-41: TOPCAT counts the columns before it decides how to read them."""
+    (row,) = ask(client, "SELECT COUNT(*) AS nrow FROM TAP_SCHEMA.columns")
+    assert row["nrow"] == sum(map(len, declared(client).values()))
+    assert ask(client, "SELECT table_name FROM TAP_SCHEMA.tables WHERE 1 = 0") == []
+    assert ask(client, "SELECT \"size\" FROM TAP_SCHEMA.columns WHERE table_name = 'sky.kinds' AND column_name = 'three'") == [{"size": 3}]
+
+
+@pytest.mark.parametrize(
+    ("given", "served"),
+    [
+        (None, None),
+        ("timestamp", "timestamp"),
+        ("polygon", "polygon"),
+        ("moc", "moc"),
+        ("adql:REGION", "adql:REGION"),
+        ("geom:vector3d", "geom:vector3d"),
+        ("uuid", "dali:uuid"),
+        ("uri", "dali:uri"),
+        ("mjd", "x:mjd"),
+        ("clob", "x:clob"),
+    ],
+)
+def test_an_xtype_that_dali_does_not_know_gets_a_prefix(given: str | None, served: str | None) -> None:
+    """DALI 1.1 §3.3: so that clients can tell what is standard; STILTS warns otherwise."""
+    assert served_xtype(given) == served
+
+
+def test_foreign_xtypes_are_prefixed_wherever_they_stand(client: TestClient) -> None:
+    columns = {row["column_name"]: row["xtype"] for row in declared(client)["sky.kinds"]}
+    assert (columns['"key"'] if '"key"' in columns else columns["key"], columns['"day"']) == ("dali:uuid", "x:mjd")
