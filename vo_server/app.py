@@ -63,8 +63,8 @@ def create_app(services: Services) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(AnyOrigin),
             Middleware(OneSpelling),
+            Middleware(AnyOrigin),
             Middleware(Compressed),
             Middleware(Observed, log_requests=services.settings.log_requests, trusted_proxies=services.settings.trusted_proxies),
             Middleware(BoundedBody, most=services.settings.body_bytes),

@@ -2,7 +2,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -68,12 +67,12 @@ SAID = ("unit", "ucd", "utype", "description", "xtype")
 
 
 @pytest.fixture
-def client(site: Services, client: TestClient, tmp_path: Path) -> Iterator[TestClient]:
+def client(site: Services, client: TestClient, tmp_path: Path) -> TestClient:
     (tmp_path / "kinds.vot").write_text(KINDS, encoding="utf-8")
     (tmp_path / "kinds.toml").write_text(DESCRIPTOR, encoding="utf-8")
     publish_file(site.database, tmp_path / "kinds.toml", PublishOptions(), records=record_keeper(site.settings), progress=None)
     site.refresh()
-    yield client
+    return client
 
 
 def ask(client: TestClient, query: str, **more: str) -> list[dict[str, Any]]:

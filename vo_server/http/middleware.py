@@ -1,6 +1,9 @@
 """Pure ASGI middleware: what holds for every answer."""
 
+from collections.abc import Iterable
+
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vo_server.errors import TooLargeError
@@ -11,8 +14,19 @@ EXPOSED = (
 )
 
 
+PREFLIGHT = "access-control-request-method"
+"""Header by which a browser asks before it sends what a form could not have sent."""
+
+
+def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
+    """The methods that the address of `scope` takes, by all routes that lead to it (RFC 9110 §10.2.1); empty if there is nothing there."""
+    leading = (route for route in routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE)
+    methods = {method for route in leading for method in route.methods or ()}
+    return ", ".join(sorted(methods | {"OPTIONS"})) if methods else ""
+
+
 class AnyOrigin:
-    """CORS for anonymous data: every answer, errors too, may be read by any page; preflights are answered here (CHECKLIST GEN-028)."""
+    """CORS for anonymous data: every answer, errors too, may be read by any page; OPTIONS is answered here (CHECKLIST GEN-028)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,8 +37,10 @@ class AnyOrigin:
             await self.app(scope, receive, send)
             return
         if scope["method"] == "OPTIONS":
-            await self._preflight(scope, send)
-            return
+            methods = allowed(scope["app"].routes, scope)
+            if methods or PREFLIGHT in Headers(scope=scope):
+                await self._options(scope, methods or "GET, HEAD, OPTIONS", send)
+                return
 
         async def send_open(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -36,14 +52,14 @@ class AnyOrigin:
         await self.app(scope, receive, send_open)
 
     @staticmethod
-    async def _preflight(scope: Scope, send: Send) -> None:
+    async def _options(scope: Scope, methods: str, send: Send) -> None:
         wanted = Headers(scope=scope).get("access-control-request-headers", "*")
         headers = [
             (b"access-control-allow-origin", b"*"),
-            (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+            (b"access-control-allow-methods", methods.encode()),
             (b"access-control-allow-headers", wanted.encode("latin-1")),
             (b"access-control-max-age", b"86400"),
-            (b"allow", b"GET, HEAD, POST, OPTIONS"),
+            (b"allow", methods.encode()),
         ]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

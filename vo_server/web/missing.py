@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from vo_server.errors import NotFoundError
 from vo_server.http.errors import Dialect, render
+from vo_server.http.middleware import allowed
 from vo_server.services import Services
 from vo_server.web.kit import Kit
 from vo_server.web.security import HEADERS
@@ -22,6 +23,10 @@ def http_errors(services: Services) -> Callable[[Request, Exception], Awaitable[
 
     async def tell(request: Request, error: Exception) -> Response:
         status, detail, headers = _parts(error)
+        if status == 405:
+            methods = allowed(request.app.routes, request.scope)
+            said = f"{request.url.path} does not take {request.method}. Use one of: {methods}."
+            return PlainTextResponse(f"{said}\n", status, {"Allow": methods})
         if status != 404:
             return PlainTextResponse(f"{detail}: {request.method} {request.url.path}\n", status, headers)
         missing = NotFoundError(f"There is nothing at {request.url.path}.", hint="The start page lists what is here.")
