@@ -111,6 +111,43 @@ def test_every_query_finds_every_pair_once(connection: psycopg.Connection, sizes
         assert sorted(row[0] for row in found if row[1] is None) == sorted(unmatched), name
 
 
+UNKNOWN = {
+    "calculated": ("POINT(a.ra / 15 * 15, a.dec)", B),
+    "calculated on the other side": (A, "POINT(b.ra + 0 * b.radius, b.dec)"),
+    "both": ("POINT(a.ra / 15 * 15, a.dec)", "POINT(b.ra / 15 * 15, b.dec)"),
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_positions_that_no_index_knows_are_matched_by_cells_too(
+    connection: psycopg.Connection, sizes: tuple[int | None, int | None]
+) -> None:
+    """Uploads whose columns have other names, coordinates in hours, and at another epoch: never each row with each."""
+    expected = two_tables(connection, 0.3)
+    unmatched = set(range(-1, COUNT)) - {first for first, _ in expected}
+    published = catalogue(*sizes)
+    for name, (a, b) in UNKNOWN.items():
+        test = SPELLINGS["distance"].format(A=a, B=b, r=0.3)
+        for shape in ("join", "where", "limited", "subquery", "common"):
+            adql = INNER[shape].format(test=test)
+            assert "vo.healpix(" in compile_adql(adql, published).sql
+            assert sorted(rows(connection, adql, published)) == expected, (name, shape)
+        found = rows(connection, LEFT["left"].format(test=test), published)
+        assert sorted(row for row in found if row[1] is not None) == expected, name
+        assert sorted(row[0] for row in found if row[1] is None) == sorted(unmatched), name
+    near = "DISTANCE(POINT(a.ra / 15 * 15, a.dec), POINT(b.ra, b.dec)) < 0.3"
+    inside = rows(connection, f"SELECT id FROM d.a AS a WHERE EXISTS (SELECT * FROM d.b AS b WHERE {near})", published)
+    assert {number for (number,) in inside} == {first for first, _ in expected}
+
+
+def test_a_random_position_is_not_looked_up(connection: psycopg.Connection) -> None:
+    """It would be another one in the exact test."""
+    sql = compile_adql(
+        "SELECT a.id FROM d.a AS a JOIN d.b AS b ON DISTANCE(a.ra + RAND(), a.dec, b.ra, b.dec) < 1", catalogue(None, None)
+    ).sql
+    assert "vo.healpix(" not in sql
+
+
 def test_a_left_join_by_a_radius_that_each_row_says(connection: psycopg.Connection) -> None:
     expected = two_tables(connection, 0.3)
     connection.execute("CREATE INDEX ON b (_hpx29); ANALYZE b")

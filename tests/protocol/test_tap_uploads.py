@@ -30,6 +30,7 @@ from vo_server.model.catalogue import Position
 from vo_server.query.fetch import Sources
 from vo_server.query.uploads import UploadReader
 from vo_server.services import Services
+from vo_server.sql import compile_adql
 
 INFO = "{http://www.ivoa.net/xml/VOTable/v1.3}INFO"
 SERIALISATIONS = ("tabledata", "binary", "binary2")
@@ -483,3 +484,20 @@ def test_nothing_is_left_behind(site: Services, client: TestClient) -> None:
         while connection.execute(temporary).scalar_one() and time.monotonic() < deadline:  # sessions end a moment later
             time.sleep(0.05)
         assert connection.execute(temporary).scalar_one() == 0
+
+
+ELSEWHERE = {
+    "names of one's own": ("my_lon,my_lat\n279.2347,38.7837\n10,1\n", "POINT(m.my_lon, m.my_lat)"),
+    "hours": ("ra_h,dec\n18.61564667,38.7837\n1,1\n", "POINT(m.ra_h * 15, m.dec)"),
+    "radians": ("ra,dec\n4.873564897,0.676903262\n1,1\n", "POINT(DEGREES(m.ra), DEGREES(m.dec))"),
+}
+
+
+def test_positions_are_matched_by_cells_whatever_they_are_called_and_made_of(site: Services, client: TestClient) -> None:
+    for name, (content, point) in ELSEWHERE.items():
+        query = f"SELECT s.name FROM TAP_UPLOAD.m AS m JOIN sky.stars AS s ON DISTANCE({point}, POINT(s.ra, s.dec)) < 1/3600."
+        assert lines(client, query, {"m": content.encode()}) == ["name", "Vega"], name
+    query = "SELECT s.name FROM TAP_UPLOAD.x, sky.stars AS s WHERE 1 = CONTAINS(p, CIRCLE(s.ra, s.dec, 0.1))"
+    assert lines(client, query, {"x": SHAPES.encode()}) == ["name", "Vega"]
+    (table,) = site.uploads.read((Upload("x", "param:x"),), lambda _: iter((SHAPES.encode(),)))
+    assert "vo.healpix((" in compile_adql(query, site.catalogue().with_tables((table.table,))).sql

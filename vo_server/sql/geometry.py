@@ -81,7 +81,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Two positions of rows of different tables, both indexed, and how far apart they may be: the sum of some values.
+    """Two positions of rows of different tables, both with cells, and how far apart they may be: the sum of some values.
 
     ``radius`` is the sum's value (degrees), or None where rows say it; ``radius_sql`` its SQL.
     """
@@ -110,6 +110,8 @@ def near(renderer: ValueRenderer, left: resolved.Value, sign: str, right: resolv
 
 def _disc(renderer: ValueRenderer, value: resolved.Value) -> tuple[Point, tuple[resolved.Value, ...]] | None:
     """The centre and the radius of a circle; a position has no radius."""
+    if isinstance(value, resolved.Reference) and value.column.xtype == "point":
+        return point_of(renderer, value), ()
     if not isinstance(value, resolved.Call) or value.function.name not in ("POINT", "CIRCLE"):
         return None
     shape = shape_of(renderer, value, value.at)
@@ -119,13 +121,14 @@ def _disc(renderer: ValueRenderer, value: resolved.Value) -> tuple[Point, tuple[
 
 
 def _matched(renderer: ValueRenderer, one: Point, other: Point, radii: tuple[resolved.Value, ...]) -> Near | None:
-    """Two positions as a match, if the index knows both and they are of two tables."""
-    if one.cell is None or other.cell is None or one.source is None or other.source is None or one.source is other.source:
+    """Two positions as a match, if they are of two tables."""
+    first, second = one.located, other.located
+    if first is None or second is None or one.source is None or other.source is None or one.source is other.source:
         return None
     sizes = [known(radius) for radius in radii]
     constants = [float(size) for size in sizes if size is not None]
     text = " + ".join(renderer.double(radius) for radius in radii)
-    return Near(one, other, radii, sum(constants) if len(constants) == len(sizes) else None, text)
+    return Near(first, second, radii, sum(constants) if len(constants) == len(sizes) else None, text)
 
 
 def comparison(render: ValueRenderer, left: resolved.Value, sign: str, right: resolved.Value, opposite: bool) -> str | None:

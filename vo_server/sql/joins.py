@@ -8,14 +8,13 @@ in that of an outer join if the host is on the side that may be missing.
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from vo_server.adql import resolved
 from vo_server.adql.positions import has_row_numbers
-from vo_server.sky.match import match_orders, range_orders
+from vo_server.sky.match import MatchOrders, match_orders, range_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import Near, near
-from vo_server.sql.matching import HIGH, KEY, LOW, key_range, own_key, row_keys, with_keys, with_ranges
+from vo_server.sql.matching import HIGH, KEY, LOW, key_range, keys_beside, once, own_key, with_keys, with_ranges
 from vo_server.sql.positions import KEPT_PART, has_column, rows_of
 from vo_server.sql.shapes import Point
 
@@ -107,7 +106,10 @@ def is_by_rows(renderer: Renderer, join: resolved.JoinSource) -> bool:
     if join.kind == "FULL":
         return not resolved.equates(join.on, join.left, join.right)
     radii = (found.near for found in _pairs_in(renderer, join.on, join)) if join.kind == "LEFT" else ()
-    return any(pair.radius is None and set(resolved.references(pair.radii)) == {join.right} for pair in radii)
+    return any(
+        pair.radius is None and not (pair.one.computed or pair.other.computed) and set(resolved.references(pair.radii)) == {join.right}
+        for pair in radii
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,10 @@ class _Chooser:
         """About how many rows of a table take part."""
         return max(1, rows_of(source) // (KEPT_PART if source in self.restricted else 1))
 
-    def looked_up(self, small: resolved.Source, large: resolved.Source) -> bool:
+    def looked_up(self, small: Point, large: Point) -> bool:
         """Whether to look up the keys of one table in the index of the other."""
-        few = self.most is not None and self.most < rows_of(large) / FEW_PART
-        return _has_index(large) and (few or self.rows(small) < self.rows(large) / SMALL_PART)
+        few = self.most is not None and self.most < rows_of(_source(large)) / FEW_PART
+        return _has_index(large) and (few or self.rows(_source(small)) < self.rows(_source(large)) / SMALL_PART)
 
 
 def _chooser(select: resolved.Select, most: int | None, busy: Container[resolved.Source]) -> _Chooser:
@@ -160,7 +162,7 @@ def _inner(chooser: _Chooser, pair: Near) -> _Choice | None:
         return _by_radius(pair)
     small, large = sorted((pair.one, pair.other), key=lambda point: chooser.rows(_source(point)))
     for keyed, other in ((small, large), (large, small)):
-        if chooser.looked_up(_source(keyed), _source(other)):
+        if chooser.looked_up(keyed, other):
             return _keyed(chooser, pair, _source(keyed), keyed, other, by_index=True)
     return _keyed(chooser, pair, _source(small), small, large, by_index=False)
 
@@ -169,7 +171,7 @@ def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolve
     """`other` may be missing: it is the host, also of the keys of `one`."""
     if pair.radius is None:
         return _by_radius(pair, other) if join.right is other.source else None
-    if join.right is other.source and chooser.looked_up(_source(one), _source(other)):
+    if join.right is other.source and chooser.looked_up(one, other):
         return _keyed(chooser, pair, _source(other), one, other, by_index=True)
     return _keyed(chooser, pair, _source(other), other, one, by_index=False)
 
@@ -177,7 +179,7 @@ def _left(chooser: _Chooser, pair: Near, one: Point, other: Point, join: resolve
 def _correlated(chooser: _Chooser, pair: Near) -> _Choice | None:
     """A row of an outer query has the keys, a published table here is looked up."""
     inside, outside = (pair.one, pair.other) if pair.one.source in chooser.local else (pair.other, pair.one)
-    if not isinstance(inside.source, resolved.TableSource) or inside.source not in chooser.local or pair.radius is None:
+    if not isinstance(inside.source, resolved.TableSource) or inside.computed or inside.source not in chooser.local or pair.radius is None:
         return None
     return _keyed(chooser, pair, inside.source, outside, inside, by_index=True)
 
@@ -188,7 +190,7 @@ def _by_radius(pair: Near, missing: Point | None = None) -> _Choice | None:
     """
     told = set(resolved.references(pair.radii))
     one, other = (pair.one, pair.other) if told == {pair.one.source} else (pair.other, pair.one)
-    if told != {one.source} or one is missing:
+    if told != {one.source} or one is missing or other.computed:
         return None
     keys = f"vo.cone_ranges({one.cell}, {pair.radius_sql}) AS {{alias}} (low, high)"
     return _Choice(_source(missing or one), f"{other.cell} BETWEEN {{alias}}.low AND {{alias}}.high", keys)
@@ -201,25 +203,41 @@ def _keyed(chooser: _Chooser, pair: Near, host: resolved.Source, small: Point, l
     if orders is None or small.cell is None or large.cell is None:
         return None
     within = host is small.source and chooser.brings_keys(host)
-    if within and by_index and has_column(host):
-        ranges = partial(with_ranges, alias=host.alias, cell=small.cell, orders=range_orders(orders.strip, rows))
+    if within and by_index and (has_column(host) or small.computed):
+        ranges = _within(with_ranges, small, host, range_orders(orders.strip, rows))
         return _Choice(host, f"{large.cell} BETWEEN {host.alias}.{LOW} AND {host.alias}.{HIGH}", within=ranges)
     key = f"{host.alias}.{KEY}" if within else "{alias}.key"
     met = key_range(large.cell, key, orders) if by_index else f"{own_key(large.cell, orders)} = {key}"
     if within:
-        return _Choice(host, met, within=partial(with_keys, alias=host.alias, cell=small.cell, orders=orders))
-    return _Choice(host, met, f"unnest({row_keys(small.cell, orders)}) AS {{alias}} (key)")
+        return _Choice(host, met, within=_within(with_keys, small, host, orders))
+    return _Choice(host, met, f"{keys_beside(small.cell, orders, computed=small.computed)} AS {{alias}} (key)")
 
 
-def _has_index(source: resolved.Source | None) -> bool:
-    """Whether PostgreSQL can use the index of cells: of a table, also through a subquery that it merges into the query around it."""
+def _within(make: Callable[[str, str, str, MatchOrders], str], small: Point, host: resolved.Source, orders: MatchOrders) -> Within:
+    """What makes of the table `host` a subquery with the keys of `small`, a position of its rows."""
+
+    def subquery(table: str) -> str:
+        cell = small.cell or ""
+        table, cell = once(table, host.alias, cell) if small.computed else (table, cell)
+        return make(table, host.alias, cell, orders)
+
+    return subquery
+
+
+def _has_index(point: Point) -> bool:
+    """Whether PostgreSQL can use an index of the cells of a position."""
+    return not point.computed and _is_table(point.source)
+
+
+def _is_table(source: resolved.Source | None) -> bool:
+    """Whether this is a table with an index of cells, also through a subquery that PostgreSQL merges into the query around it."""
     if not isinstance(source, resolved.QuerySource):
         return isinstance(source, resolved.TableSource)
     query, body = source.query, source.query.body
     if source.position is None or not isinstance(body, resolved.Select) or body.top is not None or query.order or query.offset:
         return False
     place = body.outputs[int(source.position[0][1:]) - 1].value
-    return isinstance(place, resolved.Reference) and _has_index(place.source)
+    return isinstance(place, resolved.Reference) and _is_table(place.source)
 
 
 # walking

@@ -27,6 +27,18 @@ def key_range(cell: str, key: str, orders: MatchOrders) -> str:
     return f"{cell} BETWEEN {key} << {orders.shift} AND ({key} << {orders.shift}) | {_below(orders.shift)}"
 
 
+def once(source: str, alias: str, cell: str) -> tuple[str, str]:
+    """`source` with a row source beside it in which the SQL of a `cell` that takes its time is computed once a row, and its name there."""
+    return f"{source} CROSS JOIN LATERAL (SELECT {cell} AS cell OFFSET 0) AS {alias}_own", f"{alias}_own.cell"
+
+
+def keys_beside(cell: str, orders: MatchOrders, *, computed: bool) -> str:
+    """A row source beside a table: all keys of a row; `computed`: the cell takes its time."""
+    if not computed:
+        return f"unnest({row_keys(cell, orders)})"
+    return f"(SELECT unnest({row_keys('own.cell', orders)}) FROM (SELECT {cell} AS cell OFFSET 0) AS own)"  # noqa: S608 - rendered parts
+
+
 def with_keys(source: str, alias: str, cell: str, orders: MatchOrders) -> str:
     """A subquery in place of the table `source` (which names it `alias`): its rows once for each of their keys, the column KEY."""
     return f"(SELECT {alias}.*, unnest({row_keys(cell, orders)}) AS {KEY} FROM {source}) AS {alias}"  # noqa: S608 - made of quoted names and integers

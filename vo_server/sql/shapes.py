@@ -4,7 +4,7 @@ In SQL a shape is an array of degrees (see functions.sql): two numbers are a pos
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -36,12 +36,16 @@ class ValueRenderer(Protocol):
         """The SQL of a number as double precision."""
 
 
+LONGEST = 2000
+"""Characters of SQL that computes a cell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A position: SQL of both coordinates, and their values if constant.
 
-    ``cell`` is the SQL of an indexed column of cells computed from just these two, ``source`` the table that they are columns of, if
-    they are. ``cheap``: the SQL may be repeated.
+    ``cell`` is the SQL of an indexed column of cells computed from just these two, or (``computed``) of cells that no index knows;
+    ``source`` the one table whose columns both are made of, if there is one. ``cheap``: the SQL may be repeated.
     """
 
     ra: str
@@ -50,6 +54,15 @@ class Point:
     cell: str | None = None
     source: resolved.Source | None = None
     cheap: bool = False
+    computed: bool = False
+
+    @property
+    def located(self) -> "Point | None":
+        """The position with a cell, computed if no index has it; None where it is long to write, or another each time it is asked."""
+        if self.cell is not None:
+            return self
+        text = f"vo.healpix({self.ra}, {self.dec})"
+        return replace(self, cell=text, computed=True) if len(text) < LONGEST and "random" not in text else None
 
     @property
     def sql(self) -> str:
@@ -177,7 +190,7 @@ def point_of(renderer: ValueRenderer, value: resolved.Value) -> Point:
         return _POINTS[value.function.name](renderer, value)
     null = isinstance(value, resolved.Constant) and value.value is None
     text = "(NULL::float8[])" if null else f"({renderer.value(value)})"
-    return Point(f"{text}[1]", f"{text}[2]")
+    return Point(f"{text}[1]", f"{text}[2]", source=value.source if isinstance(value, resolved.Reference) else None)
 
 
 def coordinates(renderer: ValueRenderer, ra: resolved.Value, dec: resolved.Value) -> Point:
@@ -185,7 +198,8 @@ def coordinates(renderer: ValueRenderer, ra: resolved.Value, dec: resolved.Value
     lon, lat = known(ra), known(dec)
     constant = (float(lon) % 360.0, float(lat)) if lon is not None and lat is not None else None
     references = isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference)
-    source = ra.source if isinstance(ra, resolved.Reference) and isinstance(dec, resolved.Reference) and ra.source is dec.source else None
+    sources = set(resolved.references((ra, dec)))
+    source = sources.pop() if len(sources) == 1 else None
     return Point(renderer.double(ra), renderer.double(dec), constant, cell_of(ra, dec), source, references or constant is not None)
 
 
