@@ -52,6 +52,9 @@ def utc_now() -> datetime:
 ANSWER_S = 5.0
 """The database has this long to answer before the server calls itself unwell."""
 
+LOOK_S = 60.0
+"""What is announced may be lost: so often a server looks whether something new is published."""
+
 PAGE_CONNECTIONS = 2
 PAGE_S = 10
 """Longest database time of a part of a page, in seconds."""
@@ -123,7 +126,7 @@ class Services:
         self._lock = threading.Lock()
         self._snapshot = self._load()
         self._away = False
-        self._watch = Watch("catalogue-watch", database.app_uri, CHANNEL, lambda _: self.refresh())
+        self._watch = Watch("catalogue-watch", database.app_uri, CHANNEL, lambda _: self.refresh(), LOOK_S)
         self.jobs = JobStore(database.engine, job_terms(settings), clock)
         self.secret = self._keep_secret()
         """Signs what browsers keep for us; the same for all servers of this database."""
@@ -228,20 +231,26 @@ class Services:
 
     def refresh(self) -> bool:
         """Take a new snapshot if there is something new; tells whether there was. A database that is away changes nothing."""
+        alone = self._lock.acquire(timeout=ANSWER_S)  # else who has the lock waits for a connection that is dead
         try:
-            with self._lock:
-                with self.database.engine.connect() as connection:
-                    version = read_version(connection)
-                    self._away = False
-                    if version == self._snapshot.catalogue.version:
-                        return False
-                self._snapshot = self._load()
-                return True
+            with self.database.engine.connect() as connection:
+                version = read_version(connection)
+                self._away = False
+                if version == self._snapshot.catalogue.version:
+                    return False
+            loaded = self._load()
+            if alone or loaded.catalogue.version > self._snapshot.catalogue.version:
+                self._snapshot = loaded
         except OperationalError:
             if not self._away:  # said once an outage
                 log.warning("the catalogue could not be read: the database does not answer")
             self._away = True
             return False
+        else:
+            return True
+        finally:
+            if alone:
+                self._lock.release()
 
     def client(self, request: HTTPConnection) -> str:
         """Who is counted for the jobs of a request: a digest of its caller's address, which nobody else can make."""

@@ -1,6 +1,8 @@
 """Replies on a real socket over a real database: whoever reads slowly holds no connection, whoever leaves cancels his query."""
 
 import http.client
+import os
+import signal
 import socket
 import threading
 import time
@@ -38,6 +40,18 @@ class Site:
         statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
         with self.services.database.engine.connect() as connection:
             return int(connection.execute(text(statement)).scalar_one())
+
+    @contextmanager
+    def frozen_backend(self) -> Iterator[None]:
+        """The one process that computes rows stands still."""
+        statement = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
+        with self.services.database.engine.connect() as connection:
+            pid = int(connection.execute(text(statement)).scalar_one())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def connections(self) -> int:
         """Those that are in use."""
@@ -187,3 +201,36 @@ def test_a_query_out_of_time_is_told_in_every_format_to_run_as_a_job(database: D
         for status, headers, body in threads.map(lambda form: site.get(ENDLESS, form), forms):
             assert (status, headers["content-type"]) == (408, "application/x-votable+xml")
             assert b"run it asynchronously" in body
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that gives the database up after two seconds."""
+    monkeypatch.setattr("vo_server.http.reply.GRACE_S", 1.0)
+    monkeypatch.setattr("vo_server.http.reply.CLOSE_S", 0.5)
+
+
+@pytest.mark.usefixtures("impatience")
+def test_a_database_process_that_stands_still_costs_one_answer_and_no_place(database: Database, tmp_path: Path) -> None:
+    with serving(database, tmp_path, sync_seconds=1, query_connections=1, reserved_connections=0) as site:
+        first = site.ask(ENDLESS)
+        until(lambda: site.backends() == 1)
+        with site.frozen_backend():
+            status, headers, body = read(first)
+            assert (status, headers["retry-after"]) == (503, "60")
+            assert b"got no answer from its database" in body
+            assert site.get("SELECT TOP 1 table_name FROM tap_schema.tables")[0] == 200, "another connection has taken the place"
+
+
+@pytest.mark.usefixtures("impatience")
+def test_an_answer_whose_rest_never_comes_is_broken_off(database: Database, tmp_path: Path) -> None:
+    with serving(database, tmp_path, sync_seconds=1, query_connections=1, reserved_connections=0, spool_megabytes=1) as site:
+        client = site.ask(MANY)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        until(lambda: site.backends() == 1)
+        with site.frozen_backend(), closing(client):
+            ends = b""
+            while piece := client.recv(1 << 20):
+                ends = (ends + piece)[-100:]
+            assert not ends.endswith(b"0\r\n\r\n"), "the last chunk would call it whole"
+            assert site.get("SELECT TOP 1 table_name FROM tap_schema.tables")[0] == 200

@@ -5,11 +5,13 @@ may be on its way. The listening socket is the parent's (or systemd's), so that 
 """
 
 import ctypes
+import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import parent_process
@@ -23,10 +25,15 @@ from uvicorn.supervisors.multiprocess import Process
 
 from vo_server import scratch
 
+log = logging.getLogger("vo_server")
+
 LINGER_S = 1.0
 """So long an idle connection may still send a request after its process began to end."""
 
 READY_S = 60.0
+
+END_S = 20.0
+"""What is left when all is closed gets so long."""
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Where processes put their numbers together, for Prometheus: read by its library when it is imported."""
@@ -134,6 +141,17 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 BATCHES = 4 << 20
 """Bytes of a few batches of rows: to ask the system anew for each of them would cost a tenth of the speed."""
+
+
+def end_surely() -> None:
+    """Have this process end, though threads of it may wait for a database that does not answer: Python would wait for them."""
+
+    def end() -> None:
+        time.sleep(END_S)
+        log.warning("the server ends without threads that still wait for the database")
+        os._exit(0)
+
+    threading.Thread(target=end, name="end", daemon=True).start()
 
 
 def inherited_socket() -> socket.socket | None:

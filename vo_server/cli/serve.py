@@ -96,6 +96,7 @@ def _opened(settings: Settings, database: Database, *, runs_jobs: bool) -> Itera
             yield create_app(services)
     finally:
         services.close()
+        processes.end_surely()
 
 
 def _open_app(settings: Settings, *, runs_jobs: bool) -> Starlette:

@@ -66,6 +66,9 @@ class Cutout:
         """Stop before the next piece."""
         self._cancelled = True
 
+    def give_up(self) -> None:
+        """Nothing of the database is held."""
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:

@@ -27,6 +27,18 @@ SESSION = {"timezone": "UTC"}
 
 POOL_SIZE = 4
 POOL_OVERFLOW = 16
+POOL_WAIT_S = 10
+
+LIVELY = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""libpq's words for: a server that is not there, or not any more, is noticed within a minute. Nobody else tells of a machine that lost its
+power, or of a firewall that forgot a connection. What an address says itself counts more.
+"""
 
 
 PATIENCE_S = 30.0
@@ -222,9 +234,14 @@ def _escape(value: str) -> str:
 
 def _uri(url: URL, settings: Mapping[str, str] | None = None) -> str:
     """The address as libpq reads it; `settings` hold for each session."""
+    url = url.update_query_dict(_lively(url))
     if settings:
         url = url.update_query_dict({"options": _options(url, settings)})
     return libpq_uri(url)
+
+
+def _lively(url: URL) -> dict[str, str]:
+    return {name: value for name, value in LIVELY.items() if name not in url.query}
 
 
 def _engine(url: URL) -> Engine:
@@ -232,8 +249,9 @@ def _engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,  # PostgreSQL may have been restarted meanwhile
         pool_size=POOL_SIZE,
+        pool_timeout=POOL_WAIT_S,
         max_overflow=POOL_OVERFLOW,
-        connect_args={"application_name": "vo-server", "options": _options(url, SESSION)},
+        connect_args={"application_name": "vo-server", **_lively(url), "options": _options(url, SESSION)},
     )
     event.listen(engine, "connect", _set_up)
     return engine

@@ -30,6 +30,8 @@ LARGE_BYTES = BATCH_BYTES // 2
 
 POOL_WAIT_S = 10
 
+AGAIN_S = 1.0
+
 DATA_EXCEPTION = "22"
 QUERY_CANCELED = "57014"
 NO_PRIVILEGE = "42501"
@@ -57,6 +59,8 @@ class ResultStream:
         self._complete = False
         self._connection: PoolProxiedConnection | None = None
         self._cursor: adbc_driver_postgresql.dbapi.Cursor | None = None
+        self._at_work: PoolProxiedConnection | None = None
+        """Where the statement, or what comes before it, runs."""
         self._reader: pyarrow.RecordBatchReader | None = None
         self._coming: Future[pyarrow.RecordBatch | None] | None = None
         """What the thread reads."""
@@ -97,12 +101,27 @@ class ResultStream:
         return None
 
     def cancel(self) -> None:
-        """Stop the statement in the database; safe to call twice and after the end."""
+        """Stop the statement in the database; safe to call twice and after the end. Before the first row it is said again and again:
+        PostgreSQL hears nothing of it while it is about to begin.
+        """
         with self._lock:
             self._cancelled = True
-            if self._cursor is not None and not self._finished:
-                with suppress(adbc_driver_manager.Error):
-                    self._cursor.adbc_cancel()
+            if self._cursor is None or self._finished:
+                return
+            with suppress(adbc_driver_manager.Error):
+                self._cursor.adbc_cancel()
+            if self._reader is None:
+                again = threading.Timer(AGAIN_S, self.cancel)
+                again.daemon = True
+                again.start()
+
+    def give_up(self) -> None:
+        """A new connection may take the place of this one, from which nothing comes any more, not even that it was cancelled. Whoever
+        waits for it goes on waiting, and closes the stream in the end.
+        """
+        connection = self._at_work  # without the lock: who cancels may hold it for as long
+        if connection is not None and not connection.is_detached:
+            connection.detach()
 
     def close(self) -> None:
         """Give the connection back. After an unfinished statement the state of its COPY is uncertain: cancelled and thrown away,
@@ -115,6 +134,7 @@ class ResultStream:
         with self._lock:
             connection, self._connection = self._connection, None
             cursor, self._cursor = self._cursor, None
+            self._at_work = None
         if connection is None or cursor is None:
             return
         with suppress(*FAILURES):
@@ -122,14 +142,14 @@ class ResultStream:
         if self._complete and not self._statement.tables:
             connection.close()
         else:
-            connection.invalidate()
+            _throw_away(connection)
 
-    def _hold(self, cursor: adbc_driver_postgresql.dbapi.Cursor) -> None:
+    def _hold(self, connection: PoolProxiedConnection, cursor: adbc_driver_postgresql.dbapi.Cursor) -> None:
         """The statement is about to run on `cursor`."""
         with self._lock:
             if self._cancelled:
                 raise TimeLimitError("The query was cancelled.")
-            self._cursor = cursor
+            self._at_work, self._cursor = connection, cursor
 
 
 class QueryPool:
@@ -189,11 +209,12 @@ class QueryPool:
                 return connection, self._execute(connection, statement.sql, hold)
             except VoError:
                 if statement.tables:
-                    connection.invalidate()
-                connection.close()
+                    _throw_away(connection)
+                else:
+                    connection.close()
                 raise
             except adbc_driver_manager.Error as error:
-                connection.invalidate()
+                _throw_away(connection)
                 # connections that idled through a restart of PostgreSQL all die at their first use
                 if not is_lost(error) or attempt == self._pool.size():
                     raise explain(error) from None
@@ -220,7 +241,7 @@ class QueryPool:
         cursor = connection.cursor()
         try:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
-            hold(cursor)
+            hold(connection, cursor)
             cursor.execute(sql)
             return cursor.fetch_record_batch()
         except BaseException:
@@ -237,6 +258,14 @@ class LimitedPool:
     def open(self, statement: Statement) -> ResultStream:
         """The rows of `statement`, not yet begun."""
         return ResultStream(self._pool, statement, self._seconds)
+
+
+def _throw_away(connection: PoolProxiedConnection) -> None:
+    """Close a connection whose state is uncertain; the pool makes a new one in its place, unless it has done so already."""
+    if connection.is_detached:
+        connection.close()
+    else:
+        connection.invalidate()
 
 
 def is_lost(error: Exception) -> bool:

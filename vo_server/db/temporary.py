@@ -1,18 +1,20 @@
 """Tables that live as long as the connection of one statement: uploads."""
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 
 import adbc_driver_postgresql.dbapi
+from sqlalchemy.pool import PoolProxiedConnection
 
 from vo_server.db.ingest import ingest
 from vo_server.model.result import TEMPORARY, TemporaryTable
 from vo_server.sql.literals import quote_identifier
 
-Hold = Callable[[adbc_driver_postgresql.dbapi.Cursor], None]
-"""Called with each cursor before it works, so that somebody else can cancel it."""
+Hold = Callable[[PoolProxiedConnection, adbc_driver_postgresql.dbapi.Cursor], None]
+"""Called with a pooled connection and each cursor of it before it works, so that somebody else can cancel it."""
 
 
-def fill(connection: adbc_driver_postgresql.dbapi.Connection, tables: Iterable[TemporaryTable], hold: Hold) -> None:
+def fill(connection: PoolProxiedConnection, tables: Iterable[TemporaryTable], hold: Hold) -> None:
     """Make and fill `tables`. The session, read-only otherwise, writes for as long as that takes; it must not be used for anybody else
     afterwards, and ends with its tables.
     """
@@ -28,13 +30,13 @@ def fill(connection: adbc_driver_postgresql.dbapi.Connection, tables: Iterable[T
     _execute(connection, "SET default_transaction_read_only = on", hold)
 
 
-def _copy(connection: adbc_driver_postgresql.dbapi.Connection, table: TemporaryTable, hold: Hold) -> None:
-    with connection.cursor() as cursor:
-        hold(cursor)
+def _copy(connection: PoolProxiedConnection, table: TemporaryTable, hold: Hold) -> None:
+    with closing(connection.cursor()) as cursor:
+        hold(connection, cursor)
         ingest(cursor, table.name, table.rows.to_batches())
 
 
-def _execute(connection: adbc_driver_postgresql.dbapi.Connection, statement: str, hold: Hold) -> None:
-    with connection.cursor() as cursor:
-        hold(cursor)
+def _execute(connection: PoolProxiedConnection, statement: str, hold: Hold) -> None:
+    with closing(connection.cursor()) as cursor:
+        hold(connection, cursor)
         cursor.execute(statement)

@@ -7,9 +7,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 from threading import Lock
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
+
+from vo_server.http.threads import in_thread
 
 MOST = 64
 """So many documents are kept; the oldest goes first."""
@@ -37,7 +38,7 @@ class Documents:
         """The document called `name`, by `render` if it was made for another `version`; 304 for a client that has it already
         (RFC 9110 §13.1). `render` runs in a thread; what it raises is not remembered.
         """
-        made = await run_sync(self._find, name, version, render)
+        made = await in_thread(self._find, name, version, render)
         headers = {"ETag": made.tag, "Last-Modified": format_datetime(made.changed, usegmt=True), "Cache-Control": "no-cache"}
         if has_it(request, made):
             return Response(status_code=304, headers=headers)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-import anyio.to_thread
+import anyio
 from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,11 +21,15 @@ from vo_server.http.backlog import Backlog, SpoolRoom
 from vo_server.http.identity import caller
 from vo_server.http.observe import ROWS
 from vo_server.http.params import Params
+from vo_server.http.threads import GRACE_S, in_thread
 from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")
 
 MEGABYTE = 1 << 20
+
+CLOSE_S = 15.0
+"""A work that was cancelled comes to its end within this time, or the database does not answer any more."""
 
 STATUS = "X-VO-Query-Status"
 """Header with what VOTable calls QUERY_STATUS, for formats without a place for it; only where it is known before the body leaves."""
@@ -52,6 +56,9 @@ class Work(Protocol):
     def close(self) -> None:
         """Give back what was held."""
 
+    def give_up(self) -> None:
+        """The database does not answer any more, not even to ``cancel``: let others have what is held of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -63,6 +70,11 @@ class Traffic:
     reading: CapacityLimiter
     fetching: CapacityLimiter
     room: SpoolRoom
+
+    @property
+    def longest(self) -> float:
+        """A query that takes more seconds than this will never end."""
+        return self.settings.sync_seconds + GRACE_S
 
     @classmethod
     def of(cls, settings: Settings) -> "Traffic":
@@ -113,22 +125,37 @@ class Lease:
 
     def abandon(self) -> None:
         """Stop the work and close it in a thread of its own: the server ends, and its loop waits for nobody any more."""
-        self._abandoned = True
-        threading.Thread(target=self._stop, name="abandoned reply").start()
+        if not self._abandoned:
+            self._abandoned = True
+            threading.Thread(target=self._stop, name="abandoned reply").start()
 
     async def close(self) -> None:
-        """Close the work, unless it was abandoned."""
-        if not self._abandoned:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._close)
+        """Close the work, unless it was abandoned; one that does not come to its end is given up."""
+        if self._abandoned:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                closed = await in_thread(self._close, CLOSE_S)
+            except UnavailableError:
+                closed = False
+        if not closed:
+            log.warning("the database does not answer: a connection is given up")
+            self.work.give_up()
+            self.abandon()
 
     def _stop(self) -> None:
         self.work.cancel()
         self._close()
 
-    def _close(self) -> None:
-        with self._busy:
+    def _close(self, seconds: float = -1) -> bool:
+        """Whether the work has come to its end within `seconds`, and was closed."""
+        if not self._busy.acquire(timeout=seconds):
+            return False
+        try:
             self.work.close()
+        finally:
+            self._busy.release()
+        return True
 
 
 class RowsReply(Response):
@@ -177,11 +204,14 @@ class RowsReply(Response):
 
     async def _make(self, backlog: Backlog) -> None:
         try:
-            while (piece := await anyio.to_thread.run_sync(self.lease.pull, limiter=self.traffic.threads)) is not None:
+            while (piece := await self._pull()) is not None:
                 await backlog.put(piece)
             self.place.leave()
         finally:
             backlog.end()
+
+    async def _pull(self) -> bytes | None:
+        return await in_thread(self.lease.pull, limiter=self.traffic.threads, seconds=self.traffic.longest)
 
 
 async def stream(request: Request, work: Work, traffic: Traffic, kind: Kind = Kind.SHORT) -> Response:
@@ -195,7 +225,7 @@ async def stream(request: Request, work: Work, traffic: Traffic, kind: Kind = Ki
     try:
         place = await traffic.admission.enter(caller(request, traffic.settings.trusted_proxies), kind, watcher)
         try:
-            first = await anyio.to_thread.run_sync(lease.start, limiter=traffic.threads)
+            first = await in_thread(lease.start, limiter=traffic.threads, seconds=traffic.longest)
         except BaseException:
             place.leave()
             raise
@@ -214,4 +244,5 @@ async def _watch(receive: Receive, work: Work) -> None:
     with suppress(asyncio.CancelledError):
         while (await receive())["type"] != "http.disconnect":
             pass
-        await anyio.to_thread.run_sync(work.cancel)
+        with suppress(UnavailableError):
+            await in_thread(work.cancel)

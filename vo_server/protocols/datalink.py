@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import pyarrow as pa
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,6 +12,7 @@ from vo_server.documents.vosi import vosi_capabilities
 from vo_server.formats import FORMATS, Format, choose
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
+from vo_server.http.threads import in_thread
 from vo_server.model.capability import Capability, InputParam, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column, text
@@ -103,7 +103,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     async def links(request: HttpRequest) -> Response:
         asked = Request.from_params(await read_params(request), services.settings)
-        document = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        document = await in_thread(lambda: perform(services, asked), limiter=services.traffic.threads)
         # not as media_type: the header must be just this (PITFALLS P-100), and Starlette adds a charset to texts
         return Response(document, headers={"Content-Type": asked.content_type})
 

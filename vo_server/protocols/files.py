@@ -3,7 +3,6 @@
 from os import stat_result
 from pathlib import Path
 
-from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
@@ -13,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.ranges import is_range
+from vo_server.http.threads import in_thread
 from vo_server.model.media import media_type
 from vo_server.query.datasets import locate, refuse_unreleased, release_of_file, resolved_path
 from vo_server.services import Services
@@ -39,7 +39,7 @@ def routes(services: Services) -> list[Route]:
 
     async def send_file(request: HttpRequest) -> Response:
         collection, path = request.path_params["collection"], request.path_params.get("path", "")
-        file, status = await run_sync(lambda: public_file(services, collection, path), limiter=services.traffic.threads)
+        file, status = await in_thread(lambda: public_file(services, collection, path), limiter=services.traffic.threads)
         return DatasetReply(
             file, media_type=media_type(file.name), filename=file.name, stat_result=status, content_disposition_type="inline"
         )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,6 +16,7 @@ from vo_server.formats import Format, choose
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
+from vo_server.http.threads import in_thread
 from vo_server.model.capability import ConeSearch, InputParam, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Table
 from vo_server.model.resource import Resource
@@ -68,7 +68,7 @@ def routes(services: Services, capabilities: vosi.TableCapabilities) -> list[Rou
     async def search(request: HttpRequest) -> Response:
         params = await read_params(request)
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, request.path_params["table"], asked, params), limiter=services.traffic.threads)
+        answer = await in_thread(lambda: perform(services, request.path_params["table"], asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     return [

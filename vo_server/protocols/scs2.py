@@ -11,7 +11,6 @@ from functools import partial
 from itertools import chain
 from urllib.parse import quote
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -28,6 +27,7 @@ from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
+from vo_server.http.threads import PATIENCE_S, UPLOADS_S, in_thread
 from vo_server.model.capability import Capability, ConeSearch, InputParam, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.columns import NUMBERS, Column
@@ -140,7 +140,8 @@ def routes(services: Services, capabilities: vosi.CapabilityList, of_table: vosi
     async def search(request: HttpRequest) -> Response:
         params = await read_params(request)
         fixed = request.path_params.get("table")
-        answer = await run_sync(lambda: perform(services, fixed, params), limiter=services.traffic.threads_for(params))
+        seconds = UPLOADS_S if _value(params, "UPLOAD") else PATIENCE_S
+        answer = await in_thread(perform, services, fixed, params, limiter=services.traffic.threads_for(params), seconds=seconds)
         return await stream(request, answer, services.traffic, Kind.LONG if _value(params, "UPLOAD") else Kind.SHORT)
 
     searching = guard(search, Dialect.DALI)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,6 +17,7 @@ from vo_server.formats import Format, choose
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
+from vo_server.http.threads import in_thread
 from vo_server.model.capability import Capability, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.holdings import IMAGES, Holdings
@@ -122,7 +122,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     async def search(params: Params, request: HttpRequest) -> Response:
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, asked, params), limiter=services.traffic.threads)
+        answer = await in_thread(lambda: perform(services, asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     async def query(request: HttpRequest) -> Response:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,6 +17,7 @@ from vo_server.errors import ManyValuesError, NotFoundError, UsageError
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, read_params
 from vo_server.http.reply import stream
+from vo_server.http.threads import in_thread
 from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
@@ -105,7 +105,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     async def sync(request: HttpRequest) -> Response:
         asked = Request.from_params(await read_params(request))
-        work = await run_sync(lambda: perform(services, asked), limiter=services.traffic.threads)
+        work = await in_thread(lambda: perform(services, asked), limiter=services.traffic.threads)
         try:
             return await stream(request, work, services.traffic)
         except NoOverlapError:

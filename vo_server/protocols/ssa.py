@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +21,7 @@ from vo_server.formats.votable import metadata_document
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
+from vo_server.http.threads import in_thread
 from vo_server.model.capability import InputParam, Interface, ServiceCapabilities, SimpleSpectralAccess
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.columns import Column
@@ -375,7 +375,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
         asked = Request.from_params(params, services.settings)
         if asked.conditions is None:
             return Response(describe(services), media_type="text/xml")
-        answer = await run_sync(lambda: perform(services, asked, params), limiter=services.traffic.threads)
+        answer = await in_thread(lambda: perform(services, asked, params), limiter=services.traffic.threads)
         return await stream(request, answer, services.traffic)
 
     return [

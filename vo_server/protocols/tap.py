@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,6 +17,7 @@ from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
+from vo_server.http.threads import PATIENCE_S, UPLOADS_S, in_thread
 from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
@@ -85,7 +85,8 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
     async def sync(request: HttpRequest) -> Response:
         params = await read_params(request)
         asked = Request.from_params(params, services.settings)
-        answer = await run_sync(lambda: perform(services, asked, params.upload), limiter=services.traffic.threads_for(params))
+        seconds = UPLOADS_S if asked.uploads else PATIENCE_S
+        answer = await in_thread(perform, services, asked, params.upload, limiter=services.traffic.threads_for(params), seconds=seconds)
         reply = await stream(request, answer, services.traffic, Kind.LONG)
         reply.headers.add_vary_header("Accept")
         return reply

@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -20,6 +19,7 @@ from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.http.params import Params, read_params
 from vo_server.http.ranges import asked_span
 from vo_server.http.reply import STATUS
+from vo_server.http.threads import PATIENCE_S, UPLOADS_S, in_thread
 from vo_server.jobs.store import Selection
 from vo_server.model.capability import InputParam
 from vo_server.model.job import ACTIVE, Job, Phase
@@ -114,7 +114,7 @@ class JobTree:
         if page := self._page(request):
             return page
         asked = selection(await read_params(request), cookie.remembered(request, self.services.secret))
-        found = await run_sync(self.jobs.find, asked)
+        found = await in_thread(self.jobs.find, asked)
         return Response(uws.jobs([job for job in found if job.kind == self.kind], self.url), headers=VARY, media_type=XML)
 
     async def create(self, request: HttpRequest) -> Response:
@@ -138,7 +138,7 @@ class JobTree:
                 self.jobs.start(job.job_id)
             return job
 
-        job = await run_sync(make)
+        job = await in_thread(make, seconds=UPLOADS_S if params.all(UPLOAD) else PATIENCE_S)
         response = self._see(job.job_id)
         cookie.remember(request, response, job.job_id, self.services.secret, self.services.settings.base_url)
         return response
@@ -162,7 +162,7 @@ class JobTree:
     async def delete(self, request: HttpRequest) -> Response:
         """Destroy the job: its query is cancelled, its files are gone."""
         job = await self._job(request)
-        await run_sync(self._destroy, job.job_id)
+        await in_thread(self._destroy, job.job_id)
         return RedirectResponse(self.url, status_code=303)
 
     async def send_result(self, request: HttpRequest) -> Response:
@@ -184,7 +184,7 @@ class JobTree:
         }
         if request.method == "HEAD":
             return Response(headers=headers)
-        content = await run_sync(self.services.results.read, job.result.path, span)
+        content = await in_thread(self.services.results.read, job.result.path, span)
         if span is None:
             return StreamingResponse(content, headers=headers)
         return StreamingResponse(content, 206, {**headers, "Content-Range": f"bytes {span.start}-{span.stop - 1}/{size}"})
@@ -193,7 +193,7 @@ class JobTree:
         """A table that came with the job, as it came: what the job's parameters refer to (UWS 1.1 §2.1.11)."""
         job = await self._job(request)
         name = request.path_params["name"]
-        content = await run_sync(self.services.results.read_upload, job.job_id, name)
+        content = await in_thread(self.services.results.read_upload, job.job_id, name)
         if content is None:
             raise NotFoundError(f"No table {name} came with the job.")
         headers = {"Content-Type": "application/octet-stream", "Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
@@ -229,7 +229,7 @@ class JobTree:
         async def post(request: HttpRequest) -> Response:
             job = await self._job(request)
             params = await read_params(request)
-            await run_sync(apply, job.job_id, params)
+            await in_thread(apply, job.job_id, params)
             return self._see(job.job_id)
 
         return post
@@ -279,7 +279,7 @@ class JobTree:
         deadline = time.monotonic() + seconds
         with self.services.changes.of(job.job_id) as bell:
             while True:
-                job = await run_sync(self.jobs.get, job.job_id)
+                job = await in_thread(self.jobs.get, job.job_id)
                 left = deadline - time.monotonic()
                 if job.phase is not first or left <= 0:
                     return job
@@ -293,7 +293,7 @@ class JobTree:
         return RedirectResponse(address, status_code=303, headers=VARY)
 
     async def _job(self, request: HttpRequest) -> Job:
-        job = await run_sync(self.jobs.get, request.path_params["job_id"])
+        job = await in_thread(self.jobs.get, request.path_params["job_id"])
         if job.kind != self.kind:
             raise NotFoundError("There is no such job here.")
         return job

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,6 +12,7 @@ from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.documents import Documents
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
+from vo_server.http.threads import in_thread
 from vo_server.model.capability import Capability, InputParam
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.names import bare_full_name
@@ -53,19 +53,19 @@ def routes_of_tables(services: Services, path: str, find: Callable[[str], Table]
     documents = Documents(services.clock)
 
     async def show_capabilities(request: HttpRequest) -> Response:
-        table = await run_sync(find, request.path_params["table"])
+        table = await in_thread(find, request.path_params["table"])
         version = services.catalogue().version
         return await documents.reply(
             request, f"{table.full_name} capabilities", version, lambda: vosi.capabilities(capabilities(table)), XML
         )
 
     async def show_tables(request: HttpRequest) -> Response:
-        table = await run_sync(find, request.path_params["table"])
+        table = await in_thread(find, request.path_params["table"])
         catalogue = services.catalogue().only((table,))
         return await documents.reply(request, f"{table.full_name} tables", catalogue.version, lambda: vosi.tables(catalogue), XML)
 
     async def show_availability(request: HttpRequest) -> Response:
-        await run_sync(find, request.path_params["table"])
+        await in_thread(find, request.path_params["table"])
         return await availability(services)
 
     shown = (("capabilities", show_capabilities), ("tables", show_tables), ("availability", show_availability))
@@ -74,7 +74,7 @@ def routes_of_tables(services: Services, path: str, find: Callable[[str], Table]
 
 async def show_catalogue(services: Services, chosen: Callable[[Catalogue], Catalogue], _: HttpRequest) -> Response:
     """The tables that `chosen` leaves of the catalogue."""
-    return Response(await run_sync(lambda: vosi.tables(chosen(services.catalogue()))), media_type=XML)
+    return Response(await in_thread(lambda: vosi.tables(chosen(services.catalogue()))), media_type=XML)
 
 
 async def availability(services: Services) -> Response:
@@ -97,7 +97,7 @@ def table_routes(services: Services, path: str) -> list[Route]:
     async def show_table(request: HttpRequest) -> Response:
         name = request.path_params["name"]
         table = _find(services.catalogue(), name)
-        if table is None and await run_sync(services.refresh):
+        if table is None and await in_thread(services.refresh):
             table = _find(services.catalogue(), name)
         if table is None:
             raise NotFoundError(f"There is no table {name}.", hint="See /tap/tables for all tables.")

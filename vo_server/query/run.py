@@ -104,6 +104,11 @@ class Answer:
         if self._stream is not None:
             self._stream.cancel()
 
+    def give_up(self) -> None:
+        """Let others have a connection instead of this one, which does not answer any more."""
+        if self._stream is not None:
+            self._stream.give_up()
+
     def close(self) -> None:
         """Give the connection back, and what the writer holds."""
         self._give_back()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
+
+from vo_server.http.threads import in_thread
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Cache:
 
     async def _make(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         try:
-            value = await run_sync(make, limiter=self._makers)
+            value = await in_thread(make, limiter=self._makers)
         finally:
             del self._making[key]
         self._values[key] = value, size(value)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import numpy as np
-from anyio.to_thread import run_sync
 from sqlalchemy import Select, func, select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from starlette.routing import Route
 from vo_server.db import schema
 from vo_server.errors import NotFoundError
 from vo_server.http.errors import Dialect, guard
+from vo_server.http.threads import in_thread
 from vo_server.model.dataset import StoredDataset
 from vo_server.query.datasets import file_url, find_datasets, is_kept_back
 from vo_server.query.descriptors import is_cuttable
@@ -78,7 +78,8 @@ class DatasetPages:
         resource = next((one for one in snapshot.resources if one.id == asked), None)
         if asked and resource is None:
             raise NotFoundError(f"There is no resource {asked}.", hint="The start page lists all resources.")
-        views, last, total = await run_sync(self.found, asked, int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0)
+        first = int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0
+        views, last, total = await in_thread(self.found, asked, first)
         more = {"after": str(last), **({"resource": asked} if asked else {})}
         return self.kit.render(
             "datasets.html",
@@ -92,7 +93,7 @@ class DatasetPages:
 
     async def show(self, request: Request, snapshot: Snapshot) -> str:
         """One dataset, by its ``ID`` (obs_publisher_did)."""
-        view = await run_sync(self.view, request.query_params.get("ID", ""))
+        view = await in_thread(self.view, request.query_params.get("ID", ""))
         resource = next((one for one in snapshot.resources if one.id == view.dataset.resource), None)
         base = self.services.settings.base_url
         links = [
@@ -113,7 +114,7 @@ class DatasetPages:
 
     async def footprint(self, request: Request) -> Response:
         """The sky, and on it the outline of a dataset."""
-        view = await run_sync(self.view, request.query_params.get("ID", ""))
+        view = await in_thread(self.view, request.query_params.get("ID", ""))
         if view.dataset.shape is None and view.dataset.circle is None:
             raise NotFoundError("It is not known where this dataset lies.")
         drawn = skymap.footprint_map(outline(view.dataset), f"Footprint of {view.name}")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -11,6 +10,7 @@ from starlette.routing import Route
 from vo_server.errors import ForbiddenError, NotFoundError, UsageError
 from vo_server.http import cookie
 from vo_server.http.params import read_params
+from vo_server.http.threads import in_thread
 from vo_server.jobs.store import Selection
 from vo_server.model.job import ACTIVE, QUERY_KIND, Job
 from vo_server.services import Snapshot
@@ -40,7 +40,7 @@ class Jobs:
     async def show_all(self, request: Request, snapshot: Snapshot) -> str:
         """The jobs that this browser made, newest first."""
         ids = cookie.remembered(request, self.services.secret)
-        found = await run_sync(self.services.jobs.find, Selection(ids)) if ids else []
+        found = await in_thread(self.services.jobs.find, Selection(ids)) if ids else []
         return self._page(snapshot, [job for job in found if job.kind == QUERY_KIND], single=False)
 
     async def create(self, request: Request, _: Snapshot) -> Response:
@@ -57,7 +57,7 @@ class Jobs:
             self.services.jobs.start(job.job_id)
             return job
 
-        job = await run_sync(make)
+        job = await in_thread(make)
         reply = self._see(job.job_id)
         cookie.remember(request, reply, job.job_id, self.services.secret, self.services.settings.base_url)
         return reply
@@ -71,11 +71,11 @@ class Jobs:
         job, action = await self._job(request), (await read_params(request)).one("ACTION")
         if action == "ABORT":
             with suppress(ForbiddenError):  # it ended meanwhile: its page says how
-                await run_sync(self.services.jobs.abort, job.job_id)
+                await in_thread(self.services.jobs.abort, job.job_id)
             return self._see(job.job_id)
         if action == "DELETE":
-            await run_sync(self.services.jobs.remove, job.job_id)
-            await run_sync(self.services.results.remove, job.job_id)
+            await in_thread(self.services.jobs.remove, job.job_id)
+            await in_thread(self.services.results.remove, job.job_id)
             return self._see("")
         raise UsageError(f"ACTION={action} is neither ABORT nor DELETE.", parameter="ACTION")
 
@@ -83,7 +83,7 @@ class Jobs:
         job_id = request.path_params["job_id"]
         if not cookie.ID.match(job_id):
             raise NotFoundError(f"There is no job {job_id}.", hint="Jobs have ids of 32 hexadecimal digits.")
-        job = await run_sync(self.services.jobs.get, job_id)
+        job = await in_thread(self.services.jobs.get, job_id)
         if job.kind != QUERY_KIND:
             raise NotFoundError("There is no such job here.")
         return job

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from anyio.to_thread import run_sync
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from vo_server.errors import NotFoundError, VoError
 from vo_server.http.errors import Dialect, Endpoint, guard, render
+from vo_server.http.threads import in_thread
 from vo_server.model.catalogue import Table
 from vo_server.model.columns import Column
 from vo_server.model.names import adql_table_name
@@ -91,7 +91,7 @@ class Kit:
             try:
                 return await answer(request)
             except NotFoundError as error:
-                if not await run_sync(self.services.refresh):
+                if not await in_thread(self.services.refresh):
                     return self.tell(error)
             except VoError as error:
                 return self.tell(error)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from anyio.to_thread import run_sync
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -16,6 +15,7 @@ from starlette.routing import Route
 
 from vo_server import __version__
 from vo_server.http.errors import Dialect, guard
+from vo_server.http.threads import in_thread
 from vo_server.services import Services
 
 ALONE = ValueClass is MutexValue
@@ -59,6 +59,6 @@ def routes(services: Services) -> list[Route]:
         return generate_latest(counted) + generate_latest(registry)
 
     async def metrics(_: Request) -> Response:
-        return Response(await run_sync(exposition), headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST})
+        return Response(await in_thread(exposition), headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST})
 
     return [Route("/metrics", guard(metrics, Dialect.TEXT), methods=["GET"])]

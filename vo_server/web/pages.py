@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.routing import Route
 
 from vo_server.errors import NotFoundError, VoError
+from vo_server.http.threads import in_thread
 from vo_server.model.catalogue import Table
 from vo_server.model.columns import FLOATS
 from vo_server.services import Services, Snapshot
@@ -90,7 +90,7 @@ class Pages:
             resource=resource,
             tables=table_views(snapshot, resource.tables),
             citation=cite(resource, snapshot.site, address),
-            has_datasets=await run_sync(has_datasets, self.kit.services, resource.id),
+            has_datasets=await in_thread(has_datasets, self.kit.services, resource.id),
             **self._use(snapshot, snippets.example(snapshot.catalogue, [resource]) if resource.tables else None),
         )
 

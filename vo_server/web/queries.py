@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -13,11 +12,12 @@ from starlette.routing import Route
 from vo_server.adql.functions import BY_NAME
 from vo_server.adql.words import AGGREGATES, RESERVED
 from vo_server.db.stream import ResultStream
-from vo_server.errors import NotFoundError, QueryError, QueryMeaningError, TooLargeError, UsageError, VoError
+from vo_server.errors import NotFoundError, QueryError, QueryMeaningError, TooLargeError, UnavailableError, UsageError, VoError
 from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.identity import caller
 from vo_server.http.params import read_params
+from vo_server.http.threads import in_thread
 from vo_server.model.names import adql_name, adql_table_name
 from vo_server.model.result import Statement
 from vo_server.services import Services, Snapshot
@@ -99,7 +99,7 @@ class Queries:
         """
         query = (await read_params(request)).one("QUERY") or ""
         try:
-            statement = await run_sync(self._compiled, query)
+            statement = await in_thread(self._compiled, query)
         except VoError as error:
             fault = Fault.of(error)
             told = {name: getattr(fault, name) for name in ("message", "hint", "line", "column", "length")}
@@ -154,13 +154,16 @@ class Queries:
     async def _run(self, request: Request, query: str) -> Rows:
         """The first rows, under the same limits as ``/tap/sync``; a reader who goes away cancels the query."""
         services = self.services
-        statement = await run_sync(self._compiled, query)
+        statement = await in_thread(self._compiled, query)
         stream = services.pool.open(statement)
         leaving = asyncio.create_task(_cancel_when_gone(request, stream))
         try:
             place = await services.traffic.admission.enter(caller(request, services.settings.trusted_proxies), Kind.LONG, leaving)
             try:
-                rows = await run_sync(taken, stream, limiter=services.traffic.threads)
+                rows = await in_thread(taken, stream, limiter=services.traffic.threads, seconds=services.traffic.longest)
+            except UnavailableError:
+                stream.give_up()
+                raise
             finally:
                 place.leave()
         finally:
@@ -173,4 +176,5 @@ async def _cancel_when_gone(request: Request, stream: ResultStream) -> None:
         message: dict[str, Any] = {}
         while message.get("type") != "http.disconnect":
             message = dict(await request.receive())
-        await run_sync(stream.cancel)
+        with suppress(UnavailableError):
+            await in_thread(stream.cancel)

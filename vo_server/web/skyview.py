@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.errors import Dialect, guard
+from vo_server.http.threads import in_thread
 from vo_server.libraries import later
 from vo_server.model.catalogue import Table
 from vo_server.model.names import adql_name, adql_table_name
@@ -95,9 +95,9 @@ class SkyView:
             resource = next((one for one in snapshot.resources if one.id == asked["resource"]), None)
             if resource is None:
                 raise NotFoundError(f"There is no resource {asked['resource']}.", hint="The start page lists all resources.")
-            return await run_sync(self._of_resource, resource)
+            return await in_thread(self._of_resource, resource)
         if "ID" in asked:
-            view = await run_sync(self.datasets.view, asked["ID"])
+            view = await in_thread(self.datasets.view, asked["ID"])
             if view.dataset.shape is None and view.dataset.circle is None:
                 raise NotFoundError("It is not known where this dataset lies.")
             corners = outline(view.dataset)
