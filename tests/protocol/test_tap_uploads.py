@@ -295,6 +295,17 @@ def test_every_type_comes_back_as_it_went(client: TestClient) -> None:
     assert described(upload(client, some, {"x": answer.content}, RESPONSEFORMAT="votable/td"))[1] == rows[1:]
 
 
+def test_results_in_fits_and_parquet_come_back_with_their_types(client: TestClient) -> None:
+    """… and their xtypes; but FITS has ASCII only, and Parquet as we write it no matrices."""
+    some = "SELECT * FROM TAP_UPLOAD.x WHERE row > 0 ORDER BY row"
+    fields, rows = described(upload(client, some, {"x": table_of_types()}, RESPONSEFORMAT="votable/td"))
+    answers = {form: upload(client, some, {"x": table_of_types()}, RESPONSEFORMAT=form).content for form in ("fits", "parquet")}
+    again = {form: described(upload(client, some, {"x": answer}, RESPONSEFORMAT="votable/td")) for form, answer in answers.items()}
+    ascii_fields = [("char", *more) if datatype == "unicodeChar" else (datatype, *more) for datatype, *more in fields]
+    assert again["fits"] == (ascii_fields, [[re.sub(r"[^ -~]", "?", cell) for cell in row] for row in rows])
+    assert again["parquet"] == ([(datatype, "4" if size == "2x2" else size, xtype) for datatype, size, xtype in fields], rows)
+
+
 def test_a_region_without_area_holds_nothing(client: TestClient) -> None:
     """Polygons of two vertices and fewer, with a vertex that is none, half a vertex, and NULL; a text that is no region."""
     fields = '<FIELD name="g" datatype="double" arraysize="*" xtype="polygon"/>'

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays
+from vo_server.formats.readers.instants import with_instants
 from vo_server.formats.readers.source import Source, annotated, arrow_type, distinct
 from vo_server.model.columns import Column
 
@@ -50,7 +51,7 @@ Raw = Callable[[list[str] | None], Iterator[tuple[int, pyarrow.RecordBatch]]]
 Words = Mapping[str, Mapping[str, str | None]]
 """By column: what the file says of it, under the keys of NOTHING_SAID."""
 
-NOTHING_SAID: dict[str, str | None] = {"unit": None, "ucd": None, "utype": None, "description": None}
+NOTHING_SAID: dict[str, str | None] = dict.fromkeys(("unit", "ucd", "utype", "xtype", "description"))
 
 
 def from_arrow(path: Path, name: str, schema: pyarrow.Schema, raw: Raw, words: Words, nrows: int, *, omit: bool = False) -> Source:
@@ -84,7 +85,10 @@ def from_arrow(path: Path, name: str, schema: pyarrow.Schema, raw: Raw, words: W
             converted = [plan.convert(values, row) for plan, values in zip(plans, batch.columns, strict=True)]
             yield pyarrow.RecordBatch.from_arrays(converted, schema=target)
 
-    return Source(path, name, tuple(columns), batches, nrows, notes=tuple(notes))
+    source = Source(path, name, tuple(columns), batches, nrows, notes=tuple(notes))
+    return with_instants(
+        source, {column.name: words.get(field.name, NOTHING_SAID).get("xtype") for column, field in zip(columns, fields, strict=True)}
+    )
 
 
 def _plan(source: str, name: str, field: pyarrow.Field) -> Plan:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vo_server import scratch
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays, memory
+from vo_server.formats.readers.instants import with_instants
 from vo_server.formats.readers.source import BATCH_BYTES, Bounds, Source, annotated, arrow_type, batch_rows, clean, distinct
 from vo_server.model.columns import Column
 
@@ -181,12 +182,15 @@ def _binary(path: Path, plain: _Plain, header: fits.Header) -> Source:
     names, notes = distinct([str(header.get(f"TTYPE{number}", "")) for number in range(1, header["TFIELDS"] + 1)])
     columns: list[Column] = []
     chunks: list[Chunk] = []
+    xtypes: dict[str, str | None] = {}
     for number, name in enumerate(names, 1):
         if layout.forms[number - 1].repeat == 0 and not layout.forms[number - 1].descriptor:
             notes.append(f"{name}: the column has no width and was left out")
             continue
         column, chunk, remarks = _column(layout, number, name)
-        column, more = annotated(column, **_metadata(header, number, serialised.get(name, {})))
+        said = _metadata(header, number, serialised.get(name, {}))
+        column, more = annotated(column, **said)
+        xtypes[name] = said["xtype"]
         columns.append(column)
         chunks.append(chunk)
         notes += [f"{name}: {remark}" for remark in remarks] + more
@@ -196,7 +200,8 @@ def _binary(path: Path, plain: _Plain, header: fits.Header) -> Source:
         for start, stop in layout.pieces():
             yield pyarrow.RecordBatch.from_arrays([chunk(start, stop) for chunk in chunks], schema=schema)
 
-    return Source(path, "", tuple(columns), batches, layout.nrows, clean(header.get("TITLE")), None, tuple(notes))
+    source = Source(path, "", tuple(columns), batches, layout.nrows, clean(header.get("TITLE")), None, tuple(notes))
+    return with_instants(source, xtypes)
 
 
 class _Layout:
@@ -287,7 +292,7 @@ def _form(path: Path, header: fits.Header, number: int) -> Form:
 
 
 def _metadata(header: fits.Header, number: int, serialised: dict[str, Any]) -> dict[str, str | None]:
-    """Unit, UCD, utype and description: from the keywords, else from what astropy wrote into COMMENT cards."""
+    """Unit, UCD, utype, xtype and description: from the keywords, else from what astropy wrote into COMMENT cards."""
 
     def card(keyword: str) -> str | None:
         return str(header.get(f"{keyword}{number}", "")).strip() or None
@@ -298,6 +303,7 @@ def _metadata(header: fits.Header, number: int, serialised: dict[str, Any]) -> d
         "unit": card("TUNIT") or serialised.get("unit"),
         "ucd": card("TUCD") or meta.get("ucd"),
         "utype": card("TUTYP") or meta.get("utype"),
+        "xtype": card("TXTYP") or meta.get("xtype"),
         "description": card("TCOMM") or serialised.get("description") or (None if STANDARD_COMMENT.fullmatch(comment) else comment),
     }
 

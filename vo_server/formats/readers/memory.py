@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy
 import pyarrow
-import pyarrow.compute as pc
 from astropy.table import Table
 from astropy.table.serialize import represent_mixins_as_columns
 from astropy.time import Time, TimeDelta
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import arrays
-from vo_server.formats.readers.source import BATCH_ROWS, Source, annotated, arrow_type, clean, distinct
+from vo_server.formats.readers.instants import parsed_instants
+from vo_server.formats.readers.source import BATCH_ROWS, INSTANTS, Source, annotated, arrow_type, clean, distinct
 from vo_server.model.columns import Column
 
 PRIMITIVES = {
@@ -56,7 +56,7 @@ def from_series(path: Path, name: str, series: Sequence[Series], *, title: str |
     data: list[pyarrow.Array] = []
     for unique, one in zip(names, series, strict=True):
         column, values, remarks = _converted(path.name, replace(one, name=unique))
-        column, more = annotated(column, unit=one.unit, ucd=one.ucd, utype=one.utype, description=one.description)
+        column, more = annotated(column, unit=one.unit, ucd=one.ucd, utype=one.utype, description=one.description, xtype=one.xtype)
         columns.append(column)
         data.append(values)
         notes += [f"{unique}: {remark}" for remark in remarks] + more
@@ -141,7 +141,7 @@ def _numbers(source: str, one: Series, values: NDArray[Any], nulls: NDArray[Any]
         values = arrays.checked_unsigned(known, source=source, column=one.name, first_row=1)
     flat_shape = values.shape[1:]
     if flat_shape in ((), (1,)):
-        column = Column(one.name, datatype, xtype=None)
+        column = Column(one.name, datatype)
         return column, arrays.scalars(values.reshape(-1), None if nulls is None else nulls.reshape(-1), arrow_type(column)), []
     arraysize = one.arraysize or "x".join(str(size) for size in reversed(flat_shape))
     column = Column(one.name, datatype, arraysize, xtype=one.xtype)
@@ -170,28 +170,15 @@ def _texts(source: str, one: Series, values: NDArray[Any], nulls: NDArray[Any] |
     return *text_column(source, one.name, one.xtype, pyarrow.array(values, pyarrow.large_string(), mask=mask)), []
 
 
-INSTANTS = ("timestamp", "adql:TIMESTAMP")
-"""xtypes of instants: DALI's, and the one of TAP 1.0."""
-
-
 def text_column(source: str, name: str, xtype: str | None, strings: pyarrow.Array) -> tuple[Column, pyarrow.Array]:
     """The column of texts, or of instants if `xtype` says so and they are; and its values. DataError for what cannot be stored."""
     arrays.refuse_nul(strings, source=source, column=name, first_row=1)
     if xtype in INSTANTS:
-        instants = _parsed_instants(strings)
+        instants = parsed_instants(strings)
         if instants is not None:
             return Column(name, "char", "*", xtype="timestamp"), instants
     kept = None if xtype in INSTANTS else xtype
     return Column(name, "char" if arrays.is_ascii(strings) else "unicodeChar", "*", xtype=kept), strings
-
-
-def _parsed_instants(strings: pyarrow.Array) -> pyarrow.Array | None:
-    """DALI timestamps (DALI 1.1 §3.3.3) as instants; None if one of them is not."""
-    bare = pc.replace_substring_regex(pc.if_else(pc.equal(strings, ""), pyarrow.scalar(None, strings.type), strings), r"Z$", "")
-    try:
-        return pc.cast(bare, pyarrow.timestamp("us"))
-    except pyarrow.ArrowInvalid:
-        return None
 
 
 def _objects(source: str, one: Series, values: NDArray[Any], nulls: NDArray[Any] | None) -> tuple[Column, pyarrow.Array, list[str]]:

@@ -185,6 +185,7 @@ def _of_votable(metadata: dict[bytes, bytes]) -> dict[str, dict[str, str | None]
             "unit": str(field.unit) if field.unit is not None else None,
             "ucd": field.ucd,
             "utype": field.utype,
+            "xtype": field.xtype,
             "description": str(field.description) if field.description else None,
         }
         for field in fields

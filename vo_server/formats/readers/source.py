@@ -98,12 +98,19 @@ def batch_rows(row_bytes: int) -> int:
     return max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, row_bytes)))
 
 
-def annotated(column: Column, *, unit: str | None, ucd: str | None, utype: str | None, description: str | None) -> tuple[Column, list[str]]:
+INSTANTS = ("timestamp", "adql:TIMESTAMP")
+"""xtypes of instants: DALI's, and the one of TAP 1.0. A file's word alone does not make a column one of instants: its values do."""
+
+
+def annotated(
+    column: Column, *, unit: str | None, ucd: str | None, utype: str | None, description: str | None, xtype: str | None = None
+) -> tuple[Column, list[str]]:
     """`column` with the metadata a file gives, unit and UCD checked; and the remarks about them, each naming the column."""
     vo_unit, unit_remark = vounit(unit or "")
     vo_ucd, ucd_remark = checked_ucd(ucd or "")
     said = f"{description or ''} [{unit}]" if unit_remark else description  # people may still want to know
-    full = replace(column, unit=vo_unit, ucd=vo_ucd, utype=clean(utype), description=clean(said))
+    kept = column.xtype or (clean(xtype) if xtype not in INSTANTS else None)
+    full = replace(column, unit=vo_unit, ucd=vo_ucd, utype=clean(utype), description=clean(said), xtype=kept)
     return full, [f"{column.name}: {remark}" for remark in (unit_remark, ucd_remark) if remark]
 
 
