@@ -3,7 +3,7 @@
     python benchmarks/driver.py postgresql://user:password@host/db --library …/libadbc_driver_postgresql.so …
 
 Run it when the driver's versions in pyproject.toml are to change: some of its wheels were compiled without optimisation, and nothing else
-tells them apart (docs/decisions/0031-a-driver-compiled-for-speed.md). Without ``--library`` it measures the installed one; others come
+tells them apart (docs/decisions/0031-a-driver-that-survives.md). Without ``--library`` it measures the installed one; others come
 from ``pip install --no-deps --target DIRECTORY adbc-driver-postgresql==VERSION``. The rows are made by the query; nothing is stored.
 """
 

@@ -6,7 +6,6 @@ from contextlib import closing
 import adbc_driver_postgresql.dbapi
 from sqlalchemy.pool import PoolProxiedConnection
 
-from vo_server.db.ingest import ingest
 from vo_server.model.result import TEMPORARY, TemporaryTable
 from vo_server.sql.literals import quote_identifier
 
@@ -33,7 +32,7 @@ def fill(connection: PoolProxiedConnection, tables: Iterable[TemporaryTable], ho
 def _copy(connection: PoolProxiedConnection, table: TemporaryTable, hold: Hold) -> None:
     with closing(connection.cursor()) as cursor:
         hold(connection, cursor)
-        ingest(cursor, table.name, table.rows.to_batches())
+        cursor.adbc_ingest(table.name, table.rows.to_reader(), mode="append", temporary=True)
 
 
 def _execute(connection: PoolProxiedConnection, statement: str, hold: Hold) -> None:

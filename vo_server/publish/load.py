@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from vo_server.db import schema
 from vo_server.db.addresses import masked
 from vo_server.db.database import Database
-from vo_server.db.ingest import ingest
 from vo_server.errors import DataError, UnavailableError
 from vo_server.model.columns import CELL, Column
 from vo_server.publish.options import Progress
@@ -298,9 +297,10 @@ def _ingest(database: Database, name: str, batches: Iterator[pyarrow.RecordBatch
     first = next(stream, None)
     if first is None:
         return
+    reader = pyarrow.RecordBatchReader.from_batches(first.schema, chain((first,), stream))
     with adbc_driver_postgresql.dbapi.connect(database.publish_uri) as connection, connection.cursor() as cursor:
         try:
-            ingest(cursor, name, chain((first,), stream), DATA_SCHEMA)
+            cursor.adbc_ingest(name, reader, mode="append", db_schema_name=DATA_SCHEMA)
         except (adbc_driver_manager.Error, pyarrow.ArrowException, OSError):
             if raised:
                 raise raised[0] from None
