@@ -1,6 +1,11 @@
 """TAP's addresses as HTTP has them: methods, preflights, spellings of addresses and of parameters (RFC 9110, DALI 1.1 §2–3, TAP 1.1 §2)."""
 
+import json
+from collections.abc import Callable
+from urllib.parse import urlencode
+
 import pytest
+from lxml import etree, html
 from starlette.testclient import TestClient
 
 READ = {"GET", "HEAD", "OPTIONS"}
@@ -56,3 +61,108 @@ def test_preflights_are_answered(client: TestClient, address: str) -> None:
     assert reply.headers["access-control-allow-origin"] == "*"
     assert reply.headers["access-control-allow-headers"] == "x-own, x-two"
     assert "GET" in listed(reply.headers["access-control-allow-methods"])
+
+
+QUERY = "SELECT TOP 2 name FROM sky.stars ORDER BY name"
+ANSWER = "name\r\nCôr Caroli\r\nEdge\r\n"
+
+REQUESTS: dict[str, list[tuple[str, str]]] = {
+    "as it is": [("LANG", "ADQL"), ("QUERY", QUERY), ("RESPONSEFORMAT", "csv")],
+    "names without case": [("lang", "ADQL"), ("Query", QUERY), ("responseFormat", "csv")],
+    "the older name of a format": [("LANG", "ADQL"), ("QUERY", QUERY), ("FORMAT", "csv")],
+    "both names": [("LANG", "ADQL"), ("QUERY", QUERY), ("FORMAT", "csv"), ("RESPONSEFORMAT", "csv")],
+    "a value twice": [("LANG", "ADQL"), ("QUERY", QUERY), ("query", QUERY), ("RESPONSEFORMAT", "csv")],
+    "ADQL 2.0": [("LANG", "ADQL-2.0"), ("QUERY", QUERY), ("RESPONSEFORMAT", "csv")],
+    "ADQL 2.1, as TAP 1.0 has it": [("REQUEST", "doQuery"), ("VERSION", "1.0"), ("LANG", "adql-2.1"), ("QUERY", QUERY), ("FORMAT", "csv")],
+    "what is not known": [("LANG", "ADQL"), ("QUERY", QUERY), ("RESPONSEFORMAT", "csv"), ("TOP", "1"), ("spurious", "x"), ("", "y")],
+    "a label": [("LANG", "ADQL"), ("QUERY", QUERY), ("RESPONSEFORMAT", "csv"), ("RUNID", "night 7")],
+    "more rows than there are integers": [("LANG", "ADQL"), ("QUERY", QUERY), ("RESPONSEFORMAT", "csv"), ("MAXREC", "9" * 30)],
+}
+"""Requests that have the same answer (DALI 1.1 §2.2, §3.1, §3.2; TAP 1.1 §2.7; CHECKLIST GEN-001 to GEN-003, TAP-005 to TAP-008)."""
+
+
+def test_requests_that_mean_the_same_are_answered_alike(client: TestClient) -> None:
+    """By GET and by each kind of form, with or without a slash at the end."""
+    for case, said in REQUESTS.items():
+        parts = [(name, (None, value)) for name, value in said if name]
+        replies = (
+            client.get("/tap/sync", params=said),
+            client.get("/tap/sync/", params=said),
+            client.post("/tap/sync", params=said),
+            client.post("/tap/sync", content=urlencode(said), headers={"Content-Type": "application/x-www-form-urlencoded"}),
+            client.post("/tap/sync", params=said[:1], content=urlencode(said[1:]), headers={"Content-Type": FORM_UTF8}),
+            client.post("/tap/sync/", files=parts),
+        )
+        assert [(reply.status_code, reply.text) for reply in replies] == [(200, ANSWER)] * len(replies), case
+        assert all(reply.headers["content-type"] == "text/csv;header=present;charset=utf-8" for reply in replies)
+
+
+FORM_UTF8 = "application/x-www-form-urlencoded; charset=UTF-8"
+
+
+def test_a_query_may_be_a_file_of_the_form(client: TestClient) -> None:
+    """As ``curl -F QUERY=@query.adql`` sends it."""
+    said = {"LANG": "ADQL", "RESPONSEFORMAT": "csv"}
+    for text in (QUERY.encode(), QUERY.encode("utf-8-sig")):
+        reply = client.post("/tap/sync", data=said, files={"query": ("query.adql", text, "application/octet-stream")})
+        assert (reply.status_code, reply.text) == (200, ANSWER)
+    reply = client.post("/tap/sync", data=said, files={"QUERY": ("query.adql", b"SELECT '\xe4'", "text/plain")})
+    assert (reply.status_code, "is not UTF-8: byte 9 is 0xe4" in reply.text) == (400, True)
+
+
+def test_a_long_query_is_taken_by_both_methods(client: TestClient) -> None:
+    """PITFALLS P-13: lists of thousands of names, as scripts write them."""
+    names = ", ".join(f"'star {number}'" for number in range(6000))
+    query = f"SELECT name FROM sky.stars WHERE name IN ('Vega', {names})"
+    said = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv"}
+    assert client.post("/tap/sync", data=said).text == "name\r\nVega\r\n"
+    said["QUERY"] = query[:30_000].rpartition(",")[0] + ")"
+    assert client.get("/tap/sync", params=said).text == "name\r\nVega\r\n"
+    refused = client.post("/tap/sync", data={**said, "QUERY": query + " " * 200_000})
+    assert (refused.status_code, "at most 200000" in refused.text) == (400, True)
+
+
+VOTABLE, TEXT, JSON, HTML = "application/x-votable+xml", "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
+
+TOLD: tuple[tuple[dict[str, str], str], ...] = (
+    ({}, VOTABLE),
+    ({"RESPONSEFORMAT": "votable/b2"}, VOTABLE),
+    ({"RESPONSEFORMAT": "fits"}, VOTABLE),
+    ({"RESPONSEFORMAT": "application/vnd.apache.parquet"}, VOTABLE),
+    ({"RESPONSEFORMAT": "papyrus"}, VOTABLE),
+    ({"RESPONSEFORMAT": "json"}, JSON),
+    ({"RESPONSEFORMAT": "text/csv"}, TEXT),
+    ({"FORMAT": "tsv"}, TEXT),
+    ({"RESPONSEFORMAT": "text"}, TEXT),
+    ({"RESPONSEFORMAT": "html"}, HTML),
+)
+"""What was asked for → the media type in which an error comes."""
+
+MESSAGE: dict[str, Callable[[str], str | None]] = {
+    VOTABLE: lambda body: etree.fromstring(body.encode()).findtext(".//{*}INFO[@value='ERROR']"),
+    JSON: lambda body: str(json.loads(body)["error"]),
+    HTML: lambda body: str(html.document_fromstring(body).findtext(".//pre")),
+    TEXT: lambda body: body.rstrip("\n"),
+}
+"""Media type → the message in such a body."""
+
+
+def test_errors_are_told_in_the_format_that_was_asked_for(client: TestClient) -> None:
+    """TAP 1.1 §3.3: error documents are in a format that matches the requested one where possible."""
+    for asked, kind in TOLD:
+        said = {"LANG": "ADQL", "QUERY": 'SELECT nam AS "<b>" FROM sky.stars', **asked}
+        for reply in (client.get("/tap/sync", params=said), client.post("/tap/sync", data=said)):
+            assert (reply.status_code, reply.headers["content-type"]) == (400, kind), asked
+            assert "Accept" in reply.headers["vary"]
+            message = MESSAGE[kind](reply.text) or ""
+            assert message.startswith("RESPONSEFORMAT 'papyrus'" if "papyrus" in asked.values() else "Line 1, column 8:"), message
+
+
+def test_an_error_follows_the_accept_header_where_no_format_was_asked_for(client: TestClient) -> None:
+    said = {"LANG": "ADQL", "QUERY": "DUFF"}
+    for accept, kind in (
+        ("application/json", "application/json"),
+        ("text/html,*/*", "application/x-votable+xml"),
+        ("*/*", "application/x-votable+xml"),
+    ):
+        assert client.get("/tap/sync", params=said, headers={"Accept": accept}).headers["content-type"] == kind

@@ -413,11 +413,12 @@ def test_a_table_elsewhere_is_fetched_if_that_is_allowed(site: Services, client:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/mine.vot"
         asked = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM x", "RESPONSEFORMAT": "csv", "UPLOAD": f"x,{url}"}
-        assert "is not at a public address" in refusal(client.get("/tap/sync", params=asked))
+        as_votable = {**asked, "RESPONSEFORMAT": "votable"}
+        assert "is not at a public address" in refusal(client.get("/tap/sync", params=as_votable))
         site.uploads = UploadReader(10, 10_000, Sources((ip_network("127.0.0.0/8"),), 5))
         assert client.get("/tap/sync", params=asked).text.splitlines() == ["n", "3"]
         site.uploads = UploadReader(10, 100, Sources((ip_network("127.0.0.0/8"),), 5))
-        assert "more than 100 bytes" in refusal(client.get("/tap/sync", params=asked), 413)
+        assert "more than 100 bytes" in refusal(client.get("/tap/sync", params=as_votable), 413)
         server.shutdown()
 
 

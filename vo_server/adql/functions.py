@@ -142,11 +142,32 @@ TEXTUAL = (
 
 CHOOSING = (
     Function("COALESCE", ("any",), "common", None, variadic=True, keeps_unit=True, feature=CONDITIONAL, forms=("COALESCE",)),
-    Function("NULLIF", ("any", "any"), "common", "nullif({0}, {1})", keeps_unit=True),
-    Function("GREATEST", ("any",), "common", None, variadic=True, keeps_unit=True),
-    Function("LEAST", ("any",), "common", None, variadic=True, keeps_unit=True),
+    Function(
+        "NULLIF",
+        ("any", "any"),
+        "common",
+        "nullif({0}, {1})",
+        keeps_unit=True,
+        feature=UDF,
+        forms=("NULLIF(value ANY, other ANY) -> ANY",),
+        description="NULL if both are equal, else the first.",
+    ),
+    *(
+        Function(
+            name,
+            ("any",),
+            "common",
+            None,
+            variadic=True,
+            keeps_unit=True,
+            feature=UDF,
+            forms=(f"{name}(value ANY, other ANY) -> ANY", f"{name}(value ANY, other ANY, third ANY) -> ANY"),
+            description=f"The {which} of two or more values; NULLs do not count.",
+        )
+        for name, which in (("GREATEST", "largest"), ("LEAST", "smallest"))
+    ),
 )
-"""ADQL 2.1 §4.8, and what SQL has beside COALESCE (extensions)."""
+"""ADQL 2.1 §4.8, and what SQL has beside COALESCE (extensions), which is declared as other user-defined functions are."""
 
 CONVERTING = (Function("IN_UNIT", ("number", "text"), "double", None, feature=UNIT, forms=("IN_UNIT",)),)
 """ADQL 2.1 §4.9."""
@@ -313,7 +334,9 @@ _SYNTAX = (
 _EXTRA_WORDS = "ivo://org.gavo.dc/std/exts#extra-adql-keywords"
 """Where pyvo's search of a registry by position looks for the form MOC."""
 
-_AS_FUNCTIONS = {"COALESCE": "COALESCE(value ANY, replacement ANY) -> ANY"}
+_AS_FUNCTIONS = {
+    "COALESCE": ("COALESCE(value ANY, replacement ANY) -> ANY", "COALESCE(value ANY, replacement ANY, last ANY) -> ANY"),
+}
 """Forms of features that older validators refuse, as signatures of user-defined functions."""
 
 
@@ -327,7 +350,8 @@ def features(*, newer: bool) -> tuple[LanguageFeature, ...]:
         if function.feature is not None:
             unknown = function.feature == CONDITIONAL and not newer
             declared = forms.setdefault(UDF if unknown else function.feature, [])
-            declared += [(_AS_FUNCTIONS[form] if unknown else form, function.description) for form in function.forms]
+            forms_ = [known for form in function.forms for known in _AS_FUNCTIONS[form]] if unknown else function.forms
+            declared += [(form, function.description) for form in forms_]
     for feature, form in _SYNTAX:
         forms.setdefault(feature, []).append((form, None))
     listed = tuple(LanguageFeature(FEATURES + feature, tuple(listed)) for feature, listed in forms.items())

@@ -1,5 +1,6 @@
 """Errors as each audience reads them: one table of statuses, one of dialects, and the wrapper that applies both to an endpoint."""
 
+import json
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from html import escape
@@ -37,6 +38,7 @@ class Dialect(Enum):
     SCS = "a VOTable with INFO Error and status 200 (Simple Cone Search 1.03 §2.3)"
     SODA = "text/plain behind an error label (SODA 1.0 §4.2)"
     TEXT = "text/plain"
+    JSON = "an object whose key error holds the text, for those who asked for JSON (TAP 1.1 §3.3)"
     HTML = "a page"
 
 
@@ -77,6 +79,8 @@ def render(error: VoError, dialect: Dialect) -> Response:
         return Response(f"{soda}: {error}\n", status, headers, "text/plain; charset=utf-8")
     if dialect is Dialect.TEXT:
         return Response(f"{error}\n", status, headers, "text/plain; charset=utf-8")
+    if dialect is Dialect.JSON:
+        return Response(json.dumps({"error": str(error)}, ensure_ascii=False), status, headers, "application/json")
     return Response(_page(str(error), status), status, headers, "text/html; charset=utf-8")
 
 

@@ -16,6 +16,12 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 BLOCK_BYTES = 1 << 18
 
+TEXT = "QUERY"
+"""The parameter that may be long enough to be kept in a file: ``curl -F QUERY=@query.adql``."""
+
+TEXT_BYTES = 4 << 20
+"""No such file is read beyond so many bytes."""
+
 LONGEST_ADDRESS = 8000
 """What clients and proxies take (RFC 9110 §4.1)."""
 
@@ -75,11 +81,22 @@ async def read_params(request: Request) -> Params:
         except ClientDisconnect:
             raise UsageError("The connection was closed before the form was complete.") from None
         for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
+            if isinstance(value, UploadFile) and name.upper() == TEXT:
+                pairs.append((name, await _text(name, value)))
+            elif isinstance(value, UploadFile):
                 files.append((name, value))
             else:
                 pairs.append((name, value))
     return Params(pairs, files, request.headers.get("accept", ""))
+
+
+async def _text(name: str, file: UploadFile) -> str:
+    try:
+        return (await file.read(TEXT_BYTES)).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"The file of {name} is not UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}.", parameter=TEXT
+        ) from None
 
 
 def maxrec(params: Params, *, default: int | None, hard: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -38,6 +39,9 @@ OBSCORE_ID = "ivo://ivoa.net/std/ObsCore#core-1.1"
 UPLOAD_METHODS = tuple(f"ivo://ivoa.net/std/TAPRegExt#upload-{method}" for method in ("inline", "http", "https"))
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 
+DIALECTS = {"json": Dialect.JSON, "html": Dialect.HTML, "csv": Dialect.TEXT, "tsv": Dialect.TEXT, "txt": Dialect.TEXT}
+"""Extension of a format → how its readers are told errors; all others get a VOTable."""
+
 PARAMETERS: tuple[InputParam, ...] = (
     InputParam("LANG", "string", f"Language of the query: {', '.join(LANGUAGES)}", use="required"),
     InputParam("QUERY", "string", "The query", use="required"),
@@ -66,7 +70,7 @@ class Request:
     @classmethod
     def from_params(cls, params: Params, settings: Settings) -> "Request":
         """Read the parameters; raises UsageError that names the one that does not fit."""
-        _one_of(params, "REQUEST", ("DOQUERY",), required=False)
+        _one_of(params, "REQUEST", ("doQuery",), required=False)
         _one_of(params, "LANG", LANGUAGES, required=True)
         query = params.one("QUERY")
         if query is None or not query.strip():
@@ -82,12 +86,15 @@ class Request:
 def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
     """``/tap/sync``, ``/tap/async`` and what VOSI puts beside them."""
 
-    async def sync(request: HttpRequest) -> Response:
-        params = await read_params(request)
+    async def run(params: Params, request: HttpRequest) -> Response:
         asked = Request.from_params(params, services.settings)
         seconds = UPLOADS_S if asked.uploads else PATIENCE_S
         answer = await in_thread(perform, services, asked, params.upload, limiter=services.traffic.threads_for(params), seconds=seconds)
-        reply = await stream(request, answer, services.traffic, Kind.LONG)
+        return await stream(request, answer, services.traffic, Kind.LONG)
+
+    async def sync(request: HttpRequest) -> Response:
+        params = await read_params(request)
+        reply = await guard(partial(run, params), dialect(params))(request)
         reply.headers.add_vary_header("Accept")
         return reply
 
@@ -98,6 +105,14 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
         *vosi.table_routes(services, f"/{PATH}"),
         *examples.routes(services, f"/{PATH}"),
     ]
+
+
+def dialect(params: Params) -> Dialect:
+    """How errors are told: in the format that rows were asked for where it has words for them, else as a VOTable (TAP 1.1 §3.3)."""
+    try:
+        return DIALECTS.get(_format(params)[0].extension, Dialect.DALI)
+    except UsageError:
+        return Dialect.DALI
 
 
 def accept(params: Params) -> None:
@@ -184,7 +199,9 @@ def capability(settings: Settings, catalogue: Catalogue) -> ServiceCapabilities:
         standard_id=STANDARD_ID,
         interfaces=(Interface(url, version="1.1"),),
         description="ADQL queries over all published tables, and over tables that come with the query: up to "
-        f"{settings.upload_rows} rows each, {settings.upload_bytes} bytes together; VOTable, FITS, Parquet, CSV or TSV.",
+        f"{settings.upload_rows} rows each, {settings.upload_bytes} bytes together; VOTable, FITS, Parquet, CSV or TSV. "
+        f"A query has at most {settings.max_query_length} characters, and {settings.sync_seconds} seconds if it is synchronous; "
+        "executionDuration is of jobs.",
         languages=(_language(settings),),
         output_formats=tuple(OutputFormat(format_.media_type, format_.aliases, format_.ivoid) for format_ in FORMATS),
         data_models=(("ObsCore-1.1", OBSCORE_ID),) if has_obscore else (),
@@ -207,7 +224,7 @@ def _one_of(params: Params, name: str, allowed: Sequence[str], *, required: bool
     value = params.one(name)
     if value is None and required:
         raise UsageError(f"The parameter {name} is missing; it is one of {', '.join(allowed)}.", parameter=name)
-    if value is not None and value.upper() not in allowed:
+    if value is not None and value.upper() not in map(str.upper, allowed):
         raise UsageError(f"{name}={value!r} is not known here; it is one of {', '.join(allowed)}.", parameter=name)
 
 

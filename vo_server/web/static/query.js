@@ -162,8 +162,8 @@ async function run() {
         const body = new URLSearchParams({ LANG: "ADQL", RESPONSEFORMAT: "json", MAXREC: MOST_ROWS, QUERY: query });
         const reply = await fetch(`${here}/tap/sync`, { method: "POST", body, signal: running.signal });
         if (!reply.ok) {
-            const answer = new DOMParser().parseFromString(await reply.text(), "text/xml");
-            tell({ message: answer.querySelector("INFO[name=QUERY_STATUS]")?.textContent ?? `The server says ${reply.status}.` });
+            const answer = await reply.json().catch(() => ({}));
+            tell({ message: answer.error ?? `The server says ${reply.status}.` });
             results.replaceChildren();
             return;
         }
