@@ -201,7 +201,7 @@ class Services:
             params=params,
             descriptors=descriptors,
         )
-        return Answer(pool or self.pool, statement, head, form, content_type, maxrec)
+        return Answer(pool or self.pool, statement, head, form, content_type, maxrec, self.traffic.room)
 
     def head(
         self,

@@ -88,7 +88,12 @@ class Settings(BaseModel):
         "temporary directory, which should be on disk.",
     )
     spool_megabytes: int = Field(1024, description="Most of one answer that is spooled so; then the database waits for the reader.", ge=0)
-    spool_total_megabytes: int = Field(8192, description="Most that is spooled for all readers of one server process together.", ge=0)
+    spool_total_megabytes: int = Field(
+        8192,
+        description="Most that is spooled for all readers of one server process together; half of it for one answer whose rows must all "
+        "be there before the first can leave (FITS).",
+        ge=0,
+    )
     async_seconds: int = Field(3600, description="Longest database time of an asynchronous job that does not ask for another.", ge=1)
     hard_async_seconds: int = Field(86_400, description="No job gets more database time than this.", ge=1)
     retention_hours: int = Field(168, description="A job and its result are destroyed so long after its creation.", ge=1)

@@ -3,14 +3,16 @@
 import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vo_server.http import backlog as module
-from vo_server.http.backlog import MEMORY_BYTES, PIECE_BYTES, Backlog, SpoolRoom
+from vo_server.http.backlog import MEMORY_BYTES, PIECE_BYTES, Backlog
 from vo_server.http.reply import MEGABYTE
+from vo_server.scratch import SpoolRoom
 
 KILOBYTE = 1024
 
@@ -132,6 +134,30 @@ def test_a_full_disk_is_a_file_without_room(tmp_path: Path, monkeypatch: pytest.
 
     asyncio.run(run())
     assert "No space left" in caplog.text
+    assert room.used == 0
+
+
+def test_what_is_taken_while_the_disk_refuses_wakes_who_puts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = SpoolRoom(tmp_path, 64 * MEGABYTE, 64 * MEGABYTE)
+    emptied = threading.Event()
+
+    def full(*_: Any) -> int:
+        emptied.wait(10)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def run() -> None:
+        backlog = Backlog(room)
+        await backlog.put(piece(1, MEMORY_BYTES))
+        monkeypatch.setattr(module.os, "pwrite", full)
+        waiting = asyncio.create_task(backlog.put(piece(2, MEMORY_BYTES)))
+        await asyncio.sleep(0.05)
+        assert await backlog.take() == piece(1, MEMORY_BYTES)
+        emptied.set()
+        await asyncio.wait_for(waiting, 10)
+        assert await drained(backlog) == piece(2, MEMORY_BYTES)
+        await backlog.close()
+
+    asyncio.run(run())
     assert room.used == 0
 
 

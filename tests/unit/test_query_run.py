@@ -7,12 +7,13 @@ import pyarrow as pa
 import pytest
 from formats_tables import ARROW, BINARY2, CSV, FITS, HTML, JSON, PARQUET, TABLEDATA, TEXT, TSV
 
-from vo_server.errors import TimeLimitError, UsageError
+from vo_server.errors import TimeLimitError, UnavailableError, UsageError
 from vo_server.formats import FORMATS, Format, UnfinishedError
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement, TableHead
 from vo_server.query import run
 from vo_server.query.run import SMALL_ROWS, Answer, filled_apart, split_first
+from vo_server.scratch import SpoolRoom
 
 COLUMNS = (Column("n", "long"),)
 
@@ -56,8 +57,8 @@ class Pool:
         return self.stream
 
 
-def answer(stream: Stream, form: Format, maxrec: int | None = None) -> Answer:
-    work = Answer(Pool(stream), Statement("SELECT", COLUMNS), TableHead(COLUMNS), form, form.media_type, maxrec)  # type: ignore[arg-type]
+def answer(stream: Stream, form: Format, maxrec: int | None = None, room: SpoolRoom | None = None) -> Answer:
+    work = Answer(Pool(stream), Statement("SELECT", COLUMNS), TableHead(COLUMNS), form, form.media_type, maxrec, room)  # type: ignore[arg-type]
     work.start()
     return work
 
@@ -164,3 +165,24 @@ def test_rows_that_are_large_once_written_are_written_few_at_a_time() -> None:
     assert numbers(iter(pieces)) == list(range(500))
     plain = batch(0, 500)
     assert list(filled_apart(iter([plain]), COLUMNS)) == [plain]
+
+
+@pytest.mark.parametrize(("most", "taken", "error"), [(10_000, 0, UsageError), (20_000, 16_000, UnavailableError)])
+def test_rows_that_must_wait_have_a_limited_room(most: int, taken: int, error: type[Exception]) -> None:
+    room = SpoolRoom(most=most)
+    assert room.grant(taken, 0)
+    work = answer(Stream([batch(0, 500), batch(500, 500)]), FITS, room=room)
+    with pytest.raises(error, match="disk"):
+        next(work.chunks())
+    work.close()
+    assert room.used == taken
+
+
+def test_a_full_disk_is_told_and_not_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vo_server.formats.spool.tempfile.TemporaryFile", lambda **_: open("/dev/full", "r+b"))  # noqa: SIM115
+    room = SpoolRoom()
+    work = answer(Stream([batch(0, 500)]), FITS, room=room)
+    with pytest.raises(UnavailableError, match="no disk left"):
+        next(work.chunks())
+    work.close()
+    assert room.used == 0

@@ -181,7 +181,7 @@ class FitsWriter(Writer):
             facts.see(column, array)
         kept = pa.RecordBatch.from_arrays(arrays, names=[str(index) for index in range(len(arrays))])
         if self._spool is None:
-            self._spool = Spool(kept.schema)
+            self._spool = Spool(kept.schema, self.room)
         self._spool.write(kept)
         self._rows += kept.num_rows
         return b""

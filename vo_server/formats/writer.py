@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from vo_server.errors import VoError
 from vo_server.model.result import Ending, Outcome, TableHead
+from vo_server.scratch import SpoolRoom
 
 
 class UnfinishedError(VoError):
@@ -30,6 +31,9 @@ class Writer(ABC):
     ``tail`` raises UnfinishedError when the outcome is FAILED and the format cannot say so (CSV, TSV, JSON, Parquet, Arrow): close the
     connection without a proper end of the body. Overflow is told where the format can tell it and is silent in CSV and TSV.
     """
+
+    room = SpoolRoom()
+    """The disk on which it may keep rows; whoever makes it may say another."""
 
     @abstractmethod
     def head(self) -> bytes:

@@ -8,10 +8,11 @@ import logging
 import os
 import tempfile
 from collections import deque
-from pathlib import Path
 from typing import IO
 
 import anyio.to_thread
+
+from vo_server.scratch import SpoolRoom
 
 log = logging.getLogger("vo_server")
 
@@ -20,26 +21,6 @@ MEMORY_BYTES = 1 << 20
 
 PIECE_BYTES = 256 * 1024
 """What is read from the file at once."""
-
-
-class SpoolRoom:
-    """The disk that all backlogs of a server may use: `most` bytes together, `most_each` in one file. ``directory`` None: the system's."""
-
-    def __init__(self, directory: Path | None, most_each: int, most: int) -> None:
-        self.directory = directory
-        self._most_each, self._most = most_each, most
-        self.used = 0
-
-    def grant(self, size: int, held: int) -> bool:
-        """Take `size` bytes for a file that has `held` already, if there is room for them."""
-        if held + size > self._most_each or self.used + size > self._most:
-            return False
-        self.used += size
-        return True
-
-    def free(self, size: int) -> None:
-        """Give `size` bytes back."""
-        self.used -= size
 
 
 class Backlog:
@@ -56,12 +37,14 @@ class Backlog:
         self._file: IO[bytes] | None = None
         self._written = self._read = 0
         self._came, self._taken = asyncio.Event(), asyncio.Event()
-        self._ended = self._dropped = False
+        self._ended = self._dropped = self._is_told = False
 
     async def put(self, piece: bytes) -> None:
         """Keep `piece` behind all that was put before; returns when it is kept, or when nobody will take it any more."""
-        while not self._dropped and not self._hold(piece) and not await self._spool(piece):
-            self._taken.clear()
+        while not self._dropped:
+            self._taken.clear()  # before it is tried: what is taken meanwhile makes room
+            if self._hold(piece) or await self._spool(piece):
+                break
             await self._taken.wait()
         self._came.set()
 
@@ -121,7 +104,9 @@ class Backlog:
         try:
             await anyio.to_thread.run_sync(self._write, piece, self._written)
         except OSError as error:
-            log.warning("a slow reader's rows cannot be spooled: %s", error.strerror)
+            if not self._is_told:
+                log.warning("a slow reader's rows cannot be spooled: %s", error.strerror)
+            self._is_told = True
             self._room.free(len(piece))
             return False
         self._written += len(piece)
@@ -129,9 +114,14 @@ class Backlog:
 
     def _write(self, piece: bytes, place: int) -> None:
         view = memoryview(piece)
-        while view:
-            count = os.pwrite(self._opened().fileno(), view, place)
-            view, place = view[count:], place + count
+        file = self._opened()
+        try:
+            while view:
+                count = os.pwrite(file.fileno(), view, place)
+                view, place = view[count:], place + count
+        except OSError:
+            file.truncate(self._written)  # others need the disk, too
+            raise
 
     def _read_piece(self) -> bytes:
         return os.pread(self._opened().fileno(), min(PIECE_BYTES, self._written - self._read), self._read)

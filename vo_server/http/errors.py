@@ -1,6 +1,7 @@
 """Errors as each audience reads them: one table of statuses, one of dialects, and the wrapper that applies both to an endpoint."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from html import escape
@@ -24,6 +25,9 @@ from vo_server.errors import (
     report_incident,
 )
 from vo_server.formats import votable
+from vo_server.scratch import is_full
+
+log = logging.getLogger("vo_server")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -95,6 +99,9 @@ def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
         except Exception as error:  # noqa: BLE001 the last line of defence: nothing may leave as a stack trace
             if is_away(error):
                 return render(UnavailableError("The database does not answer.", hint="Try again in a moment."), dialect)
+            if is_full(error):
+                log.warning("%s %s: the disk is full: %s", request.method, request.url.path, error)
+                return render(UnavailableError("The server's disk is full.", hint="Try again later.", retry_after=60), dialect)
             return render(report_incident(f"{request.method} {request.url.path}", error), dialect)
         finally:
             await request.close()  # the temporary files of a form's parts

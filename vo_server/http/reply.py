@@ -17,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 from vo_server.dali.uploads import parse_uploads
 from vo_server.errors import UnavailableError, VoError
 from vo_server.http.admission import Admission, Bounds, Kind, Place
-from vo_server.http.backlog import Backlog, SpoolRoom
+from vo_server.http.backlog import Backlog
 from vo_server.http.identity import caller
 from vo_server.http.observe import ROWS
 from vo_server.http.params import Params
 from vo_server.http.threads import GRACE_S, in_thread
+from vo_server.scratch import SpoolRoom
 from vo_server.settings import Settings
 
 log = logging.getLogger("vo_server")

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from vo_server.db import schema
 from vo_server.errors import NotFoundError, SetupError, UnavailableError, VoError
 from vo_server.jobs.whole import OBJECT_STORES, Renamed, Uploaded
+from vo_server.scratch import is_full
 
 log = logging.getLogger("vo_server")
 
@@ -169,8 +170,9 @@ class ResultStore:
         except Exception as error:
             if isinstance(error, VoError) or (source is not None and error is source.failure):
                 raise
-            log.warning("the result store %s does not answer: %s", self._url, error)
-            raise UnavailableError("The result store does not answer.", hint="Try again in a moment.") from error
+            fault = "has no room left" if is_full(error) else "does not answer"
+            log.warning("the result store %s %s: %s", self._url, fault, error)
+            raise UnavailableError(f"The result store {fault}.", hint="Try again in a moment.") from error
 
 
 class Source:

@@ -11,6 +11,7 @@ from vo_server.errors import TimeLimitError, VoError, report_incident
 from vo_server.formats import Format, Writer
 from vo_server.model.columns import Column
 from vo_server.model.result import Ending, Outcome, Statement, TableHead
+from vo_server.scratch import SpoolRoom
 
 FIRST_ROWS = 1000
 """Rows of the first piece of a body: few, so that it leaves early."""
@@ -31,18 +32,28 @@ SLOW_S = 10.0
 class Answer:
     """The rows of `statement`, at most `maxrec` of them, written in `form`.
 
+    `room`: the disk on which formats may keep rows that must all be there before the first can leave.
     `statement` must ask the database for one row more than `maxrec`, so that an overflow is known for what it is.
     ``start`` raises VoError for everything that can be known before the first byte; later failures end up in the document, if the
     format can say them, else they leave ``chunks`` as exceptions.
     """
 
     def __init__(
-        self, pool: QueryPool | LimitedPool, statement: Statement, head: TableHead, form: Format, content_type: str, maxrec: int | None
+        self,
+        pool: QueryPool | LimitedPool,
+        statement: Statement,
+        head: TableHead,
+        form: Format,
+        content_type: str,
+        maxrec: int | None,
+        room: SpoolRoom | None = None,
     ) -> None:
         self.content_type = content_type
         self.filename: str | None = f"result.{form.extension}"
         self._pool, self._statement, self._maxrec = pool, statement, maxrec
         self._writer: Writer = form.writer(head)
+        if room is not None:
+            self._writer.room = room
         self._stream: ResultStream | None = None
         self._batches: Iterator[pyarrow.RecordBatch] = iter(())
         self._cancelled = False
