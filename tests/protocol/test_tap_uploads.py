@@ -513,3 +513,22 @@ def test_positions_are_matched_by_cells_whatever_they_are_called_and_made_of(sit
     assert lines(client, query, {"x": SHAPES.encode()}) == ["name", "Vega"]
     (table,) = site.uploads.read((Upload("x", "param:x"),), lambda _: iter((SHAPES.encode(),)))
     assert "vo.healpix((" in compile_adql(query, site.catalogue().with_tables((table.table,))).sql
+
+
+MISSING = "if that means a missing value, leave the cell empty, or publish with --null '-'"
+REMARKABLE = {
+    "names": (b"a,A,,a\n1,2,3,4\n", {"column 3, '' in the file, is called col3", "column 4, 'a' in the file, is called a_2"}),
+    "instants that are none": (
+        document('<FIELD name="t" datatype="char" arraysize="*" xtype="timestamp"/>', "<TD>2020-01-02</TD>", "<TD>soon</TD>"),
+        {"t: its xtype is timestamp, and not all of its values are instants: they stay texts"},
+    ),
+    "a text among numbers": (b"n,m\n1,2\n-,3\n", {f"n: is text, because row 2 holds '-' among numbers ({MISSING})"}),
+}
+
+
+def test_what_did_not_go_over_as_it_stood_is_told(client: TestClient) -> None:
+    for content, notes in REMARKABLE.values():
+        reply = upload(client, "SELECT * FROM TAP_UPLOAD.x", {"x": content})
+        infos = etree.fromstring(reply.content).iterfind(f".//{INFO}[@name='warning']")
+        assert {info.get("value") for info in infos} == {f"TAP_UPLOAD.x: {note}." for note in notes}
+    assert "warning" not in upload(client, "SELECT * FROM TAP_UPLOAD.x", {"x": votable(PLACES)}).text

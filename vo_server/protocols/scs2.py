@@ -38,7 +38,7 @@ from vo_server.protocols import cones, constraints, outputs, vosi
 from vo_server.protocols.cones import UCD1_PLUS
 from vo_server.protocols.outputs import Output
 from vo_server.query.run import Answer
-from vo_server.query.uploads import Parts, UploadedTable
+from vo_server.query.uploads import Parts, UploadedTable, with_uploads
 from vo_server.services import Services
 from vo_server.settings import Settings
 from vo_server.sql import translate
@@ -196,7 +196,7 @@ def statement_of(services: Services, asked: Request, shown: Sequence[Output], pa
         (uploaded,) = services.uploads.read((asked.centre,), parts)
         query = in_cones(asked, shown, uploaded)
         statement = translate(adql.resolve(query, catalogue.with_tables((uploaded.table,))), max_rows=rows)
-        return replace(statement, tables=(uploaded.stored,))
+        return with_uploads(statement, (uploaded,))
     where = build.every([_lies(asked.table, asked.centre), *asked.conditions])
     order = cones.NEAREST_FIRST if isinstance(asked.centre, Cone) else ()
     return cones.statement_of(asked.table, shown, where, order, catalogue, rows)

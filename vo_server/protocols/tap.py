@@ -1,7 +1,7 @@
 """TAP 1.1: ADQL over every published table, synchronously and as jobs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request as HttpRequest
@@ -26,7 +26,7 @@ from vo_server.model.job import QUERY_KIND, Job
 from vo_server.model.result import Statement
 from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
-from vo_server.query.uploads import Parts, UploadedTable, missing_part
+from vo_server.query.uploads import Parts, UploadedTable, missing_part, with_uploads
 from vo_server.services import Services
 from vo_server.settings import Settings
 from vo_server.sql import compile_adql
@@ -168,7 +168,7 @@ def limited(services: Services, asked: Request, uploaded: Sequence[UploadedTable
     if asked.maxrec is None and statement.limit is not None and statement.limit > limit:
         limit = settings.hard_maxrec
         statement = translate(services, asked.query, uploaded, limit + 1)
-    return replace(statement, tables=tuple(one.stored for one in uploaded)), limit
+    return with_uploads(statement, uploaded), limit
 
 
 def translate(services: Services, query: str, uploaded: Sequence[UploadedTable], max_rows: int) -> Statement:

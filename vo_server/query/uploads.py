@@ -23,7 +23,7 @@ from vo_server.formats.readers.infer import find_position, plausible
 from vo_server.formats.readers.source import SMALLER
 from vo_server.model.catalogue import Position, Table
 from vo_server.model.columns import CELL, POLYGON_TEXT, Column
-from vo_server.model.result import TEMPORARY, TemporaryTable
+from vo_server.model.result import TEMPORARY, Statement, TemporaryTable
 from vo_server.query.fetch import Sources, fetch
 from vo_server.sky.cells import cells_of
 
@@ -47,10 +47,17 @@ Parts = Callable[[Upload], Iterator[bytes] | None]
 
 @dataclass(frozen=True, slots=True)
 class UploadedTable:
-    """What the query sees of an upload, and its rows."""
+    """What the query sees of an upload, its rows, and sentences about what did not go over as it stood."""
 
     table: Table
     stored: TemporaryTable
+    notes: tuple[str, ...] = ()
+
+
+def with_uploads(statement: Statement, uploaded: Sequence[UploadedTable]) -> Statement:
+    """`statement`, which says when it runs what must be there, and tells whoever asked what was remarkable about it."""
+    notes = (note for one in uploaded for note in one.notes)
+    return replace(statement, tables=tuple(one.stored for one in uploaded), warnings=(*statement.warnings, *notes))
 
 
 @dataclass
@@ -164,7 +171,20 @@ def _decoded(name: str, path: Path, number: int, bounds: Bounds, query: Query | 
         position=position,
         stored=MappingProxyType(stored),
     )
-    return UploadedTable(table, TemporaryTable(physical, tuple(fields), values, CELL if position is not None else None))
+    stands = TemporaryTable(physical, tuple(fields), values, CELL if position is not None else None)
+    return UploadedTable(table, stands, _told(source))
+
+
+MOST_NOTES = 10
+LONGEST_NOTE = 300
+
+
+def _told(source: Source) -> tuple[str, ...]:
+    """What its sender may want to know of a table: names that were changed, texts that were to be instants, units nobody knows."""
+    others = f"the first of the file's tables is taken, not {', '.join(source.other_tables)}" if source.other_tables else ""
+    notes = [note for note in (others, *source.notes) if note]
+    more = [f"and {len(notes) - MOST_NOTES} more remarks"] if len(notes) > MOST_NOTES else []
+    return tuple(f"{source.path.name}: {note[:LONGEST_NOTE].rstrip('.')}." for note in (*notes[:MOST_NOTES], *more))
 
 
 def _gathered(source: Source, bounds: Bounds) -> pyarrow.Table:

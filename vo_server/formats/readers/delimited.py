@@ -85,7 +85,8 @@ class Guess:
             return ["has no values; it is kept as a column of empty text"]
         if not self.kinds and self.first_text is not None and self.numbers:
             row, value = self.first_text
-            return [f"is text, because row {row} holds {value!r} among numbers (if that means a missing value, say --null {value!r})"]
+            missing = f"if that means a missing value, leave the cell empty, or publish with --null {value!r}"
+            return [f"is text, because row {row} holds {value!r} among numbers ({missing})"]
         return []
 
 

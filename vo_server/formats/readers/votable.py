@@ -20,7 +20,7 @@ from astropy.io.votable import tree
 
 from vo_server.errors import DataError
 from vo_server.formats.readers import memory
-from vo_server.formats.readers.source import BATCH_ROWS, Bounds, Source, annotated, arrow_type, clean, distinct
+from vo_server.formats.readers.source import BATCH_ROWS, INSTANTS, Bounds, Source, annotated, arrow_type, clean, distinct
 from vo_server.formats.readers.votablecells import CellError, Field, field_of, from_bytes, from_texts
 from vo_server.formats.systems import EQUINOXES
 from vo_server.model.columns import Column
@@ -118,6 +118,8 @@ def _source(path: Path, name: str, table: Any, rows: "Rows", frames: Mapping[str
         values = pyarrow.concat_arrays(chunks)
         if cells.is_text:
             column, values = memory.text_column(path.name, label, said.xtype, values)
+            if said.xtype in INSTANTS and not column.is_timestamp:
+                notes.append(f"{label}: its xtype is {said.xtype}, and not all of its values are instants: they stay texts")
         else:
             column = replace(cells.column(said.xtype), name=label)
         unit = str(said.unit) if said.unit is not None else None
