@@ -7,17 +7,21 @@ from importlib.metadata import version
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from vo_registry import oai
 from vo_server.documents.openapi import About, Operation, openapi
 from vo_server.formats import FORMATS
 from vo_server.http.documents import Documents
-from vo_server.http.errors import Dialect, guard
+from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.model.capability import InputParam, ServiceCapabilities
+from vo_server.model.media import FITS
 from vo_server.model.service import ServiceParam
-from vo_server.protocols import scs, sia2, tap, uws, vosi
+from vo_server.protocols import scs, sia2, soda, tap, uws, vosi
+from vo_server.query.descriptors import LINKS_TYPE
 from vo_server.services import Services
 
 PATH = "/openapi.json"
@@ -40,6 +44,9 @@ TAGS = {
 """First part of an address → what lies below it."""
 
 PAGES = ("/", "/tap", "/tables/", "/resources/", "/query", "/jobs", "/search", "/dataset", "/plots/", "/sky")
+JOBS = "/(?:tap|soda)/async"
+"""Lists of jobs."""
+
 WORDS: tuple[tuple[str, str], ...] = (
     (r".*/capabilities", "What this service can do (VOSI)"),
     (r".*/availability", "Whether this service is up (VOSI)"),
@@ -47,10 +54,12 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"/tap/tables/.*", "One table with its columns (VOSI)"),
     (r"/tap/examples", "Queries to begin with (DALI)"),
     (r"/tap/sync", "Run a query and send its rows"),
-    (r"/tap/async", "The list of asynchronous jobs; POST makes a job (UWS 1.1)"),
-    (r"/tap/async/\{job_id\}", "A job; POST and DELETE remove it"),
-    (r"/tap/async/\{job_id\}/results/.*", "The rows of a job that is completed"),
-    (r"/tap/async/\{job_id\}/.*", "A part of a job; POST changes it"),
+    (r"/soda/sync", "Cut a part out of a dataset and send it"),
+    (rf"{JOBS}", "The list of asynchronous jobs; POST makes a job (UWS 1.1)"),
+    (rf"{JOBS}/\{{job_id\}}", "A job; POST and DELETE remove it"),
+    (rf"{JOBS}/\{{job_id\}}/results/.*", "The result of a job that is completed"),
+    (rf"{JOBS}/\{{job_id\}}/uploads/.*", "A table that came with a job, as it came"),
+    (rf"{JOBS}/\{{job_id\}}/.*", "A part of a job; POST changes it"),
     (r"/files/.*", "A dataset"),
     (r"/oai", "Registry records by OAI-PMH"),
     (r"/health", "Whether the server and its database answer"),
@@ -65,21 +74,28 @@ WORDS: tuple[tuple[str, str], ...] = (
 )
 """Address → what is there; an address that is not listed is a search of the protocol it lies in."""
 
-XML_ADDRESSES = r".*/(capabilities|availability|tables)|/tap/tables/.*|/tap/async(/\{job_id\}(/parameters|/results|/error)?)?|/oai"
-TEXT_ADDRESSES = r"/tap/async/\{job_id\}/.*|/metrics|/robots\.txt"
-JSON_ADDRESSES = r"/health|/openapi\.json|/query/.*|/sky/layers\.json"
-PAGE_ADDRESSES = r"/|/tap|/tap/examples|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?|/sky(/frame)?"
+JOB = rf"{JOBS}/\{{job_id\}}"
 ROW_TYPES = tuple(form.media_type for form in FORMATS)
 MEDIA_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"/tap/async/\{job_id\}/results/.*", ROW_TYPES),
-    (JSON_ADDRESSES, (MEDIA_TYPE,)),
-    (XML_ADDRESSES, (vosi.XML,)),
-    (TEXT_ADDRESSES, ("text/plain",)),
-    (PAGE_ADDRESSES, ("text/html",)),
-    (r"/plots/.*", ("image/svg+xml",)),
-    (r"/files/.*|/static/.*", ("application/octet-stream",)),
+    (r"/soda/(sync|async/\{job_id\}/results/.*)", (FITS,)),
+    (rf"{JOB}/error", (VOTABLE,)),
+    (rf"{JOB}/uploads/.*", ("application/octet-stream",)),
+    (r"/files/.*", ("*/*",)),
+    (rf"{JOBS}|{JOB}(/parameters|/results)?|.*/(capabilities|availability|tables)|/tap/tables/.*|/oai", (vosi.XML,)),
+    (r"/datalink/links", (LINKS_TYPE, *ROW_TYPES)),
+    (r"/health|/openapi\.json|/query/.*|/sky/layers\.json", (MEDIA_TYPE,)),
+    (r"/metrics", (CONTENT_TYPE_LATEST,)),
+    (rf"{JOB}/.*|/robots\.txt", ("text/plain",)),
+    (r"/|/tap|/tap/examples|/tables/.*|/resources/.*|/query|/jobs.*|/search|/datasets?|/sky(/frame)?", ("text/html",)),
+    (r"/plots/.*|/static/.*\.svg", ("image/svg+xml",)),
+    (r"/static/.*\.css", ("text/css",)),
+    (r"/static/.*\.js", ("text/javascript",)),
 )
-"""Address → media types of an answer; all others send rows."""
+"""Address → media types of an answer; all others send rows. ``*/*``: whatever the file is."""
+
+WITH_FILES = ("/tap/sync", "/tap/async", "/tap/async/{job_id}/parameters", "/scs2", "/scs2/{table}/scs2")
+"""Addresses whose forms may carry tables (UPLOAD)."""
 
 VARIABLE = re.compile(r"\{(\w+)(?::\w+)?\}")
 
@@ -139,13 +155,13 @@ def _operation(template: str, method: str, searches: dict[str, tuple[InputParam,
         _params(path, method, searches),
         tuple(VARIABLE.findall(template)),
         "303" if _redirects(path, method) else "200",
-        files=method == "POST" and path in ("/tap/sync", "/tap/async"),
+        files=method == "POST" and path in WITH_FILES,
     )
 
 
 def _redirects(path: str, method: str) -> bool:
     """Whatever changes a job answers with where to look (UWS 1.1 §2.2.3)."""
-    return path.startswith("/tap/async") and method != "GET"
+    return re.match(JOBS, path) is not None and method != "GET"
 
 
 def _tag(path: str) -> str:
@@ -158,14 +174,17 @@ def _tag(path: str) -> str:
 def _params(path: str, method: str, searches: dict[str, tuple[InputParam, ...]]) -> tuple[InputParam, ...]:
     own = {
         "/tap/sync": tap.PARAMETERS,
+        "/soda/sync": soda.PARAMETERS,
+        "/oai": oai.PARAMETERS,
         "/tap/tables": (vosi.DETAIL,),
         "/scs/{table}": scs.PARAMETERS,
         "/sia2/query": tuple(map(_input, (*(one.described for one in sia2.PARAMETERS), *sia2.CONTROLS))),
     }
-    if path.startswith("/tap/async"):
-        below = path.removeprefix("/tap/async")
+    if jobs := re.match(JOBS, path):
+        below = path[jobs.end() :]
+        work = soda.PARAMETERS if path.startswith("/soda") else tap.PARAMETERS
         given = uws.PARAMETERS.get((method, below), ())
-        return (*tap.PARAMETERS, *given) if (method, below) == ("POST", "") else given
+        return (*work, *given) if method == "POST" and below in ("", "/{job_id}/parameters") else given
     return own.get(path) or searches.get(path.removesuffix("/{table}/scs2"), ())
 
 

@@ -18,10 +18,22 @@ from vo_server.documents import vosi
 from vo_server.errors import UnavailableError
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
+from vo_server.model.capability import InputParam
 from vo_server.model.resource import Site
 from vo_server.settings import Settings
 
 XML = "text/xml"
+
+PARAMETERS: tuple[InputParam, ...] = (
+    InputParam("verb", "string", "Identify, ListMetadataFormats, ListSets, ListIdentifiers, ListRecords or GetRecord", use="required"),
+    InputParam("metadataPrefix", "string", "Format of records: ivo_vor or oai_dc"),
+    InputParam("identifier", "string", "Of one record (GetRecord, ListMetadataFormats)"),
+    InputParam("from", "string", "Only records that changed then or later (UTC)"),
+    InputParam("until", "string", "Only records that changed then or before (UTC)"),
+    InputParam("set", "string", "Only records of this set"),
+    InputParam("resumptionToken", "string", "Where the list goes on"),
+)
+"""OAI-PMH 2.0 §4."""
 
 
 class HasEngine(Protocol):

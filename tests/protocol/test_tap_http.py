@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from lxml import etree, html
@@ -50,6 +50,22 @@ def test_an_address_with_nothing_has_no_methods(client: TestClient) -> None:
             reply = client.request(method, address)
             assert (reply.status_code, reply.headers["content-type"]) == (404, "text/plain; charset=utf-8"), (method, address)
             assert reply.text.startswith(f"There is nothing at {address}.")
+
+
+HEADS = (
+    "/tap",
+    *(f"/tap/{name}" for name in ("capabilities", "availability", "tables", "tables/sky.stars", "tables/x", "examples", "async")),
+)
+SAME = ("content-type", "vary", "cache-control", "access-control-allow-origin")
+
+
+def test_head_is_get_without_the_body(client: TestClient) -> None:
+    """RFC 9110 §9.3.2, CHECKLIST GEN-027: download managers ask so; a query is not run to its end for it."""
+    asked = [f"/tap/sync?LANG=ADQL&RESPONSEFORMAT={form}&QUERY={quote(QUERY)}" for form in ("votable", "csv", "fits", "parquet", "json")]
+    for address in (*HEADS, *asked, "/tap/sync", "/openapi.json", "/tap/nothing"):
+        head, get = client.head(address), client.get(address)
+        assert (head.status_code, head.content) == (get.status_code, b""), address
+        assert [head.headers.get(name) for name in SAME] == [get.headers.get(name) for name in SAME], address
 
 
 @pytest.mark.parametrize("address", ["/tap/sync", "/tap/async", "/tap/tables/", "/tap/nothing"])

@@ -77,6 +77,19 @@ def test_a_table_is_found_by_whatever_name(client: TestClient, site: Services) -
         assert client.get(f"/tap/tables/{quote(name, safe='')}").status_code == 404
 
 
+def test_an_unknown_table_is_told(client: TestClient) -> None:
+    """CHECKLIST META-022, PITFALLS P-38: never 200 with nothing in it, whatever the name looks like."""
+    for name, hint in {
+        "sky.starz": "Did you mean sky.stars?",
+        "Sky.Star": "Did you mean sky.stars?",
+        "J/AJ/144/129/refs": "See /tap/tables for all tables.",
+        'a "b".c': "See /tap/tables for all tables.",
+    }.items():
+        reply = client.get(f"/tap/tables/{quote(name)}")
+        assert (reply.status_code, reply.headers["content-type"]) == (404, "text/plain; charset=utf-8")
+        assert reply.text == f"There is no table {name}. {hint}\n"
+
+
 def example_queries(client: TestClient) -> list[str]:
     # as pyvo does it
     root = ElementTree.fromstring(client.get("/tap/examples").content)

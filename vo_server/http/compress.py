@@ -85,10 +85,11 @@ class Compressed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compress on the way out."""
-        if scope["type"] != "http" or scope["method"] == "HEAD":
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        asked = Headers(scope=scope).get("accept-encoding", "")
+        # HEAD has no body to compress, and yet depends on what was asked
+        asked = Headers(scope=scope).get("accept-encoding", "") if scope["method"] != "HEAD" else ""
         await self.app(scope, receive, Sending(asked, send))
 
 

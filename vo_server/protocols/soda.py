@@ -19,7 +19,7 @@ from vo_server.http.params import Params, read_params
 from vo_server.http.reply import stream
 from vo_server.http.threads import in_thread
 from vo_server.jobs.worker import Perform
-from vo_server.model.capability import Capability, Interface, ServiceCapabilities
+from vo_server.model.capability import Capability, InputParam, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import Job
 from vo_server.model.media import FITS, FITS_TYPES
@@ -44,6 +44,20 @@ REGIONS: dict[str, Callable[[str], Shape]] = {
     "POLYGON": lambda value: parse_shape(f"POLYGON {value}", "POLYGON"),
 }
 """Parameter → what reads its value; a request has one of them."""
+
+
+PARAMETERS: tuple[InputParam, ...] = (
+    InputParam("ID", "string", "obs_publisher_did of the dataset", use="required"),
+    InputParam("POS", "string", "Region, ICRS: CIRCLE ra dec r, RANGE ra1 ra2 dec1 dec2, or POLYGON ra dec ra dec …", "deg"),
+    InputParam("CIRCLE", "string", "Region, ICRS: ra dec r", "deg"),
+    InputParam("POLYGON", "string", "Region, ICRS: ra dec ra dec …", "deg"),
+    InputParam("BAND", "string", "Interval of wavelengths", "m"),
+    InputParam("ENERGY", "string", "The same as an interval of energies", "eV"),
+    InputParam("TIME", "string", "Interval of times, MJD in UTC", "d"),
+    InputParam("POL", "string", f"Polarisation states, of {', '.join(STATES)}; may be repeated"),
+    InputParam("RESPONSEFORMAT", "string", f"Format of the part: {FITS}, which is the only one"),
+)
+"""SODA 1.0 §3; a region is said in one way."""
 
 
 @dataclass(frozen=True, slots=True)

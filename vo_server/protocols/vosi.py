@@ -6,6 +6,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vo_server.adql.messages import did_you_mean, nearest
 from vo_server.documents import vosi
 from vo_server.documents.vodataservice import Detail
 from vo_server.errors import NotFoundError, UsageError
@@ -100,7 +101,8 @@ def table_routes(services: Services, path: str) -> list[Route]:
         if table is None and await in_thread(services.refresh):
             table = _find(services.catalogue(), name)
         if table is None:
-            raise NotFoundError(f"There is no table {name}.", hint="See /tap/tables for all tables.")
+            meant = did_you_mean(nearest(name, (one.full_name for one in services.catalogue().tables)))
+            raise NotFoundError(f"There is no table {name}.", hint=meant or f"See {path}/tables for all tables.")
         catalogue, shown = services.catalogue(), table
         return await documents.reply(request, shown.full_name, catalogue.version, lambda: vosi.table(shown, catalogue.keys), XML)
 
