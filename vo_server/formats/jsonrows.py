@@ -6,7 +6,8 @@
      "overflow": false,
      "rows": 1}
 
-``metadata`` describes the columns with VOTable's words; what a column lacks is absent. Numbers are JSON numbers, arrays JSON arrays (flat),
+``metadata`` describes the columns with VOTable's words; what a column lacks is absent, except ``unit`` and ``description``, which are null
+then, since astroquery looks for them. Numbers are JSON numbers, arrays JSON arrays (flat),
 timestamps ISO strings; NULL and NaN are null, infinities the strings "Infinity" and "-Infinity". Integers of datatype ``long``
 beyond ±2⁵³, which JavaScript would round, are strings of digits.
 ``overflow`` says whether rows were left out. A failure breaks the connection before the closing brace: the text is then no JSON.
@@ -31,6 +32,7 @@ QUOTE = pa.scalar('"')
 NULL = pa.scalar("null")
 EXACT = (pa.scalar(-(2**53), pa.int64()), pa.scalar(2**53, pa.int64()))
 METADATA = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
+ALWAYS = ("unit", "description")
 
 
 def json_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 JSON is UTF-8 whatever the column's datatype
@@ -101,9 +103,9 @@ class JsonWriter(Writer):
         yield b'\n],\n"overflow": ' + _dumps(overflow) + b', "rows": ' + _dumps(outcome.rows) + b"}\n"
 
 
-def _metadata(column: Column) -> dict[str, str]:
-    values = {key: getattr(column, key) for key in METADATA}
-    return {key: value for key, value in values.items() if value}
+def _metadata(column: Column) -> dict[str, str | None]:
+    values = {key: getattr(column, key) or None for key in METADATA}
+    return {key: value for key, value in values.items() if value or key in ALWAYS}
 
 
 def _dumps(value: object) -> bytes:
