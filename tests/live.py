@@ -30,11 +30,13 @@ def serving(database: Database, settings: Settings, listener: socket.socket) -> 
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield settings.base_url
-    server.should_exit = True
-    thread.join(timeout=10)
-    worker.stop()
-    services.close()
+    try:
+        yield settings.base_url
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        worker.stop()
+        services.close()
 
 
 def run_newest_job(services: Services) -> None:

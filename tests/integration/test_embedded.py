@@ -396,7 +396,7 @@ def test_data_that_belong_to_root_are_refused(tmp_path: Path) -> None:
 
 
 def test_small_machines_get_small_settings() -> None:
-    small, large = cluster.machine_settings(1 << 30), cluster.machine_settings(64 << 30)
+    small, large = cluster.machine_settings(1 << 30, 1), cluster.machine_settings(64 << 30, 16)
     assert (small["shared_buffers"], small["work_mem"]) == ("128MB", "8MB")
     assert (large["shared_buffers"], large["work_mem"]) == ("1024MB", "64MB")
 

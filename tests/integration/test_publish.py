@@ -298,3 +298,19 @@ def test_an_empty_table_is_published(database: Database, tmp_path: Path) -> None
     done = published(database, path)
     assert (done.rows, done.positions) == (0, False)
     assert any("no rows" in note for note in done.notes)
+
+
+def test_a_connection_that_breaks_while_indices_are_made_is_told_as_such(
+    database: Database, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = load._execute
+
+    def breaking(connection: Connection, statement: str) -> object:
+        if statement.startswith("CREATE INDEX") and '"ra"' in statement:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return execute(connection, statement)
+
+    monkeypatch.setattr(load, "_execute", breaking)
+    with pytest.raises(UnavailableError, match="went away"):
+        published(database, file)
+    assert catalogue(database).table("data.some_table") is None

@@ -206,7 +206,7 @@ def _initdb(programs: Path, data: Path, password_file: Path) -> list[str | Path]
 
 def configure(home: Path) -> None:
     """Write the settings that fit this machine beside the data directory (not into it: that belongs to another account)."""
-    lines = [f"{name} = '{value}'" for name, value in machine_settings(memory_bytes()).items()]
+    lines = [f"{name} = '{value}'" for name, value in machine_settings(memory_bytes(), len(os.sched_getaffinity(0))).items()]
     lines.append("log_directory = '{}'".format(str(home / "log").replace("\\", "\\\\").replace("'", "''")))
     (home / MACHINE_CONFIGURATION).write_text("\n".join(["# written by vo-server at each start", *lines, ""]), encoding="utf-8")
     operators = home / CONFIGURATION
@@ -216,8 +216,8 @@ def configure(home: Path) -> None:
         path.chmod(0o644)  # PostgreSQL's account reads them
 
 
-def machine_settings(memory: int) -> dict[str, str]:
-    """PostgreSQL settings for a machine with `memory` bytes, of which the server itself also needs some."""
+def machine_settings(memory: int, cores: int) -> dict[str, str]:
+    """PostgreSQL settings for a machine with so many `cores` and `memory` bytes, of which the server itself also needs some."""
 
     def megabytes(share: float, least: int, most: int) -> str:
         return f"{min(max(int(memory * share) // MEGABYTE, least), most)}MB"
@@ -228,6 +228,7 @@ def machine_settings(memory: int) -> dict[str, str]:
         "work_mem": megabytes(1 / 256, 8, 64),
         "maintenance_work_mem": megabytes(1 / 16, 64, 1024),
         "max_connections": "100",
+        "max_parallel_workers": str(cores),  # a few long queries would otherwise take many turns from the short ones
         "max_wal_size": "4GB",
         "wal_level": "replica",  # with `minimal` a crash can set an identity's sequence back to its beginning
         "max_wal_senders": "0",

@@ -26,12 +26,12 @@ UPLOADS_S = 600.0
 T = TypeVar("T")
 
 
-async def in_thread(call: Callable[..., T], *arguments: object, limiter: CapacityLimiter | None = None, seconds: float = PATIENCE_S) -> T:
-    """What `call` gives, in a thread; UnavailableError after `seconds`. The thread goes on alone then, and keeps its token of `limiter`,
-    so that there are never more threads than tokens; who finds none waits no longer either.
+async def in_thread(call: Callable[..., T], *arguments: object, limiter: CapacityLimiter | None = None, seconds: float | None = None) -> T:
+    """What `call` gives, in a thread; UnavailableError after `seconds` (None: PATIENCE_S). The thread goes on alone then, and keeps its
+    token of `limiter`, so that there are never more threads than tokens; who finds none waits no longer either.
     """
     errand = Errand(limiter or anyio.to_thread.current_default_thread_limiter())
-    with move_on_after(seconds):
+    with move_on_after(PATIENCE_S if seconds is None else seconds):
         await errand.tokens.acquire_on_behalf_of(errand)
         try:
             return await anyio.to_thread.run_sync(errand.run, call, arguments, limiter=CapacityLimiter(inf), abandon_on_cancel=True)

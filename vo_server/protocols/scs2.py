@@ -27,7 +27,7 @@ from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
-from vo_server.http.threads import PATIENCE_S, UPLOADS_S, in_thread
+from vo_server.http.threads import UPLOADS_S, in_thread
 from vo_server.model.capability import Capability, ConeSearch, InputParam, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue, Table
 from vo_server.model.columns import NUMBERS, Column
@@ -140,7 +140,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList, of_table: vosi
     async def search(request: HttpRequest) -> Response:
         params = await read_params(request)
         fixed = request.path_params.get("table")
-        seconds = UPLOADS_S if _value(params, "UPLOAD") else PATIENCE_S
+        seconds = UPLOADS_S if _value(params, "UPLOAD") else None
         answer = await in_thread(perform, services, fixed, params, limiter=services.traffic.threads_for(params), seconds=seconds)
         return await stream(request, answer, services.traffic, Kind.LONG if _value(params, "UPLOAD") else Kind.SHORT)
 

@@ -18,7 +18,7 @@ from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params
 from vo_server.http.reply import stream
-from vo_server.http.threads import PATIENCE_S, UPLOADS_S, in_thread
+from vo_server.http.threads import UPLOADS_S, in_thread
 from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
@@ -88,7 +88,7 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 
     async def run(params: Params, request: HttpRequest) -> Response:
         asked = Request.from_params(params, services.settings)
-        seconds = UPLOADS_S if asked.uploads else PATIENCE_S
+        seconds = UPLOADS_S if asked.uploads else None
         answer = await in_thread(perform, services, asked, params.upload, limiter=services.traffic.threads_for(params), seconds=seconds)
         return await stream(request, answer, services.traffic, Kind.LONG)
 

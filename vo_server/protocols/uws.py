@@ -19,7 +19,7 @@ from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.http.params import Params, read_params
 from vo_server.http.ranges import asked_span
 from vo_server.http.reply import STATUS
-from vo_server.http.threads import PATIENCE_S, UPLOADS_S, in_thread
+from vo_server.http.threads import UPLOADS_S, in_thread
 from vo_server.jobs.store import Selection
 from vo_server.model.capability import InputParam
 from vo_server.model.job import ACTIVE, Job, Phase
@@ -138,7 +138,7 @@ class JobTree:
                 self.jobs.start(job.job_id)
             return job
 
-        job = await in_thread(make, seconds=UPLOADS_S if params.all(UPLOAD) else PATIENCE_S)
+        job = await in_thread(make, seconds=UPLOADS_S if params.all(UPLOAD) else None)
         response = self._see(job.job_id)
         cookie.remember(request, response, job.job_id, self.services.secret, self.services.settings.base_url)
         return response

@@ -42,6 +42,8 @@ SAMPLE = 100_000
 SLICE_ROWS = 65_536
 LOST = ("08", "57P")
 CANCELLED = "57014"
+REPEATED, TOO_LONG = "23505", "54000"
+"""SQLSTATEs of values that occur twice, and of values that no index takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +359,9 @@ def _indexed(connection: Connection, load: Load, name: str, *, unique: bool) -> 
     savepoint = connection.begin_nested()
     try:
         _execute(connection, f"CREATE {'UNIQUE ' if unique else ''}INDEX ON {load.physical} ({quote_identifier(name)})")
-    except DBAPIError:
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in (REPEATED, TOO_LONG):
+            raise
         savepoint.rollback()
         return False
     savepoint.commit()
