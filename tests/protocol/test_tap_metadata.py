@@ -9,53 +9,17 @@ from typing import Any
 import pytest
 from astropy.io.votable import parse
 from lxml import etree
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from vo_server.app import record_keeper
+from tests import kinds
 from vo_server.model.columns import served_xtype
 from vo_server.model.names import bare_full_name
-from vo_server.publish import PublishOptions, publish_file
 from vo_server.services import Services
 
 VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 
-KINDS = """\
-<VOTABLE xmlns="http://www.ivoa.net/xml/VOTable/v1.3" version="1.4"><RESOURCE><TABLE>
-<FIELD name="id" datatype="int" ucd="meta.id;meta.main"><DESCRIPTION>Number of &lt;the&gt; source</DESCRIPTION></FIELD>
-<FIELD name="size" datatype="short" unit="kpc" ucd="phys.size"/>
-<FIELD name="Odd name, &quot;so called&quot;" datatype="char" arraysize="*"/>
-<FIELD name="größe" datatype="unicodeChar" arraysize="*"/>
-<FIELD name="shown" datatype="boolean"/>
-<FIELD name="byte" datatype="unsignedByte"/>
-<FIELD name="large" datatype="long"/>
-<FIELD name="real" datatype="float" utype="mine:real"/>
-<FIELD name="code" datatype="char" arraysize="12"/>
-<FIELD name="bounded" datatype="char" arraysize="20*"/>
-<FIELD name="three" datatype="double" arraysize="3"/>
-<FIELD name="plane" datatype="float" arraysize="2x3"/>
-<FIELD name="many" datatype="int" arraysize="*"/>
-<FIELD name="seen" datatype="char" arraysize="*" xtype="timestamp"/>
-<FIELD name="span" datatype="double" arraysize="2" xtype="interval" unit="d"/>
-<FIELD name="place" datatype="double" arraysize="2" xtype="point" unit="deg"/>
-<FIELD name="around" datatype="double" arraysize="3" xtype="circle" unit="deg"/>
-<FIELD name="outline" datatype="double" arraysize="*" xtype="polygon" unit="deg"/>
-<FIELD name="region" datatype="char" arraysize="*" xtype="adql:REGION"/>
-<FIELD name="cover" datatype="char" arraysize="*" xtype="moc"/>
-<FIELD name="key" datatype="char" arraysize="*" xtype="uuid"/>
-<FIELD name="day" datatype="double" xtype="mjd" unit="d"/>
-<DATA><TABLEDATA></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>
-"""
-
-DESCRIPTOR = """\
-[resource]
-schema = "sky"
-title = "All kinds"
-
-[table]
-source = "kinds.vot"
-name = "kinds"
-description = "Columns of all kinds"
-
+KEYS = """\
 [[keys]]
 target = "sky.stars"
 columns = ["code"]
@@ -68,9 +32,7 @@ SAID = ("unit", "ucd", "utype", "description", "xtype")
 
 @pytest.fixture
 def client(site: Services, client: TestClient, tmp_path: Path) -> TestClient:
-    (tmp_path / "kinds.vot").write_text(KINDS, encoding="utf-8")
-    (tmp_path / "kinds.toml").write_text(DESCRIPTOR, encoding="utf-8")
-    publish_file(site.database, tmp_path / "kinds.toml", PublishOptions(), records=record_keeper(site.settings), progress=None)
+    kinds.publish(site.database, site.settings, tmp_path, KEYS)
     site.refresh()
     return client
 
@@ -201,11 +163,11 @@ STANDARD: dict[str, dict[str, tuple[str, ...]]] = {
 def test_tap_schema_is_as_the_standard_has_it(client: TestClient) -> None:
     """CHECKLIST META-025 to META-031, META-034: names, types, std; what must not be null is not."""
     rows = declared(client)
-    for name, kinds in STANDARD.items():
+    for name, types in STANDARD.items():
         columns = {row["column_name"]: row for row in rows[f"tap_schema.{name}"]}
-        assert set(columns) == {*kinds["text"], *kinds["int"]}
-        assert all(columns[one]["datatype"] in ("char", "unicodeChar") and columns[one]["arraysize"] == "*" for one in kinds["text"])
-        assert all(columns[one]["datatype"] == "int" and columns[one]["arraysize"] is None for one in kinds["int"])
+        assert set(columns) == {*types["text"], *types["int"]}
+        assert all(columns[one]["datatype"] in ("char", "unicodeChar") and columns[one]["arraysize"] == "*" for one in types["text"])
+        assert all(columns[one]["datatype"] == "int" and columns[one]["arraysize"] is None for one in types["int"])
         assert all(row["std"] == 1 and row["description"] for row in columns.values())
     for row in (row for each in rows.values() for row in each):
         assert {row["indexed"], row["principal"], row["std"]} <= {0, 1}
@@ -216,6 +178,44 @@ def test_tap_schema_is_as_the_standard_has_it(client: TestClient) -> None:
 
 
 FLAGS = 'SELECT TOP 1 indexed, principal, std, "size", column_index FROM tap_schema.columns'
+
+
+def test_what_is_said_to_be_indexed_is(site: Services, client: TestClient) -> None:
+    """CHECKLIST META-037: a column has an index of its own or, for positions, one on the cells of the sky or the region."""
+    with site.database.engine.connect() as connection:
+        defined = connection.execute(text("SELECT schemaname || '.' || tablename, indexdef FROM pg_indexes")).all()
+    seen = 0
+    for table in site.catalogue().tables:
+        indexes = [index.partition(" USING ")[2] for name, index in defined if name == table.physical.replace('"', "")]
+        if not indexes:
+            continue
+        sky = any("_hpx29" in index for index in indexes)
+        placed = {table.position.ra, table.position.dec} if sky and table.position else set()
+        covered = {table.footprint.column} if table.footprint else set()
+        for column in table.columns:
+            own = any(re.match(rf'\w+ \(\(?"?{re.escape(column.name)}"?\b', index) for index in indexes)
+            assert own or column.name in placed | covered or not column.indexed, (table.full_name, column.name, indexes)
+            seen += column.indexed
+    assert seen > 10
+
+
+NAMED: dict[str, list[str]] = {
+    "SELECT mag, name, ra": ["mag", "name", "ra"],
+    'SELECT mag AS m, NAME, s.RA, "zone" AS "The Zone"': ["m", "name", "ra", "The Zone"],
+    "SELECT COUNT(*), MAX(mag), 1 + 1, 2": ["count", "max", "column_3", "column_4"],
+    "SELECT name, name, mag AS name": ["name", "name_2", "name_3"],
+}
+"""What stands before FROM → the names of the columns."""
+
+
+def test_names_of_results_are_those_of_the_query(client: TestClient) -> None:
+    """CHECKLIST TAP-012, TAP-013, PITFALLS P-61, P-62: in its order, none twice; columns are spelt as they are published."""
+    for select, names in NAMED.items():
+        said = {"LANG": "ADQL", "RESPONSEFORMAT": "csv", "QUERY": f"{select} FROM sky.stars AS s"}
+        assert client.get("/tap/sync", params=said).text.splitlines()[0].split(",") == names
+    twice = {"LANG": "ADQL", "RESPONSEFORMAT": "csv", "QUERY": "SELECT * FROM sky.stars AS a, sky.stars AS b", "MAXREC": "1"}
+    found = client.get("/tap/sync", params=twice).text.splitlines()[0].split(",")
+    assert len(set(map(str.lower, found))) == len(found) == 12
 
 
 def test_probes_that_clients_send_first(client: TestClient) -> None:

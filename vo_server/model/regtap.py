@@ -60,9 +60,9 @@ def _word(name: str, path: str | None, description: str, rule: Rule = "lower", *
     return _field(Column(name, "char", "*", None, None, None, utype, description, principal=principal, std=True), path, rule)
 
 
-def _number(name: str, path: str | None, description: str, datatype: str = "int", unit: str | None = None, *, key: bool = False) -> Field:
+def _number(name: str, path: str | None, description: str, datatype: str = "int", unit: str | None = None) -> Field:
     utype = f"xpath:{path}" if path else None
-    return _field(Column(name, datatype, None, None, unit, None, utype, description, indexed=key, std=True), path, "as is")
+    return _field(Column(name, datatype, None, None, unit, None, utype, description, std=True), path, "as is")
 
 
 def _moment(name: str, path: str, description: str) -> Field:
@@ -70,7 +70,8 @@ def _moment(name: str, path: str, description: str) -> Field:
 
 
 def _key(name: str, what: str) -> Field:
-    return _number(name, None, f"Number of the {what} within its record", key=True)
+    """Part of a key behind ivoid, which alone has an index: a record has few of them."""
+    return _number(name, None, f"Number of the {what} within its record")
 
 
 IVOID = Field(
