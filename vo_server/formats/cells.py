@@ -156,7 +156,11 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
 def refuse_null_integers(column: Column, flat: pa.Array) -> None:
     """Raise DataError for a null inside an array of integers: only whole cells can be null (VOTable 1.5 §5.4), and we invent no number."""
     if flat.null_count and column.datatype not in (*FLOATS, "boolean"):
-        raise DataError("a cell is an integer array with a NULL inside, which VOTable and CSV cannot write.", column=column.name)
+        raise DataError(
+            "a cell is an integer array with a NULL inside, which VOTable, FITS and CSV cannot write.",
+            column=column.name,
+            hint="Ask for Parquet, Arrow or JSON.",
+        )
 
 
 def _whole_seconds(micros: pa.Array) -> bool:

@@ -7,11 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo_server.formats.cells import EMPTY, RowFrame, Spelling, column_text, enclose
-from vo_server.formats.texts import SPECIAL, byte_classes, classes_in
+from vo_server.formats.texts import HIGH, SPECIAL, byte_classes, classes_in
 from vo_server.formats.writer import Writer, refuse_failure
 from vo_server.model.result import Outcome, TableHead
 
-CSV_CLASSES = byte_classes(',"\r\n')
+CSV_CLASSES = byte_classes(',"\r\n\x0b\x0c\x1c\x1d\x1e')
+IN_QUOTES = '[,"\\r\\n\\x0b\\x0c\\x1c-\\x1e\\x{85}\\x{2028}\\x{2029}]'
+"""What separates cells, and whatever any reader takes for the end of a line: astropy does so for all that Unicode has."""
 QUOTE = pa.scalar('"')
 TSV_CLASSES = byte_classes("\t\r\n")
 
@@ -19,11 +21,11 @@ TSV_CLASSES = byte_classes("\t\r\n")
 def csv_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 CSV is UTF-8 whatever the column's datatype
     """Strings quoted where they hold a comma, a quote or a line end, and where they are empty, so that they differ from NULL."""
     empty = pc.equal(array, EMPTY)
-    special = bool(classes_in(array, CSV_CLASSES) & SPECIAL)
+    special = bool(classes_in(array, CSV_CLASSES) & (SPECIAL | HIGH))
     if not special and not pc.any(empty).as_py():
         return array
     quoted = enclose(QUOTE, pc.replace_substring(array, '"', '""'), QUOTE)
-    needs = pc.or_(empty, pc.match_substring_regex(array, '[,"\r\n]')) if special else empty
+    needs = pc.or_(empty, pc.match_substring_regex(array, IN_QUOTES)) if special else empty
     return pc.if_else(needs, quoted, array)
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-COMMA, DOT, ZERO = b",.0"
+COMMA, DOT, ZERO, MINUS = b",.0-"
 
 
 def float_text(array: pa.Array) -> pa.Array:
-    """A string for each float of 32 or 64 bits, without ``.0`` behind whole numbers; of NaN and infinities nothing that can be used.
-    Null stays null.
+    """A string for each float of 32 or 64 bits, without ``.0`` behind whole numbers other than ``-0.0``, which many readers would take for
+    an integer, and these have no negative zero; of NaN and infinities nothing that can be used. Null stays null.
     """
     count = len(array)
     if not count:
@@ -25,6 +25,7 @@ def float_text(array: pa.Array) -> pa.Array:
     lengths = np.diff(ends, prepend=-1) - 1
     whole = (text[ends - 1] == ZERO) & (text[ends - 2] == DOT)
     if whole.any():
+        whole &= ~((text[ends - 3] == ZERO) & (text[ends - 4] == MINUS) & (lengths == len("-0.0")))
         between[ends[whole] - 1] = between[ends[whole] - 2] = True
         lengths -= 2 * whole
     if valid is not None:

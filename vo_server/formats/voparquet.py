@@ -52,6 +52,8 @@ class ParquetWriter(Writer):
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """A row group, once there are rows enough for one."""
+        if not batch.num_rows:
+            return b""
         arrays = SHAPE.arrays(self._head.columns, batch)
         for column, array in zip(self._head.columns, arrays, strict=True):
             if column.name in self._widths:
