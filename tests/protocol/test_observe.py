@@ -58,12 +58,13 @@ def test_purposes(agent: str, purpose: str) -> None:
 
 def test_a_request_is_one_event_of_the_log(site: Services, caplog: pytest.LogCaptureFixture) -> None:
     client = TestClient(Observed(create_app(site), log_requests=True, trusted_proxies=()))
-    query = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "MAXREC": "3"}
+    query = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "MAXREC": "3", "RUNID": "night 7"}
     with caplog.at_level(logging.INFO, logger="vo_server.requests"):
         answer = client.get("/tap/sync", params=query, headers={"User-Agent": "pyVO", "Accept-Encoding": "identity"})
     [event] = [vars(record) for record in caplog.records if record.name == "vo_server.requests"]
     assert (event["status"], event["rows"], event["whole"], event["agent"]) == (200, 3, True, "pyVO")
     assert event["bytes"] == len(answer.content)
+    assert event["runid"] == "night 7"
 
 
 def test_requests_are_not_logged_unless_the_operator_wants_it(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,9 @@ import pytest
 from lxml import etree, html
 from starlette.testclient import TestClient
 
+from tests.live import run_newest_job
+from vo_server.services import Services
+
 READ = {"GET", "HEAD", "OPTIONS"}
 WRITE = {"GET", "HEAD", "OPTIONS", "POST"}
 
@@ -111,6 +114,16 @@ def test_requests_that_mean_the_same_are_answered_alike(client: TestClient) -> N
         )
         assert [(reply.status_code, reply.text) for reply in replies] == [(200, ANSWER)] * len(replies), case
         assert all(reply.headers["content-type"] == "text/csv;header=present;charset=utf-8" for reply in replies)
+
+
+def test_a_label_comes_back(site: Services, client: TestClient) -> None:
+    """DALI 1.1 §3.4.6: of a query and of a job alike, so that answers that were kept can be told apart."""
+    said = {"LANG": "ADQL", "QUERY": QUERY, "RUNID": "night 7"}
+    url = client.post("/tap/async", data={**said, "PHASE": "RUN"}, follow_redirects=False).headers["location"]
+    run_newest_job(site)
+    for reply in (client.get("/tap/sync", params=said), client.get(f"{url}/results/result")):
+        assert [info.get("value") for info in etree.fromstring(reply.content).iterfind(".//{*}INFO[@name='RUNID']")] == ["night 7"]
+    assert "RUNID" not in client.get("/tap/sync", params={**said, "RUNID": ""}).text
 
 
 FORM_UTF8 = "application/x-www-form-urlencoded; charset=UTF-8"

@@ -111,6 +111,8 @@ def test_arraysize_fits_what_the_rows_hold(column: Column, tabledata: str | None
         (Column("ra", "double", ucd="pos.eq.ra;meta.main"), True),
         (Column("ra", "double", ucd="POS_EQ_RA_MAIN"), True),
         (Column("p", "double", "2", xtype="point"), True),
+        (Column("c", "char", "*", xtype="moc"), True),
+        (Column("t", "char", "*", xtype="moc", ucd="time.interval;obs.exposure"), False),
         (Column("e", "double", ucd="stat.error;pos.eq.ra"), False),
         (Column("x", "double"), False),
     ],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vo_server.model.columns import Column
 
 POSITION_XTYPES = ("point", "circle", "polygon", "moc")
-"""DALI 1.2 §3.3: always ICRS."""
+"""DALI 1.2 §3.3: always ICRS. A MOC may be one of times, as its UCD says then."""
 EQUATORIAL_UCD = re.compile(r"pos\.eq([.;]|$)|pos_eq_", re.IGNORECASE)
 GALACTIC_UCD = re.compile(r"pos\.galactic([.;]|$)", re.IGNORECASE)
 INSTANT_UCD = re.compile(r"time\.(epoch|start|end)([.;]|$)", re.IGNORECASE)
@@ -53,7 +53,7 @@ def system_of(column: Column) -> System | None:
 def _told(column: Column) -> System | None:
     """The system that UCD, type and names tell."""
     ucd = column.ucd or ""
-    if column.xtype in POSITION_XTYPES or EQUATORIAL_UCD.match(ucd):
+    if (column.xtype in POSITION_XTYPES and not ucd.startswith("time")) or EQUATORIAL_UCD.match(ucd):
         return ICRS
     if GALACTIC_UCD.match(ucd):
         return GALACTIC

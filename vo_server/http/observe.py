@@ -41,6 +41,10 @@ ROWS = "vo_server.rows"
 """Key of an ASGI scope under which whoever answers with rows says how many they were."""
 
 
+RUN_ID = "vo_server.run_id"
+"""The same for RUNID, by which a client marks what belongs to one task of its own (DALI 1.1 §3.4.6)."""
+
+
 class Observed:
     """Counts and times every answer. A request's id is its proxy's, or a new one; the answer carries it, and so does what is logged."""
 
@@ -89,6 +93,7 @@ class Observed:
                     "client": caller(Request(scope), self.trusted_proxies),
                     "purpose": purpose,
                     "agent": headers.get("user-agent"),
+                    "runid": scope.get(RUN_ID),
                 },
             )
 

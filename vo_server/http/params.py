@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from vo_server.dali.uploads import Upload
 from vo_server.errors import UsageError
+from vo_server.http.observe import RUN_ID
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -21,6 +22,8 @@ TEXT = "QUERY"
 
 TEXT_BYTES = 4 << 20
 """No such file is read beyond so many bytes."""
+
+LONGEST_RUN_ID = 64
 
 LONGEST_ADDRESS = 8000
 """What clients and proxies take (RFC 9110 §4.1)."""
@@ -87,7 +90,21 @@ async def read_params(request: Request) -> Params:
                 files.append((name, value))
             else:
                 pairs.append((name, value))
-    return Params(pairs, files, request.headers.get("accept", ""))
+    params = Params(pairs, files, request.headers.get("accept", ""))
+    request.scope[RUN_ID] = next((value for value in params.all("RUNID") if _is_run_id(value)), None)
+    return params
+
+
+def read_run_id(params: Params) -> str | None:
+    """RUNID, the client's own name for what it does (DALI 1.1 §3.4.6); UsageError if it is too long or unprintable."""
+    text = params.one("RUNID")
+    if text is not None and not _is_run_id(text):
+        raise UsageError(f"RUNID takes at most {LONGEST_RUN_ID} printable characters.", parameter="RUNID")
+    return text
+
+
+def _is_run_id(text: str) -> bool:
+    return len(text) <= LONGEST_RUN_ID and text.isprintable()
 
 
 async def _text(name: str, file: UploadFile) -> str:

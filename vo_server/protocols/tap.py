@@ -1,7 +1,7 @@
 """TAP 1.1: ADQL over every published table, synchronously and as jobs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.requests import Request as HttpRequest
@@ -16,14 +16,14 @@ from vo_server.errors import NotFoundError, QueryMeaningError, UsageError
 from vo_server.formats import FORMATS, Format, choose, negotiate
 from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
-from vo_server.http.params import Params, maxrec, read_params
+from vo_server.http.params import Params, maxrec, read_params, read_run_id
 from vo_server.http.reply import stream
 from vo_server.http.threads import UPLOADS_S, in_thread
 from vo_server.jobs.worker import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import QUERY_KIND, Job
-from vo_server.model.result import Statement
+from vo_server.model.result import Info, Statement
 from vo_server.protocols import examples, uws, vosi
 from vo_server.query.run import Answer
 from vo_server.query.uploads import Parts, UploadedTable, missing_part, with_uploads
@@ -77,10 +77,8 @@ class Request:
             raise UsageError("The parameter QUERY is missing: it holds the ADQL text.", parameter="QUERY")
         uploads = parse_uploads(params.all("UPLOAD"))
         format_, content_type = _format(params)
-        run_id = params.one("RUNID")
-        if run_id is not None and (len(run_id) > 64 or not run_id.isprintable()):
-            raise UsageError("RUNID takes at most 64 printable characters.", parameter="RUNID")
-        return cls(query, format_, content_type, maxrec(params, default=None, hard=settings.hard_maxrec), run_id, uploads)
+        limit = maxrec(params, default=None, hard=settings.hard_maxrec)
+        return cls(query, format_, content_type, limit, read_run_id(params), uploads)
 
 
 def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]:
@@ -126,7 +124,7 @@ def performer(services: Services) -> Perform:
     """What a worker does with a TAP job: the same as sync, with the job's own time limit."""
 
     def perform_job(job: Job) -> Answer:
-        asked = Request.from_params(Params(job.parameters), services.settings)
+        asked = replace(Request.from_params(Params(job.parameters), services.settings), run_id=job.run_id)
 
         def parts(upload: Upload) -> Iterator[bytes] | None:
             return services.results.read_upload(job.job_id, upload.name)
@@ -144,7 +142,8 @@ def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool 
 
     uploaded = services.uploads.read(asked.uploads, content, adql.parse(_bounded(services, asked.query))) if asked.uploads else ()
     statement, limit = limited(services, asked, uploaded)
-    return services.answer(statement, STANDARD_ID, PATH, asked.format, asked.content_type, limit, query=asked.query, pool=pool)
+    label = (Info("RUNID", asked.run_id),) if asked.run_id else ()
+    return services.answer(statement, STANDARD_ID, PATH, asked.format, asked.content_type, limit, query=asked.query, infos=label, pool=pool)
 
 
 def own_result(services: Services, uri: str) -> Iterator[bytes] | None:

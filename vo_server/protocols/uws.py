@@ -16,7 +16,7 @@ from vo_server.formats import votable
 from vo_server.http import cookie
 from vo_server.http.compress import codings
 from vo_server.http.errors import VOTABLE, Dialect, guard
-from vo_server.http.params import Params, read_params
+from vo_server.http.params import Params, read_params, read_run_id
 from vo_server.http.ranges import asked_span
 from vo_server.http.reply import STATUS
 from vo_server.http.threads import UPLOADS_S, in_thread
@@ -42,7 +42,6 @@ CONTROLS = frozenset({"PHASE", "RUNID", "ACTION"})
 UPLOAD = "UPLOAD"
 UPLOADS_JOINED = ";"
 
-LONGEST_RUN_ID = 64
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?Z?\Z")
 
@@ -349,14 +348,6 @@ def job_parameters(params: Params, uploads_before: str | None = None, *, repeata
         parse_uploads([together])  # two of one name are refused
         pairs.append((spelled, together))
     return pairs
-
-
-def read_run_id(params: Params) -> str | None:
-    """The client's own name for the job."""
-    run_id = params.one("RUNID")
-    if run_id is not None and (len(run_id) > LONGEST_RUN_ID or not run_id.isprintable()):
-        raise UsageError(f"RUNID takes at most {LONGEST_RUN_ID} printable characters.", parameter="RUNID")
-    return run_id
 
 
 def read_time(name: str, text: str) -> datetime:
