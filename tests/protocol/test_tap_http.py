@@ -151,6 +151,24 @@ def test_a_long_query_is_taken_by_both_methods(client: TestClient) -> None:
     assert (refused.status_code, "at most 200000" in refused.text) == (400, True)
 
 
+def test_bodies_that_are_no_forms_are_refused(client: TestClient) -> None:
+    """Parameters in JSON, as some write them at first, are not there: what is missing would be said to be LANG."""
+    for kind, body, told in (
+        (
+            "application/json",
+            b'{"LANG": "ADQL"}',
+            "A body of the type application/json is not read here. Parameters come in the address, or as",
+        ),
+        ("text/plain; charset=utf-8", b"LANG=ADQL", "A body of the type text/plain is not read here."),
+        ("multipart/form-data", b"LANG=ADQL", "The form could not be read: Missing boundary in multipart.<"),
+        ("multipart/form-data; boundary=x", b"LANG=ADQL", "The form could not be read: "),
+        ("text/plain", b"", "The parameter LANG is missing"),
+    ):
+        reply = client.post("/tap/sync", content=body, headers={"Content-Type": kind})
+        assert (reply.status_code, reply.headers["content-type"]) == (400, VOTABLE)
+        assert told in reply.text
+
+
 VOTABLE, TEXT, JSON, HTML = "application/x-votable+xml", "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
 
 TOLD: tuple[tuple[dict[str, str], str], ...] = (

@@ -76,11 +76,16 @@ async def read_params(request: Request) -> Params:
     """The parameters of the query string and, for POST, of the form body (urlencoded or multipart)."""
     pairs = list(request.query_params.multi_items())
     files: list[tuple[str, UploadFile]] = []
-    if request.method == "POST" and request.headers.get("content-type", "").split(";")[0].strip().lower() in FORMS:
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if request.method == "POST" and kind and kind not in FORMS and request.headers.get("content-length", "0") != "0":
+        raise UsageError(
+            f"A body of the type {kind} is not read here.", hint=f"Parameters come in the address, or as {' or '.join(FORMS)}."
+        )
+    if request.method == "POST" and kind in FORMS:
         try:
             form = await request.form(max_files=100, max_fields=10_000, max_part_size=64 * 1024 * 1024)
         except HTTPException as error:
-            raise UsageError(f"The form could not be read: {error.detail}.") from None
+            raise UsageError(f"The form could not be read: {error.detail.rstrip('.')}.") from None
         except ClientDisconnect:
             raise UsageError("The connection was closed before the form was complete.") from None
         for name, value in form.multi_items():
