@@ -337,6 +337,19 @@ def test_what_can_never_be_a_job_is_refused_at_once(client: TestClient, wrong: d
     assert len(document(client, BASE)) == 0
 
 
+@pytest.mark.parametrize("name", ["QUERY", "zzz", "z\0z"])
+def test_a_character_that_postgresql_does_not_take_is_refused(client: TestClient, name: str) -> None:
+    """In a new job, in one that waits, and in the id of a job."""
+    wrong = {name: "SELECT '\0'"}
+    reply = client.post("/tap/async", data={"LANG": "ADQL", "QUERY": QUERY, **wrong})
+    assert (reply.status_code, "U+0000" in reply.text) == (400, True)
+    url = make(client)
+    assert client.post(f"{url}/parameters", data=wrong).status_code == 400
+    assert client.post("/jobs", data={"QUERY": QUERY, "RESPONSEFORMAT": "\0"}).status_code == 400
+    for method, rest in (("GET", ""), ("GET", "/phase"), ("POST", "/phase"), ("GET", "/results/result"), ("DELETE", "")):
+        assert client.request(method, f"/tap/async/a%00b{rest}").status_code == 404
+
+
 def test_the_list_shows_a_browser_its_own_jobs_and_nobody_elses(client: TestClient, site: Services) -> None:
     """UWS 1.1 §2.2.2.1, §4: the caller's jobs, newest first; an address that somebody holds works for him."""
     urls = [make(client, RUNID=str(number)) for number in range(3)]
@@ -351,6 +364,9 @@ def test_the_list_shows_a_browser_its_own_jobs_and_nobody_elses(client: TestClie
     assert len(document(stranger, BASE)) == 0
     stranger.cookies.set("vo_jobs", f"{urls[0].rpartition('/')[2]}~{'0' * 64}")
     assert len(document(stranger, BASE)) == 0, "a cookie that we did not sign"
+    stranger.cookies.clear()
+    forged = stranger.get(BASE, headers={"Cookie": b"vo_jobs=abc~\xe9"})
+    assert len(etree.fromstring(forged.content)) == 0, "nor one that is not ASCII"
     assert phase(stranger, urls[0]) == "PENDING", "who has the address may use the job"
 
 
@@ -376,7 +392,7 @@ def test_filters_of_the_list(client: TestClient) -> None:
     assert listed(client, AFTER="2020-01-01T00:00:00Z") == ["2", "1", "0"]
 
 
-@pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"AFTER": "yesterday"}])
+@pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"LAST": "9" * 5000}, {"AFTER": "yesterday"}])
 def test_wrong_filters_are_refused(client: TestClient, wrong: dict[str, str]) -> None:
     """UWS 1.1 §2.2.2.1: a filter that cannot be read is told."""
     reply = client.get("/tap/async", params=wrong)

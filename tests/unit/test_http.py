@@ -84,7 +84,7 @@ def test_names_compare_without_case_and_two_values_of_one_parameter_are_refused(
         params.one("LANG")
 
 
-@pytest.mark.parametrize(("text", "value"), [("0", 0), ("7", 7), ("999", 100)])
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("7", 7), ("999", 100), ("9" * 5000, 100), ("0" * 5000 + "7", 7)])
 def test_maxrec_is_lowered_to_the_hard_limit(text: str, value: int) -> None:
     assert maxrec(Params((("MAXREC", text),)), default=5, hard=100) == value
 

@@ -18,7 +18,8 @@ ID = re.compile(r"[0-9a-f]{32}\Z")
 def remembered(request: Request, secret: bytes) -> tuple[str, ...]:
     """The ids that the request's cookie names, newest first; none if we did not sign it."""
     text, _, signature = request.cookies.get(NAME, "").rpartition("~")
-    if not hmac.compare_digest(_signature(text, secret), signature):
+    # as bytes: texts are compared only if they are ASCII, and anybody may send others
+    if not hmac.compare_digest(_signature(text, secret).encode(), signature.encode()):
         return ()
     return tuple(word for word in text.split(".") if ID.match(word))
 

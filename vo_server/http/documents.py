@@ -69,6 +69,6 @@ def has_it(request: Request, made: Made) -> bool:
         return tags.strip() == "*" or made.tag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one that no calendar has
         return False
     return since.tzinfo is not None and made.changed <= since

@@ -126,6 +126,9 @@ def maxrec(params: Params, *, default: int | None, hard: int) -> int | None:
     text = params.one("MAXREC")
     if text is None:
         return default
-    if not text.strip().isascii() or not text.strip().isdigit():
+    digits = text.strip()
+    if not digits.isascii() or not digits.isdigit():
         raise UsageError(f"MAXREC={text!r} is not a non-negative integer.", parameter="MAXREC")
-    return min(int(text), hard)
+    significant = digits.lstrip("0") or "0"
+    # Python makes no number of thousands of digits
+    return hard if len(significant) > len(str(hard)) else min(int(significant), hard)

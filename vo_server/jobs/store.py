@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, fun
 
 from vo_server.db import schema
 from vo_server.db.queue import Queue
-from vo_server.errors import ForbiddenError, NotFoundError
+from vo_server.errors import ForbiddenError, NotFoundError, UsageError
 from vo_server.jobs import turns
 from vo_server.model.job import Failure, Job, Phase, Result, before
 
@@ -71,7 +71,7 @@ class JobStore:
             "created": now,
             "duration_s": self.terms.duration_s,
             "destruction": now + self.terms.retention,
-            "parameters": [list(pair) for pair in parameters],
+            "parameters": _stored(parameters),
         }
         with self.engine.begin() as connection:
             turns.refuse_more(connection, client, self.terms.unfinished)
@@ -79,6 +79,8 @@ class JobStore:
 
     def get(self, job_id: str) -> Job:
         """The job now; NotFoundError if there is none or its time is over."""
+        if "\0" in job_id:  # which PostgreSQL does not take in texts
+            raise _missing(job_id)
         with self.engine.connect() as connection:
             row = connection.execute(_readable(self.clock()).where(jobs.job_id == job_id)).one_or_none()
         if row is None:
@@ -132,7 +134,7 @@ class JobStore:
         """Add parameters; one of the same name, in whatever case, is replaced."""
         names = {name.upper() for name, _ in parameters}
         kept = [pair for pair in self.get(job_id).parameters if pair[0].upper() not in names]
-        values: dict[str, Any] = {"parameters": [list(pair) for pair in (*kept, *parameters)]}
+        values: dict[str, Any] = {"parameters": _stored((*kept, *parameters))}
         self.change(job_id, **(values if run_id is None else {**values, "run_id": run_id}))
 
     def keep_until(self, job_id: str, destruction: datetime) -> None:
@@ -265,6 +267,15 @@ def _job(row: Row[Any]) -> Job:
             "ahead": values.get("ahead"),
         }
     )
+
+
+def _stored(parameters: Parameters) -> list[list[str]]:
+    """Parameters as a job's row has them; UsageError for the character that PostgreSQL does not take in texts."""
+    for name, value in parameters:
+        if "\0" in name + value:
+            said = repr(name)[1:-1]
+            raise UsageError(f"{said}: the character U+0000 cannot be part of a job's parameters.", parameter=said)
+    return [list(pair) for pair in parameters]
 
 
 def _missing(job_id: str) -> NotFoundError:

@@ -307,7 +307,7 @@ class JobTree:
 def selection(params: Params, ids: tuple[str, ...]) -> Selection:
     """Which of the jobs `ids` are asked for; UsageError for values that do not fit (UWS 1.1 §2.2.2.1)."""
     after, last = params.one("AFTER"), params.one("LAST")
-    if last is not None and not (last.isascii() and last.isdigit() and 0 < int(last) < 10**9):
+    if last is not None and not (re.fullmatch(r"\d{1,9}", last, re.ASCII) and int(last) > 0):
         raise UsageError(f"LAST={last!r} is not a positive number.", parameter="LAST")
     return Selection(
         ids,
