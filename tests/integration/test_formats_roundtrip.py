@@ -455,3 +455,27 @@ def test_nulls_inside_arrays_of_integers_have_three_formats(
     way = next(way for way in WAYS if way.form is form)
     read = read_by(way, write(form, found), tmp_path)
     assert [read[column.name] for column in columns] == [[cell, None] for cell in cells]
+
+
+def dense(cells: Sequence[Any]) -> list[Any]:
+    """The cells without the nulls, over and over."""
+    values = [cell for cell in cells if cell is not None]
+    return [values[row % len(values)] for row in range(ROWS)]
+
+
+def test_astropy_reads_parquet_with_its_votable(servers: Callable[[str], Any], tmp_path: Path) -> None:
+    """Without nulls: what pandas makes of these stands in docs/explanation/formats.md."""
+    pytest.importorskip("pandas", reason="astropy reads Parquet through pandas")
+    wanted = {column.name: dense(WANTED[column.name]) for column in COLUMNS}
+    rows = list(zip(*wanted.values(), strict=True))
+    file = tmp_path / "result.parquet"
+    file.write_bytes(write(PARQUET, from_postgres(servers("embedded").url("postgres"), rows, COLUMNS)))
+    table = Table.read(file, format="parquet.votable")
+    way = Way(PARQUET, "astropy", by_parquet, tells_empty=True)
+    changed = [
+        f"{column.name}: {cell!r} came back as {got!r}"
+        for column in COLUMNS
+        for cell, got in zip(wanted[column.name], map(plain, table[column.name]), strict=True)
+        if told(got, column, way) != told(cell, column, way)
+    ]
+    assert "\n".join(changed) == ""
