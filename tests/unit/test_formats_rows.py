@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -275,6 +276,31 @@ def test_a_refused_batch_leaves_the_stream_whole() -> None:
     document += b"".join(writer.tail(failed(2)))
     assert read_binary2(document, good.columns) == [(1,), (2,)]
     assert b'<INFO name="QUERY_STATUS" value="ERROR">it broke</INFO>' in document
+
+
+YEARS = {
+    -63549360000000000: "-0044-03-15T00:00:00",
+    -62135596800000001: "0000-12-31T23:59:59.999999",
+    253402300800000000: "10000-01-01T00:00:00",
+}
+"""Instants, in microseconds since 1970, of years that Python does not have."""
+
+
+@pytest.mark.parametrize("format_", [form for form in FORMATS if form is not ARROW], ids=lambda format_: format_.name)
+def test_years_of_more_or_fewer_than_four_digits_are_told_as_far_as_they_can_be(format_: Format) -> None:
+    column = Column("t", "char", "*", xtype="timestamp")
+
+    def written(*instants: int) -> bytes:
+        batch = pa.RecordBatch.from_arrays([pa.array(instants, pa.int64()).view(arrow_type(column))], names=["t"])
+        with closing(format_.writer(TableHead((column,)))) as writer:
+            return b"".join((writer.head(), writer.rows(batch), *writer.tail(Outcome(Ending.COMPLETE, len(instants)))))
+
+    if format_ is BINARY2:
+        assert read_binary2(written(*YEARS), (column,)) == [(text,) for text in YEARS.values()]
+    if format_ in (TABLEDATA, CSV, TSV, JSON, FITS, HTML, TEXT):
+        assert all(text.encode() in written(*YEARS) for text in YEARS.values())
+    with pytest.raises(DataError, match=r"column t: a timestamp lies beyond the year 32767\. Ask for Arrow"):
+        written(0, 971_890_963_200_000_000)
 
 
 def test_infinite_instants_are_null() -> None:

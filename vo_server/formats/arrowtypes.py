@@ -57,7 +57,7 @@ class Shape:
 
     def _array(self, column: Column, array: pa.Array) -> pa.Array:
         if column.is_timestamp:
-            return timestamp_text(array) if self.instants_as_text else finite_instants(array)
+            return timestamp_text(column, array) if self.instants_as_text else finite_instants(array)
         if column.length is not None:
             return _fixed_list(column, array)
         if column.datatype == "unsignedByte":

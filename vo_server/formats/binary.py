@@ -112,7 +112,9 @@ class BinaryWriter(Writer):
 
     def _records(self, batch: pa.RecordBatch) -> memoryview:
         columns = self._head.columns
-        arrays = [timestamp_text(array) if column.is_timestamp else array for column, array in zip(columns, batch.columns, strict=True)]
+        arrays = [
+            timestamp_text(column, array) if column.is_timestamp else array for column, array in zip(columns, batch.columns, strict=True)
+        ]
         if self._serialization.declares_nulls:
             _refuse_declared_nulls(columns, arrays)
         parts: list[pa.Array] = []

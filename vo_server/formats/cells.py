@@ -30,6 +30,9 @@ NO_TEXT = pa.scalar(None, pa.string())
 INFINITE_BEFORE_US = pa.scalar(-(2**63) + 946_684_800_000_000 + 86_400_000_000, pa.int64())
 """PostgreSQL's timestamps ±infinity arrive wrapped around to the two smallest instants; nothing real lies within a day of them."""
 
+LAST_SPELLED_US = 971_890_963_199_999_999
+"""The end of the year 32767."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
@@ -58,7 +61,7 @@ class Spelling:
 def column_text(column: Column, array: pa.Array, spelling: Spelling) -> pa.Array:
     """The cells of one column as a string array; null stays null."""
     if column.is_timestamp:
-        text = timestamp_text(array)
+        text = timestamp_text(column, array)
         return enclose(spelling.quote, text, spelling.quote) if spelling.quote else text
     if column.is_text:
         return spelling.text(array, column.datatype)
@@ -95,10 +98,14 @@ def enclose(opening: pa.Scalar, text: pa.Array, closing: pa.Scalar) -> pa.Array:
     return pc.binary_join_element_wise(opening, text, closing, EMPTY)
 
 
-def timestamp_text(array: pa.Array) -> pa.Array:
-    """``YYYY-MM-DDThh:mm:ss[.ffffff]`` without trailing zeros (DALI 1.1 §3.3.3); PostgreSQL's infinities become null."""
+def timestamp_text(column: Column, array: pa.Array) -> pa.Array:
+    """``YYYY-MM-DDThh:mm:ss[.ffffff]`` without trailing zeros (DALI 1.1 §3.3.3); PostgreSQL's infinities become null. Raises DataError for
+    years that Arrow cannot spell; PostgreSQL has none as early as the first of these.
+    """
     if len(array) > array.null_count:
         array = finite_instants(array)
+        if (pc.max(array.view(pa.int64())).as_py() or 0) > LAST_SPELLED_US:
+            raise DataError("a timestamp lies beyond the year 32767.", column=column.name, hint="Ask for Arrow, which has it as a number.")
         if _whole_seconds(array.view(pa.int64())):
             array = array.cast(pa.timestamp("s"), safe=False)
     text = _with_t(array.cast(pa.string()))

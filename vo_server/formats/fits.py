@@ -250,7 +250,7 @@ def _prepared(column: Column, array: pa.Array) -> pa.Array:
     """Texts without nulls and with printable ASCII only; all else as it is."""
     if not _is_text(column):
         return array
-    text = timestamp_text(array) if column.is_timestamp else array
+    text = timestamp_text(column, array) if column.is_timestamp else array
     if text.null_count:
         text = pc.fill_null(text, EMPTY)
     return pc.replace_substring_regex(text, NOT_PRINTABLE, SUBSTITUTE) if classes_in(text, CLASSES) else text
