@@ -38,7 +38,8 @@ class Sources:
     def allows(self, address: Address) -> bool:
         """Whether a connection may go there."""
         inner = inner_address(address)
-        return (inner.is_global and not inner.is_multicast) or any(inner in network for network in self.networks)
+        public = inner.is_global and not inner.is_multicast and (inner.version == 4 or inner in UNICAST)
+        return public or any(inner in network for network in self.networks)
 
 
 def inner_address(address: Address) -> Address:
@@ -50,6 +51,9 @@ def inner_address(address: Address) -> Address:
     teredo = address.teredo
     return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None) or address
 
+
+UNICAST = IPv6Network("2000::/3")
+"""All of IPv6 that is routed between networks (RFC 4291 §2.4, IANA's registry); Python takes some of the rest for global too."""
 
 NAT64 = b"\x00\x64\xff\x9b" + bytes(8)
 
