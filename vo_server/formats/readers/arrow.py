@@ -146,8 +146,9 @@ def _texts(source: str, name: str) -> Convert:
     target = pyarrow.large_string()
 
     def convert(values: pyarrow.Array, row: int) -> pyarrow.Array:
-        if _is_bytes(values.type):
-            values = values.cast(pyarrow.large_binary())
+        if not _is_bytes(values.type):  # strings of a file are what it calls so
+            values = values.cast(target)
+        values = values.cast(pyarrow.large_binary())
         try:
             strings = values.cast(target)
         except pyarrow.ArrowInvalid:

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -78,10 +79,25 @@ def open_fits(path: Path, table: str | None, bounds: Bounds | None = None) -> So
     """The first table of a FITS file, or the one of this EXTNAME (or ``table<n>``). DataError says why it cannot be read; TooLargeError,
     before anything of a stranger's file is read, that it stands for more than `bounds`.
     """
-    plain = _Plain(path)
-    with warnings.catch_warnings():
+    with _explained(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        headers = _headers(path, plain)
+        return _opened(path, table, bounds)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What astropy and numpy raise for headers that do not say what FITS asks for, as DataError."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, fits.VerifyError) as error:
+        raise DataError(
+            f"this is not a readable FITS file ({error}).", source=path.name, hint="Check it with `fitsverify`, or fetch it again."
+        ) from None
+
+
+def _opened(path: Path, table: str | None, bounds: Bounds | None) -> Source:
+    plain = _Plain(path)
+    headers = _headers(path, plain)
     names, _ = distinct([str(header.get("EXTNAME", "")).strip() or f"table{index}" for index, header in headers])
     if not names:
         raise DataError("there is no table in this FITS file.", source=path.name, hint="Images are published with `vo publish-images`.")
@@ -139,25 +155,20 @@ def _gunzip(path: Path) -> IO[bytes]:
 def _headers(path: Path, plain: _Plain) -> list[tuple[int, fits.Header]]:
     """The headers of all tables, each with its number in the file; the data of each must be there in full."""
     found = []
-    try:
-        with plain.open() as file, fits.open(file, memmap=True) as hdus:
-            end = file.seek(0, 2)
-            for index, hdu in enumerate(hdus):
-                kind = str(hdu.header.get("XTENSION", "")).strip()
-                if kind not in ("BINTABLE", "TABLE", "A3DTABLE") or hdu.header.get("ZIMAGE"):
-                    continue
-                header = hdu.header.copy()
-                header["_START"] = start = hdu.fileinfo()["datLoc"]
-                if start + header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0) > end:
-                    rows = max(0, end - start) // max(1, header["NAXIS1"])
-                    raise DataError(
-                        f"the file ends after row {rows} of {header['NAXIS2']}.", source=path.name, hint="It is truncated: fetch it again."
-                    )
-                found.append((index, header))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"this is not a readable FITS file ({error}).", source=path.name, hint="Check it with `fitsverify`, or fetch it again."
-        ) from None
+    with plain.open() as file, fits.open(file, memmap=True) as hdus:
+        end = file.seek(0, 2)
+        for index, hdu in enumerate(hdus):
+            kind = str(hdu.header.get("XTENSION", "")).strip()
+            if kind not in ("BINTABLE", "TABLE", "A3DTABLE") or hdu.header.get("ZIMAGE"):
+                continue
+            header = hdu.header.copy()
+            header["_START"] = start = hdu.fileinfo()["datLoc"]
+            if start + header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0) > end:
+                rows = max(0, end - start) // max(1, header["NAXIS1"])
+                raise DataError(
+                    f"the file ends after row {rows} of {header['NAXIS2']}.", source=path.name, hint="It is truncated: fetch it again."
+                )
+            found.append((index, header))
     return found
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,14 +31,26 @@ def open_parquet(path: Path, table: str | None, bounds: Bounds | None = None) ->
     stem = path.name.split(".")[0]
     if table is not None and table != stem:
         raise DataError(f"there is no table {table!r}: a Parquet file holds one.", source=path.name)
-    file = _opened(path)
-    schema = file.schema_arrow
-    if bounds is not None:
-        _hold_against(bounds, path, file)
-    metadata: dict[bytes, bytes] = schema.metadata or {}
-    source = from_arrow(path, stem, schema, partial(_raw, path, file), _annotations(schema), file.metadata.num_rows)
+    with _explained(path):
+        file = pq.ParquetFile(path, pre_buffer=False)  # which keeps all that was read until the file is closed
+        schema = file.schema_arrow
+        if bounds is not None:
+            _hold_against(bounds, path, file)
+        metadata: dict[bytes, bytes] = schema.metadata or {}
+        source = from_arrow(path, stem, schema, partial(_raw, path, file), _annotations(schema), file.metadata.num_rows)
     description = _text(metadata.get(b"description")) or _text(metadata.get(b"source"))
     return replace(source, title=_text(metadata.get(b"title")), description=description)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What is raised for files that are damaged, as DataError."""
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"this is not a readable Parquet file ({error}).", source=path.name, hint="It is probably truncated: fetch it again."
+        ) from None
 
 
 def _hold_against(bounds: Bounds, path: Path, file: pq.ParquetFile) -> None:
@@ -45,7 +58,7 @@ def _hold_against(bounds: Bounds, path: Path, file: pq.ParquetFile) -> None:
     metadata, schema = file.metadata, file.schema_arrow
     bounds.check(path.name, metadata.num_rows, columns=len(schema.names))
     unpacked = values = 0
-    for page in pages(path, metadata):
+    for page in pages(path):
         unpacked, values = unpacked + page.size, values + page.values
         bounds.check(path.name, size=max(unpacked, values * WIDEST))
         if page.is_repeating:
@@ -80,15 +93,6 @@ def _unpacked_size(texts: pyarrow.Array) -> int:
     if not pyarrow.types.is_dictionary(texts.type):
         return int(texts.nbytes)
     return int(pc.sum(pc.take(pc.binary_length(texts.dictionary), texts.indices)).as_py() or 0)
-
-
-def _opened(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, pre_buffer=False)  # which keeps all that was read until the file is closed
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(
-            f"this is not a readable Parquet file ({error}).", source=path.name, hint="It is probably truncated: fetch it again."
-        ) from None
 
 
 def _raw(path: Path, file: pq.ParquetFile, columns: list[str] | None) -> Iterator[tuple[int, pyarrow.RecordBatch]]:

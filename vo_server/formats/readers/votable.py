@@ -37,8 +37,8 @@ CONFIG = {
 }
 """How astropy is to read: as ``astropy.io.votable.parse`` does by itself."""
 
-FAULTS = (ValueError, TypeError, IndexError, KeyError, OSError, AttributeError, NotImplementedError)
-"""What astropy raises when a document is wrong."""
+FAULTS = (ValueError, TypeError, LookupError, OSError, AttributeError, NotImplementedError)
+"""What astropy raises when a document is wrong, and expat for an encoding that nobody knows."""
 
 UNREAD = {"datatype": "char", "arraysize": "*"}
 """What astropy is told of all values, which it does not see: it would make room for one."""
