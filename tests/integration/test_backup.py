@@ -38,7 +38,7 @@ def test_what_was_backed_up_comes_back(database: Database, empty: Database, tmp_
         catalogue = load_catalogue(after)
     pool = query_pool(empty, 1, {})
     cone = "SELECT name FROM data.stars WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(279, 39, 1))"
-    assert pool.ask(compile_adql(cone, catalogue, max_rows=9).sql) == "Vega"
+    assert pool.ask(compile_adql(cone, catalogue, max_rows=9)) == "Vega"
     pool.close()
     with psycopg.connect(empty.query_uri()) as users, pytest.raises(psycopg.errors.InsufficientPrivilege):
         users.execute("SELECT * FROM vo.jobs")

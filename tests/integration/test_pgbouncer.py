@@ -16,6 +16,8 @@ from tests.conftest import OWNER, Server
 from vo_server.db.database import Database
 from vo_server.db.listen import Watch
 from vo_server.db.replicas import query_pool
+from vo_server.model.columns import Column
+from vo_server.model.result import Statement
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
@@ -60,7 +62,7 @@ def test_users_sessions_are_restricted(pooled_url: str) -> None:
     with closing(Database(pooled_url, public_url="http://it's.a/test")) as database:
         pool = query_pool(database, 1, {"statement_timeout": "7s"})
         names = ("role", "default_transaction_read_only", "statement_timeout", "search_path", "timezone", "vo.public_url")
-        said = [pool.ask(f"SELECT current_setting('{name}') AS said") for name in names]
+        said = [pool.ask(Statement(f"SELECT current_setting('{name}')", (Column("said", "char", "*"),))) for name in names]
         pool.close()
     assert said == ["vo_query", "on", "7s", "pg_catalog", "UTC", "http://it's.a/test"]
 

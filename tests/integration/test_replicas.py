@@ -16,11 +16,12 @@ from vo_server.db import cluster
 from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
 from vo_server.db.replicas import ReplicatedPool, query_pool, require_present
+from vo_server.model.columns import Column, text
 from vo_server.model.result import Statement
 from vo_server.publish import PublishOptions, publish_file
 from vo_server.sql import compile_adql
 
-WHERE = Statement("SELECT pg_is_in_recovery() AS follows", ())
+WHERE = Statement("SELECT pg_is_in_recovery() AS follows", (Column("follows", "boolean"),))
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2"
 FOLLOWING = {"wal_level": "replica", "max_wal_senders": "4"}
 
@@ -93,7 +94,7 @@ def test_the_standby_answers_as_restricted_as_the_primary(pair: Pair) -> None:
         pool = replicated(database, {"statement_timeout": "7s"})
         assert rows(pool, WHERE) == [True]
         settings = "current_user || ' ' || current_setting('default_transaction_read_only') || ' ' || current_setting('statement_timeout')"
-        assert rows(pool, Statement(f"SELECT {settings} AS said", ())) == ["vo_query on 7s"]
+        assert rows(pool, Statement(f"SELECT {settings} AS said", (text("said"),))) == ["vo_query on 7s"]
         pool.close()
 
 

@@ -1,4 +1,4 @@
-"""The open database: engines for our own tables, addresses for ADBC, and the role that users' queries run under."""
+"""The open database: engines for our own tables, addresses of logins, and the role that users' queries run under."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ class Database:
 
     @property
     def publish_uri(self) -> str:
-        """The address of `publish_engine`'s login, for ADBC and psycopg."""
+        """The address of `publish_engine`'s login, for psycopg and for ADBC, which loads."""
         return _uri(self._publish, {"timezone": "UTC"})
 
     @property
@@ -108,7 +108,7 @@ class Database:
         return _uri(self._query)
 
     def query_uri(self, options: Mapping[str, str] | None = None) -> str:
-        """The address for users' queries, for ADBC. Its sessions are as `query_session` says, `options` on top."""
+        """The address for users' queries. Its sessions are as `query_session` says, `options` on top."""
         return _uri(self._query, self.query_session(options))
 
     def replica_uris(self, options: Mapping[str, str] | None = None) -> tuple[str, ...]:

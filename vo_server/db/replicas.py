@@ -6,15 +6,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-import adbc_driver_manager
-import pyarrow
+import psycopg
 from sqlalchemy import Connection, text
-from sqlalchemy.pool import PoolProxiedConnection
 
 from vo_server.db.database import Database
-from vo_server.db.stream import QueryPool, ResultStream
+from vo_server.db.stream import Begun, QueryPool, ResultStream
 from vo_server.db.temporary import Hold
 from vo_server.errors import UnavailableError
+from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 
 log = logging.getLogger("vo_server")
@@ -26,7 +25,7 @@ CONFLICT = "40001"
 """SQLSTATE of a replica that had to give a query up for what it was told to replay."""
 
 WRITTEN = text("SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn)::int8")
-REPLAYED = "SELECT (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::int8 AS replayed"
+REPLAYED = Statement("SELECT (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::int8", (Column("replayed", "long"),))
 """Where in the stream of changes the primary is, and a replica (NULL if it follows nobody)."""
 
 
@@ -75,14 +74,14 @@ class ReplicatedPool(QueryPool):
         with self._lock:
             self._needed = max(self._needed, position)
 
-    def _run(self, statement: Statement, seconds: int | None, hold: Hold) -> tuple[PoolProxiedConnection, pyarrow.RecordBatchReader]:
+    def _run(self, statement: Statement, seconds: int | None, hold: Hold) -> Begun:
         for replica in self._awake() if not statement.tables else ():
             try:
                 if self._is_level(replica):
                     return replica._run(statement, seconds, hold)
             except UnavailableError as error:
                 self._rest(replica, str(error))
-            except adbc_driver_manager.Error as error:
+            except psycopg.Error as error:
                 if error.sqlstate != CONFLICT:
                     raise
         return self._primary._run(statement, seconds, hold)

@@ -1,46 +1,45 @@
-"""Rows out of PostgreSQL: COPY BINARY to Arrow batches, over pooled ADBC connections.
+"""Rows out of PostgreSQL: COPY BINARY to Arrow batches, over pooled connections.
 
-A fresh ADBC connection costs tens of milliseconds, a clone three, a pooled one nothing. Connections autocommit and are read-only
-by the options in their URI; a query is one statement, hence one transaction.
+A fresh connection costs some milliseconds, a pooled one nothing. Connections autocommit and are read-only by the options in their URI; a
+query is one statement, hence one transaction.
 """
 
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from itertools import chain
 from types import MappingProxyType
+from typing import cast
 
-import adbc_driver_manager
-import adbc_driver_postgresql.dbapi
+import psycopg
 import pyarrow
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+from vo_server.db.rows import MisreadError
 from vo_server.db.temporary import Hold, fill
+from vo_server.db.wire import Connection, Rows, own
 from vo_server.errors import SetupError, TimeLimitError, TooLargeError, UnavailableError, UsageError, VoError
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.literals import quote_text
 
-BATCH_BYTES = 1 << 20
-"""Size of a batch: small enough for an early first byte, large enough to keep the per-batch work invisible."""
-
-LARGE_BYTES = BATCH_BYTES // 2
+LARGE_BYTES = 1 << 19
 """A batch of this size is hardly the last one."""
 
 POOL_WAIT_S = 10
 
 AGAIN_S = 1.0
+CANCEL_S = 10.0
+"""So long PostgreSQL may take to hear that a statement is cancelled."""
 
 DATA_EXCEPTION = "22"
 QUERY_CANCELED = "57014"
 NO_PRIVILEGE = "42501"
 LIMIT_EXCEEDED = "54"
 CONNECTION_LOST = ("08", "57P")
-
-
-FAILURES = (OSError, pyarrow.ArrowException, adbc_driver_manager.Error)
-"""What reading may raise in mid-stream: libpq's error, a COPY cut short by a cancellation, the driver's own."""
 
 
 class ResultStream:
@@ -58,16 +57,16 @@ class ResultStream:
         self._finished = False
         self._complete = False
         self._connection: PoolProxiedConnection | None = None
-        self._cursor: adbc_driver_postgresql.dbapi.Cursor | None = None
         self._at_work: PoolProxiedConnection | None = None
         """Where the statement, or what comes before it, runs."""
-        self._reader: pyarrow.RecordBatchReader | None = None
+        self._rows: Rows | None = None
+        self._batches: Iterator[pyarrow.RecordBatch] = iter(())
         self._coming: Future[pyarrow.RecordBatch | None] | None = None
         """What the thread reads."""
 
     def run(self) -> None:
         """Run the statement; raises VoError if the database refuses it before the first row."""
-        self._connection, self._reader = self._pool._run(self._statement, self._seconds, self._hold)
+        self._connection, self._rows, self._batches = self._pool._run(self._statement, self._seconds, self._hold)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
         """The batches, in order; their columns correspond to `columns` by position. Behind a large one the next is read by a thread
@@ -86,19 +85,16 @@ class ResultStream:
                 batch = self._coming.result()
 
     def _read(self) -> pyarrow.RecordBatch | None:
-        """The next batch with rows; None at the end."""
-        while self._reader is not None and not self._finished:
-            try:
-                batch = self._reader.read_next_batch()
-            except StopIteration:
-                self._finished = self._complete = True
-            except FAILURES as error:
-                self._finished = True
-                raise explain(error) from None
-            else:
-                if batch.num_rows:
-                    return batch
-        return None
+        """The next batch; None at the end."""
+        if self._rows is None or self._finished:
+            return None
+        try:
+            batch = next(self._batches, None)
+        except (psycopg.Error, MisreadError) as error:
+            self._finished = True
+            raise explain(error) from None
+        self._finished = self._complete = batch is None
+        return batch
 
     def cancel(self) -> None:
         """Stop the statement in the database; safe to call twice and after the end. Before the first row it is said again and again:
@@ -106,11 +102,12 @@ class ResultStream:
         """
         with self._lock:
             self._cancelled = True
-            if self._cursor is None or self._finished:
-                return
-            with suppress(adbc_driver_manager.Error):
-                self._cursor.adbc_cancel()
-            if self._reader is None:
+            connection = self._at_work and cast("Connection | None", self._at_work.dbapi_connection)
+            if connection is None or self._finished:
+                return  # not begun, thrown away, or over
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=CANCEL_S)
+            if self._rows is None:
                 again = threading.Timer(AGAIN_S, self.cancel)
                 again.daemon = True
                 again.start()
@@ -124,32 +121,32 @@ class ResultStream:
             connection.detach()
 
     def close(self) -> None:
-        """Give the connection back. After an unfinished statement the state of its COPY is uncertain: cancelled and thrown away,
-        since closing alone would read it to its end, and a clone costs three milliseconds. So does a connection with temporary tables:
-        that they are gone in every case is PostgreSQL's care.
+        """Give the connection back. After an unfinished statement more of it may come: it is cancelled, and the connection thrown away.
+        So is one with temporary tables: that they are gone in every case is PostgreSQL's care.
         """
         self.cancel()
         if self._coming is not None:
             wait((self._coming,))  # cancelled: it ends at once
         with self._lock:
             connection, self._connection = self._connection, None
-            cursor, self._cursor = self._cursor, None
             self._at_work = None
-        if connection is None or cursor is None:
+        if connection is None or self._rows is None:
             return
-        with suppress(*FAILURES):
-            cursor.close()
+        self._rows.close()
         if self._complete and not self._statement.tables:
             connection.close()
         else:
             _throw_away(connection)
 
-    def _hold(self, connection: PoolProxiedConnection, cursor: adbc_driver_postgresql.dbapi.Cursor) -> None:
-        """The statement is about to run on `cursor`."""
+    def _hold(self, connection: PoolProxiedConnection) -> None:
+        """The statement is about to run on `connection`."""
         with self._lock:
             if self._cancelled:
                 raise TimeLimitError("The query was cancelled.")
-            self._at_work, self._cursor = connection, cursor
+            self._at_work = connection
+
+
+Begun = tuple[PoolProxiedConnection, Rows, Iterator[pyarrow.RecordBatch]]
 
 
 class QueryPool:
@@ -160,9 +157,7 @@ class QueryPool:
     def __init__(self, uri: str, size: int, session: Mapping[str, str] = MappingProxyType({})) -> None:
         self._uri = uri
         self._session = [f"SET {name} = {quote_text(value)}" for name, value in session.items()]
-        self._base: adbc_driver_postgresql.dbapi.Connection | None = None
-        self._first = threading.Lock()
-        self._pool = QueuePool(self._clone, pool_size=size, max_overflow=0, timeout=POOL_WAIT_S, reset_on_return=None, use_lifo=True)
+        self._pool = QueuePool(self._connect, pool_size=size, max_overflow=0, timeout=POOL_WAIT_S, reset_on_return=None, use_lifo=True)
 
     def open(self, statement: Statement) -> ResultStream:
         """The rows of `statement`, not yet begun."""
@@ -175,45 +170,39 @@ class QueryPool:
     def close(self) -> None:
         """Close all connections that are not in use."""
         self._pool.dispose()
-        if self._base is not None:
-            self._base.close()
 
-    def ask(self, sql: str) -> object:
+    def ask(self, statement: Statement) -> object:
         """The one value that a statement gives; raises as `open` does."""
-        stream = self.open(Statement(sql, ()))
+        stream = self.open(statement)
         try:
             stream.run()
             return next(value for batch in stream for value in batch.column(0).to_pylist())
         finally:
             stream.close()
 
-    def _clone(self) -> adbc_driver_postgresql.dbapi.Connection:
-        with self._first:  # several threads may come at once
-            if self._base is None:
-                self._base = adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True)
-        connection = self._base.adbc_clone()
-        connection.adbc_connection.set_autocommit(True)  # a clone does not inherit it
-        with connection.cursor() as cursor:
-            for statement in self._session:
-                cursor.execute(statement)
-        return connection
+    def _connect(self) -> DBAPIConnection:
+        connection: Connection = psycopg.connect(self._uri, autocommit=True, client_encoding="UTF8", prepare_threshold=None)
+        for statement in self._session:
+            connection.execute(statement.encode())
+        return cast("DBAPIConnection", connection)
 
-    def _run(self, statement: Statement, seconds: int | None, hold: Hold) -> tuple[PoolProxiedConnection, pyarrow.RecordBatchReader]:
+    def _run(self, statement: Statement, seconds: int | None, hold: Hold) -> Begun:
         for attempt in range(self._pool.size() + 1):
             connection = self._checkout()
             try:
                 if seconds is not None:
-                    self._limit(connection, seconds)
+                    own(connection).execute(f"SET statement_timeout = '{seconds}s'")
                 if statement.tables:
                     fill(connection, statement.tables, hold)
-                return connection, self._execute(connection, statement.sql, hold)
+                hold(connection)
+                return connection, *_begun(connection, statement)
             except VoError:
                 if statement.tables:
                     _throw_away(connection)
                 else:
                     connection.close()
                 raise
-            except adbc_driver_manager.Error as error:
+            except psycopg.Error as error:
                 _throw_away(connection)
                 # connections that idled through a restart of PostgreSQL all die at their first use
                 if not is_lost(error) or attempt == self._pool.size():
@@ -225,28 +214,20 @@ class QueryPool:
             return self._pool.connect()
         except PoolTimeoutError:
             raise UnavailableError("All connections for queries are busy.", hint="Try again in a few seconds.") from None
-        except adbc_driver_manager.Error as error:
+        except psycopg.Error as error:
             raise explain(error) from None
 
-    @staticmethod
-    def _limit(connection: PoolProxiedConnection, seconds: int) -> None:
-        cursor = connection.cursor()
-        try:
-            cursor.execute(f"SET statement_timeout = '{seconds}s'")
-        finally:
-            cursor.close()
 
-    @staticmethod
-    def _execute(connection: PoolProxiedConnection, sql: str, hold: Hold) -> pyarrow.RecordBatchReader:
-        cursor = connection.cursor()
-        try:
-            cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
-            hold(connection, cursor)
-            cursor.execute(sql)
-            return cursor.fetch_record_batch()
-        except BaseException:
-            cursor.close()
-            raise
+def _begun(connection: PoolProxiedConnection, statement: Statement) -> tuple[Rows, Iterator[pyarrow.RecordBatch]]:
+    """The rows, once the first of them are there."""
+    rows = Rows(own(connection), statement.sql, [column.sql_type for column in statement.columns])
+    try:
+        batches = iter(rows)
+        first = next(batches, None)
+    except BaseException:
+        rows.close()
+        raise
+    return rows, chain((first,), batches) if first is not None else batches
 
 
 class LimitedPool:
@@ -269,33 +250,21 @@ def _throw_away(connection: PoolProxiedConnection) -> None:
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether `error` says that the connection is gone, rather than that the statement is wrong."""
+    """Whether `error` says that the connection is gone, rather than that the statement is wrong: libpq alone gives no SQLSTATE."""
     state = getattr(error, "sqlstate", None)
-    if state:
-        return str(state).startswith(CONNECTION_LOST)
-    return any(
-        sign in str(error)
-        for sign in (
-            "no connection to the server",
-            "server closed the connection",
-            "could not connect",
-            "connection to server",
-            "terminating connection",
-            "PQconnect",
-        )
-    )
+    return str(state).startswith(CONNECTION_LOST) if state else isinstance(error, psycopg.OperationalError)
 
 
 def explain(error: Exception) -> VoError | Exception:
     """The error to tell for one of the driver's. What is neither the user's fault nor the database's absence is given back as it is."""
     state, text = str(getattr(error, "sqlstate", None) or ""), str(error)
-    if state == QUERY_CANCELED or "canceling statement" in text:
+    if state == QUERY_CANCELED:
         if "user request" in text:
             return TimeLimitError("The query was cancelled.")
         return TimeLimitError(
             "The query took longer than a synchronous query may.", hint="Ask for less (TOP, a smaller region), or run it asynchronously."
         )
-    if state.startswith(DATA_EXCEPTION) or (not state and "ERROR:  " in text and any(sign in text for sign in DATA_FAULTS)):
+    if state.startswith(DATA_EXCEPTION):
         return UsageError(f"The database could not compute a value of the query: {_first_line(text)}.", parameter="QUERY")
     if state.startswith(LIMIT_EXCEEDED):
         what, hint = UPLOADED_ROW if "row is too big" in text else WHOLE_QUERY
@@ -317,18 +286,6 @@ UPLOADED_ROW = (
 WHOLE_QUERY = ("The query is too much for the database", "Ask for fewer columns, or for less at a time.")
 """What PostgreSQL's own limits stand in the way of, and what to do about it."""
 
-DATA_FAULTS = (
-    "division by zero",
-    "out of range",
-    "invalid input syntax",
-    "cannot take",
-    "is not defined",
-    "negative substring",
-    "invalid value",
-)
-"""What PostgreSQL says of a value that cannot be computed; in mid-stream ADBC gives no SQLSTATE."""
-
 
 def _first_line(text: str) -> str:
-    after = text.partition("ERROR:  ")[2] or text
-    return after.splitlines()[0].rstrip(".")
+    return text.splitlines()[0].rstrip(".")

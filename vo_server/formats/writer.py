@@ -22,7 +22,7 @@ class Writer(ABC):
     A format whose beginning depends on its end (FITS) keeps the rows in a temporary file and gives them in ``tail``, piece by piece;
     memory stays flat in all of them.
 
-    The columns of a batch correspond by position to ``TableHead.columns`` and have the Arrow types that ADBC delivers for
+    The columns of a batch correspond by position to ``TableHead.columns`` and have the Arrow types that streaming delivers for
     ``Column.sql_type``: bool, int16/32/64, float, double, string, timestamp[us], and list of the first six. Any of them may be null.
     A batch may have any number of rows, none included, as long as its text stays below 2 GB.
 

@@ -30,7 +30,7 @@ class TemporaryTable:
 class Statement:
     """SQL to stream, and what comes out of it.
 
-    ``sql`` carries its literals (with bound parameters ADBC does not stream) and casts every output column to its ``Column.sql_type``,
+    ``sql`` carries its literals (COPY takes no parameters) and casts every output column to its ``Column.sql_type``,
     in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not. ``tables`` must be there
     when it runs. ``warnings`` are sentences for whoever asked: what the query means, and they may not have meant.
     ``reads`` are full names of the published tables that rows come from.
