@@ -6,7 +6,6 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,6 +17,7 @@ from vo_server.documents import vosi
 from vo_server.errors import UnavailableError
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import read_params
+from vo_server.http.threads import in_thread
 from vo_server.model.capability import InputParam
 from vo_server.model.resource import Site
 from vo_server.settings import Settings
@@ -101,7 +101,7 @@ def routes(services: Services) -> list[Route]:
 
     async def harvest(request: Request) -> Response:
         pairs = (await read_params(request)).pairs
-        return Response(await run_in_threadpool(_answer, services, pairs), media_type=XML)
+        return Response(await in_thread(_answer, services, pairs), media_type=XML)
 
     async def capabilities(_: Request) -> Response:
         return Response(vosi.capabilities(registry_capabilities(base_url)), media_type=XML)
