@@ -129,6 +129,7 @@ def test_jobs(client: TestClient, site: Services, database: Database) -> None:
         result = client.get(f"{job}/results/result")
         assert result.headers["content-type"] == media_type
         assert result.content[:6] in (b"SIMPLE", b"Error:")
+        assert "<rows>" not in client.get(job).text, "a file has none"
     reply = client.post("/soda/async", data={**wanted, "ID": "ivo://nobody/x"}, follow_redirects=False)
     job = reply.headers["location"].removeprefix("http://testserver")
     run(runner, site, job.rpartition("/")[2])

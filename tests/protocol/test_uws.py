@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from vo_server.app import create_app, performers
 from vo_server.db.database import QUEUE_SCHEMA
+from vo_server.errors import UnavailableError
 from vo_server.jobs.keeper import destroy_due
 from vo_server.jobs.worker import Runner
 from vo_server.services import Services
@@ -25,6 +26,9 @@ HREF = "{http://www.w3.org/1999/xlink}href"
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 BASE = "http://testserver/tap/async"
 QUERY = "SELECT name, mag FROM sky.stars ORDER BY mag"
+
+CHANGES = {"parameters": {"MAXREC": "3"}, "executionduration": {"EXECUTIONDURATION": "9"}}
+"""What can be said to a job only before it is started."""
 
 Answers = Any
 
@@ -144,6 +148,22 @@ def test_a_result_in_ranges(client: TestClient, work: Callable[[], int]) -> None
     assert client.head(url, headers={"Range": "bytes=0-3"}).headers["content-length"] == str(size)
 
 
+@pytest.mark.parametrize(
+    ("tags", "status"), [("{etag}", 304), ("*", 304), ('"other", W/{etag}', 304), ('"other"', 200)], ids=["same", "any", "weak", "other"]
+)
+def test_a_result_that_the_client_has_is_not_sent_again(client: TestClient, work: Callable[[], int], tags: str, status: int) -> None:
+    """RFC 9110 §13.1.2: a condition counts before a range."""
+    url = f"{make(client, PHASE='RUN')}/results/result"
+    work()
+    etag = client.head(url).headers["etag"]
+    plain = {"If-None-Match": tags.format(etag=etag), "Accept-Encoding": "identity"}
+    for ask in (client.get, client.head):
+        reply = ask(url, headers=plain)
+        assert (reply.status_code, reply.headers["etag"]) == (status, etag)
+    part = client.get(url, headers={**plain, "Range": "bytes=0-3"})
+    assert part.status_code == (206 if status == 200 else status)
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "application/x-votable+xml;serialization=TABLEDATA"])
 def test_formats_are_those_of_sync(client: TestClient, work: Callable[[], int], form: str) -> None:
     url = make(client, PHASE="RUN", RESPONSEFORMAT=form)
@@ -224,6 +244,59 @@ def test_what_is_over_stays_as_it_is(client: TestClient, work: Callable[[], int]
     assert phase(client, url) == "COMPLETED"
 
 
+def bring(client: TestClient, site: Services, work: Callable[[], int], wanted: str) -> str:
+    """The address of a job in the `wanted` phase."""
+    url = make(client, "SELECT nosuch FROM sky.stars" if wanted == "ERROR" else QUERY)
+    if wanted not in ("PENDING", "ABORTED"):
+        client.post(f"{url}/phase", data={"PHASE": "RUN"})
+    if wanted == "ABORTED":
+        client.post(f"{url}/phase", data={"PHASE": "ABORT"})
+    elif wanted == "EXECUTING":
+        with site.database.engine.connect() as connection:
+            number = connection.execute(text("SELECT queue_id FROM vo.jobs")).scalar_one()
+        assert site.jobs.begin(url.rpartition("/")[2], number) is not None
+    elif wanted in ("COMPLETED", "ERROR"):
+        work()
+    assert phase(client, url) == wanted
+    return url
+
+
+@pytest.mark.parametrize(
+    ("before", "run", "abort"),
+    [
+        ("PENDING", "QUEUED", "ABORTED"),
+        ("QUEUED", None, "ABORTED"),
+        ("EXECUTING", None, "ABORTED"),
+        ("COMPLETED", None, None),
+        ("ERROR", None, None),
+        ("ABORTED", None, None),
+    ],
+)
+def test_what_can_be_done_in_each_phase(
+    client: TestClient, site: Services, work: Callable[[], int], before: str, run: str | None, abort: str | None
+) -> None:
+    """UWS 1.1 §2.1.3, §2.2.3: which changes a phase allows; the others are answered 403 and change nothing; DELETE is always one."""
+    for action, after in (("RUN", run), ("ABORT", abort)):
+        url = bring(client, site, work, before)
+        words = {name: client.get(f"{url}/{name}").text for name in ("phase", "executionduration", "destruction", "quote", "owner")}
+        shown = document(client, url)
+        assert words == {
+            **{name: said(shown, name) for name in ("phase", "destruction")},
+            "executionduration": said(shown, "executionDuration"),
+            "quote": "",
+            "owner": "",
+        }, "UWS-039: exactly the words of the document"
+        reply = client.post(f"{url}/phase", data={"PHASE": action})
+        assert (reply.status_code, phase(client, url)) == ((403, before) if after is None else (303, after))
+        changes = {client.post(f"{url}/{name}", data=data).status_code for name, data in CHANGES.items()}
+        assert changes == {303 if phase(client, url) == "PENDING" else 403}
+        later = client.post(f"{url}/destruction", data={"DESTRUCTION": (datetime.now(UTC) + timedelta(hours=1)).isoformat()[:19]})
+        assert later.status_code == 303, "in any phase"
+        assert client.delete(url).status_code == 303
+        assert client.get(url).status_code == 404
+    assert (site.results.job_ids(), site.jobs.count_phases()) == (set(), {})
+
+
 @pytest.mark.parametrize("way", ["DELETE", "ACTION"])
 def test_a_destroyed_job_is_gone_with_its_files(client: TestClient, work: Callable[[], int], site: Services, way: str) -> None:
     """UWS 1.1 §2.2.3.2: DELETE and ACTION=DELETE lead to the list, and then there is no such job."""
@@ -248,7 +321,7 @@ def test_the_execution_duration(client: TestClient, site: Services) -> None:
     """UWS 1.1 §2.2.3.3: seconds, lowered to what the service allows; 0 asks for no limit."""
     url = make(client)
     hard = site.settings.hard_async_seconds
-    for asked, given in (("5", 5), ("0", hard), ("999999999", hard)):
+    for asked, given in (("5", 5), ("0", hard), ("999999999", hard), ("9" * 30, hard)):
         assert client.post(f"{url}/executionduration", data={"executionduration": asked}).status_code == 303
         assert client.get(f"{url}/executionduration").text == said(document(client, url), "executionDuration") == str(given)
     for wrong in ("-1", "1.5", "soon", ""):
@@ -272,7 +345,7 @@ def test_destruction(client: TestClient, site: Services) -> None:
     url = make(client)
     assert client.get(f"{url}/destruction").text == said(document(client, url), "destruction")
     soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
-    for asked in (f"{soon:%Y-%m-%dT%H:%M:%SZ}", f"{soon:%Y-%m-%dT%H:%M:%S}"):
+    for asked in (f"{soon:%Y-%m-%dT%H:%M:%SZ}", f"{soon:%Y-%m-%dT%H:%M:%S}", f"{soon:%Y-%m-%dT%H:%M:%S}.000000000Z"):
         assert client.post(f"{url}/destruction", data={"DESTRUCTION": asked}).status_code == 303
         assert client.get(f"{url}/destruction").text == f"{soon:%Y-%m-%dT%H:%M:%S.000Z}"
     assert client.post(f"{url}/destruction", data={"DESTRUCTION": "2999-01-01"}).status_code == 303
@@ -329,7 +402,10 @@ def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
     assert QUERY in {one.text for one in document(client, f"{url}/parameters")}
 
 
-@pytest.mark.parametrize("wrong", [{"PHASE": "ABORT"}, {"RUNID": "x" * 65}, {"UPLOAD": "a,param:a"}, {"MAXREC": ["1", "2"]}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"PHASE": "ABORT"}, {"RUNID": "x" * 65}, {"UPLOAD": "a,param:a"}, {"MAXREC": ["1", "2"]}, {"NOTE": "a\0b"}, {"a\0b": "x"}],
+)
 def test_what_can_never_be_a_job_is_refused_at_once(client: TestClient, wrong: dict[str, Any]) -> None:
     """UWS 1.1 §2.2.3.1: a job that is refused is not made."""
     reply = client.post("/tap/async", data={"QUERY": QUERY, **wrong})
@@ -348,6 +424,18 @@ def test_a_character_that_postgresql_does_not_take_is_refused(client: TestClient
     assert client.post("/jobs", data={"QUERY": QUERY, "RESPONSEFORMAT": "\0"}).status_code == 400
     for method, rest in (("GET", ""), ("GET", "/phase"), ("POST", "/phase"), ("GET", "/results/result"), ("DELETE", "")):
         assert client.request(method, f"/tap/async/a%00b{rest}").status_code == 404
+
+
+def test_a_job_that_cannot_be_started_is_not_made(client: TestClient, site: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UWS 1.1 §2.2.3.1: nobody was told the address of such a job."""
+
+    def start(_: str) -> None:
+        raise UnavailableError("The queue is away.")
+
+    monkeypatch.setattr(site.jobs, "start", start)
+    reply = client.post("/tap/async", data={"QUERY": QUERY, "PHASE": "RUN"})
+    assert (reply.status_code, "queue is away" in reply.text) == (503, True)
+    assert site.jobs.count_phases() == {}
 
 
 def test_the_list_shows_a_browser_its_own_jobs_and_nobody_elses(client: TestClient, site: Services) -> None:
@@ -450,9 +538,11 @@ def test_no_wait_is_longer_than_proxies_are_patient(client: TestClient, monkeypa
         assert b"PENDING" in client.get(url, params={"WAIT": asked}).content
 
 
-def test_a_job_that_does_not_exist(client: TestClient) -> None:
+@pytest.mark.parametrize("job_id", ["0" * 32, "x", "%00", "0" * 31 + "%00", "0" * 3000])
+def test_a_job_that_does_not_exist(client: TestClient, job_id: str) -> None:
     for path in ("", "/phase", "/parameters", "/results", "/results/result", "/error", "/owner"):
-        assert client.get(f"{BASE}/{'0' * 32}{path}").status_code == 404
+        reply = client.get(f"{BASE}/{job_id}{path}")
+        assert (reply.status_code, len(reply.content) < 200) == (404, True)
 
 
 def test_a_wrong_phase_is_named(client: TestClient) -> None:
@@ -492,6 +582,32 @@ def test_uploads_stay_with_their_job(client: TestClient, work: Callable[[], int]
     client.delete(url)
     assert site.results.job_ids() == set()
     assert client.get(reference.text).status_code == 404
+
+
+@pytest.mark.parametrize(("path", "data"), [("phase", {"PHASE": "RUN"}), ("parameters", {"NOTE": "late"})])
+def test_what_comes_while_a_table_is_being_kept_waits_for_it(
+    client: TestClient, work: Callable[[], int], site: Services, monkeypatch: pytest.MonkeyPatch, path: str, data: dict[str, str]
+) -> None:
+    """No job is started without a table that it was promised, and of two posts at once none is lost."""
+    url = make(client, "SELECT x FROM TAP_UPLOAD.a", RESPONSEFORMAT="csv")
+    keep = site.results.write_upload
+    others = TestClient(create_app(site), follow_redirects=False)
+    other = threading.Thread(target=lambda: others.post(f"{url}/{path}", data=data))
+
+    def write_upload(job_id: str, name: str, chunks: Iterator[bytes]) -> int:
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "it waits"
+        return keep(job_id, name, chunks)
+
+    monkeypatch.setattr(site.results, "write_upload", write_upload)
+    assert client.post(f"{url}/parameters", data={"UPLOAD": "a,param:one"}, files={"one": ("one.csv", b"x\n1\n")}).status_code == 303
+    other.join(10)
+    shown = {one.get("id") for one in document(client, f"{url}/parameters")}
+    assert shown >= {"UPLOAD", "QUERY", *data} - {"PHASE"}
+    client.post(f"{url}/phase", data={"PHASE": "RUN"})
+    work()
+    assert client.get(f"{url}/results/result").text.split() == ["x", "1"]
 
 
 @pytest.mark.parametrize("path", ["/tap/async", "/jobs"])

@@ -33,10 +33,10 @@ class Cutout:
     """A part of `source`. `start` does all that can fail; NoOverlapError if nothing would be left. Bytes come as they are asked for."""
 
     failure: VoError | None = None
+    rows = None
 
     def __init__(self, source: Source, filters: Filters) -> None:
         self.content_type = "application/fits"
-        self.rows = 0
         self.status: str | None = None
         self.filename: str | None = f"{_stem(source.file.name)}-cutout.fits"
         self._source, self._filters = source, filters

@@ -10,6 +10,7 @@ from threading import Lock
 from starlette.requests import Request
 from starlette.responses import Response
 
+from vo_server.http.ranges import has_tag
 from vo_server.http.threads import in_thread
 
 MOST = 64
@@ -64,9 +65,9 @@ class Documents:
 
 def has_it(request: Request, made: Made) -> bool:
     """Whether the client says that it has the document as it is; a tag counts more than a date."""
-    tags = request.headers.get("if-none-match")
-    if tags is not None:
-        return tags.strip() == "*" or made.tag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
+    same = has_tag(request.headers, made.tag)
+    if same is not None:
+        return same
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
     except (ValueError, OverflowError):  # no date, or one that no calendar has

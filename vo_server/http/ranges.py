@@ -1,4 +1,4 @@
-"""Parts of a body (RFC 9110 §14): which bytes a client asks for."""
+"""Parts of a body (RFC 9110 §14), and whether any is needed (§13): which bytes a client asks for."""
 
 import re
 
@@ -14,6 +14,14 @@ SINGLE = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
 def is_range(text: str) -> bool:
     """Whether a Range header is understood; any other is ignored (RFC 9110 §14.2), also one that ends before it begins (§14.1.1)."""
     return RANGES.fullmatch(text) is not None and all(int(first) <= int(last) for first, last in BOUNDS.findall(text))
+
+
+def has_tag(asked: Headers, etag: str) -> bool | None:
+    """Whether If-None-Match says that the client has what is called `etag`; None: it says nothing (RFC 9110 §13.1.2)."""
+    if "if-none-match" not in asked:
+        return None
+    tags = [tag.strip().removeprefix("W/") for tag in asked["if-none-match"].split(",")]
+    return etag in tags or tags == ["*"]
 
 
 def asked_span(asked: Headers, size: int, etag: str) -> range | None:

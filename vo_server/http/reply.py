@@ -41,9 +41,12 @@ class Work(Protocol):
 
     content_type: str
     filename: str | None
-    rows: int
     status: str | None
     """QUERY_STATUS (DALI 1.1 §4.4.1) once it is known that it is OK or OVERFLOW."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows were written so far; None if it does not consist of rows."""
 
     def start(self) -> None:
         """Do all that can still fail with a status of its own, the first rows included."""

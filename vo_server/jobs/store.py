@@ -1,7 +1,9 @@
 """The rows of jobs. Every change of phase is one transaction with the change of the queue, and is announced when it commits."""
 
+import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +20,7 @@ CHANNEL = "vo_jobs"
 """Channel on which the id of a job is announced whose phase changed or which was destroyed."""
 
 ID_BYTES = 16
+ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}")
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -79,8 +82,8 @@ class JobStore:
 
     def get(self, job_id: str) -> Job:
         """The job now; NotFoundError if there is none or its time is over."""
-        if "\0" in job_id:  # which PostgreSQL does not take in texts
-            raise _missing(job_id)
+        if not ID.fullmatch(job_id):  # PostgreSQL takes no text with U+0000
+            raise NotFoundError("There is no such job: its id has 32 hexadecimal digits.")
         with self.engine.connect() as connection:
             row = connection.execute(_readable(self.clock()).where(jobs.job_id == job_id)).one_or_none()
         if row is None:
@@ -119,23 +122,25 @@ class JobStore:
                 raise self._refusal(connection, job_id, "aborted")
             self.queue.drop(connection, row.queue_id if row else None)
 
-    def change(self, job_id: str, **values: Any) -> None:
-        """Change what a client may change, while the job is PENDING."""
+    @contextmanager
+    def changing(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """What a client may change of a PENDING job, to be changed in place: ``parameters`` (pairs), ``run_id``, ``duration_s``. Nobody
+        else changes or starts the job meanwhile. ForbiddenError if it was started before.
+        """
         with self.engine.begin() as connection:
-            if not _update(connection, job_id, values, jobs.phase == Phase.PENDING):
+            pending = select(jobs.parameters, jobs.run_id, jobs.duration_s).where(jobs.job_id == job_id, jobs.phase == Phase.PENDING)
+            row = connection.execute(pending.with_for_update()).one_or_none()
+            if row is None:
                 raise self._refusal(connection, job_id, "changed")
+            values = dict(row._mapping)
+            yield values
+            _update(connection, job_id, {**values, "parameters": _stored(values["parameters"])})
 
     def limit(self, job_id: str, seconds: int) -> None:
         """Set the execution duration; 0 asks for no limit, which is the hard one (UWS 1.1 §2.2.3.1)."""
         hard = self.terms.hard_duration_s
-        self.change(job_id, duration_s=min(seconds, hard) or hard)
-
-    def set_parameters(self, job_id: str, parameters: Parameters, run_id: str | None) -> None:
-        """Add parameters; one of the same name, in whatever case, is replaced."""
-        names = {name.upper() for name, _ in parameters}
-        kept = [pair for pair in self.get(job_id).parameters if pair[0].upper() not in names]
-        values: dict[str, Any] = {"parameters": _stored((*kept, *parameters))}
-        self.change(job_id, **(values if run_id is None else {**values, "run_id": run_id}))
+        with self.changing(job_id) as values:
+            values["duration_s"] = min(seconds, hard) or hard
 
     def keep_until(self, job_id: str, destruction: datetime) -> None:
         """Set the time of destruction, in any phase."""
@@ -170,7 +175,7 @@ class JobStore:
                 announce(connection, job_id)
         return _job(row) if row is not None else None
 
-    def progress(self, job: Job, rows: int) -> None:
+    def progress(self, job: Job, rows: int | None) -> None:
         """Note how many rows are written so far."""
         with self.engine.begin() as connection:
             _update(connection, job.job_id, {"rows_written": rows}, *_mine(job))

@@ -47,9 +47,12 @@ class Work(Protocol):
 
     content_type: str
     filename: str | None
-    rows: int
     status: str | None
     failure: VoError | None
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows were written so far; None if it does not consist of rows."""
 
     def start(self) -> None:
         """Do all that comes before the first byte; raises VoError."""

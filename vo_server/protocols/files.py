@@ -11,7 +11,7 @@ from starlette.staticfiles import NotModifiedResponse
 from starlette.types import Receive, Scope, Send
 
 from vo_server.http.errors import Dialect, guard
-from vo_server.http.ranges import is_range
+from vo_server.http.ranges import has_tag, is_range
 from vo_server.http.threads import in_thread
 from vo_server.model.media import media_type
 from vo_server.query.datasets import locate, refuse_unreleased, release_of_file, resolved_path
@@ -61,7 +61,5 @@ def public_file(services: Services, collection: str, path: str) -> tuple[Path, s
 
 def is_current(asked: Headers, etag: str, last_modified: str) -> bool:
     """Whether the client's copy is still good: by ETag, or by date if it names no ETag (RFC 9110 §13.1)."""
-    if "if-none-match" in asked:
-        tags = [tag.strip().removeprefix("W/") for tag in asked["if-none-match"].split(",")]
-        return etag in tags or tags == ["*"]
-    return asked.get("if-modified-since") == last_modified
+    same = has_tag(asked, etag)
+    return asked.get("if-modified-since") == last_modified if same is None else same

@@ -17,7 +17,7 @@ from vo_server.http import cookie
 from vo_server.http.compress import codings
 from vo_server.http.errors import VOTABLE, Dialect, guard
 from vo_server.http.params import Params, read_params, read_run_id
-from vo_server.http.ranges import asked_span
+from vo_server.http.ranges import asked_span, has_tag
 from vo_server.http.reply import STATUS
 from vo_server.http.threads import UPLOADS_S, in_thread
 from vo_server.jobs.store import Selection
@@ -43,7 +43,7 @@ UPLOAD = "UPLOAD"
 UPLOADS_JOINED = ";"
 
 
-TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?Z?\Z")
+TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,99})?)?)?Z?\Z")
 
 Accept = Callable[[Params], None]
 PARAMETERS: dict[tuple[str, str], tuple[InputParam, ...]] = {
@@ -130,11 +130,11 @@ class JobTree:
             job = self.jobs.create(self.kind, pairs, run_id, client=client)
             try:
                 self._keep_uploads(job.job_id, params)
+                if starts:
+                    self.jobs.start(job.job_id)
             except BaseException:
                 self._destroy(job.job_id)
                 raise
-            if starts:
-                self.jobs.start(job.job_id)
             return job
 
         job = await in_thread(make, seconds=UPLOADS_S if params.all(UPLOAD) else None)
@@ -165,14 +165,16 @@ class JobTree:
         return RedirectResponse(self.url, status_code=303)
 
     async def send_result(self, request: HttpRequest) -> Response:
-        """The result's file, or the range of it that is asked for."""
+        """The result's file, or the range of it that is asked for; nothing if the client has it already."""
         job = await self._job(request)
         if job.result is None:
             raise NotFoundError(f"The job is {job.phase} and has no result.")
         size, etag = job.result.size, f'"{job.job_id}-{job.attempts}"'
-        span = asked_span(request.headers, size, etag) if request.method == "GET" else None
         # what is compressed on its way is not advertised in ranges, though it can be had so
         headers = {"ETag": etag} if codings(job.result.content_type) else {"ETag": etag, "Accept-Ranges": "bytes"}
+        if has_tag(request.headers, etag):
+            return Response(status_code=304, headers=headers)
+        span = asked_span(request.headers, size, etag) if request.method == "GET" else None
         if span is not None and not span:
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
         headers |= {
@@ -242,9 +244,9 @@ class JobTree:
         action(job_id)
 
     def set_duration(self, job_id: str, params: Params) -> None:
-        """EXECUTIONDURATION in seconds, lowered to the hard limit."""
+        """EXECUTIONDURATION in seconds, however many, lowered to the hard limit."""
         text = _required(params, "EXECUTIONDURATION").strip()
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
+        if not re.fullmatch(r"\d{1,99}", text, re.ASCII):
             raise UsageError(f"EXECUTIONDURATION={text!r} is not a number of seconds.", parameter="EXECUTIONDURATION")
         self.jobs.limit(job_id, int(text))
 
@@ -253,11 +255,16 @@ class JobTree:
         self.jobs.keep_until(job_id, read_time("DESTRUCTION", _required(params, "DESTRUCTION")))
 
     def set_parameters(self, job_id: str, params: Params) -> None:
-        """Add and replace parameters, RUNID too."""
+        """Add parameters, RUNID too; one of the same name, in whatever case, is replaced."""
         self.accept(params)
-        before = next((value for name, value in self.jobs.get(job_id).parameters if name.upper() == UPLOAD), None)
-        self.jobs.set_parameters(job_id, job_parameters(params, before, repeatable=self.repeatable), read_run_id(params))
-        self._keep_uploads(job_id, params)
+        run_id = read_run_id(params)
+        with self.jobs.changing(job_id) as values:
+            known = {name.upper(): (name, value) for name, value in values["parameters"]}
+            given = job_parameters(params, known.get(UPLOAD, (UPLOAD, None))[1], repeatable=self.repeatable)
+            replaced = {name.upper() for name, _ in given}
+            kept = [pair for name, pair in known.items() if name not in replaced]
+            values |= {"parameters": [*kept, *given], "run_id": values["run_id"] if run_id is None else run_id}
+            self._keep_uploads(job_id, params)
 
     def _keep_uploads(self, job_id: str, params: Params) -> None:
         """Put the tables that came in the form where whichever worker runs the job finds them."""

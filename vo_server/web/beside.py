@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from vo_server.http.errors import Dialect, guard
+from vo_server.http.ranges import has_tag
 from vo_server.services import Services
 from vo_server.web.addresses import prefix
 
@@ -73,7 +74,7 @@ def _static(name: str, media_type: str) -> Route:
         # scripts name one another without a digest: what could be old is asked for again
         lifetime = "public, max-age=86400" if request.url.query == digest(name) else "no-cache"
         headers = {**shared, "Cache-Control": lifetime}
-        if request.headers.get("if-none-match") == tag:
+        if has_tag(request.headers, tag):
             return Response(status_code=304, headers=headers)
         return Response(body, 200, headers, media_type)
 
