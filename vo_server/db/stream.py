@@ -6,7 +6,6 @@ query is one statement, hence one transaction.
 
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import chain
 from types import MappingProxyType
@@ -25,9 +24,6 @@ from vo_server.errors import SetupError, TimeLimitError, TooLargeError, Unavaila
 from vo_server.model.columns import Column
 from vo_server.model.result import Statement
 from vo_server.sql.literals import quote_text
-
-LARGE_BYTES = 1 << 19
-"""A batch of this size is hardly the last one."""
 
 POOL_WAIT_S = 10
 
@@ -61,28 +57,15 @@ class ResultStream:
         """Where the statement, or what comes before it, runs."""
         self._rows: Rows | None = None
         self._batches: Iterator[pyarrow.RecordBatch] = iter(())
-        self._coming: Future[pyarrow.RecordBatch | None] | None = None
-        """What the thread reads."""
 
     def run(self) -> None:
         """Run the statement; raises VoError if the database refuses it before the first row."""
         self._connection, self._rows, self._batches = self._pool._run(self._statement, self._seconds, self._hold)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
-        """The batches, in order; their columns correspond to `columns` by position. Behind a large one the next is read by a thread
-        while the caller is at work, so that neither waits for the other.
-        """
-        batch = self._read()
-        while batch is not None and batch.nbytes < LARGE_BYTES:
+        """The batches, in order; their columns correspond to `columns` by position."""
+        while (batch := self._read()) is not None:
             yield batch
-            batch = self._read()
-        if batch is None:
-            return
-        with ThreadPoolExecutor(1, "read-ahead") as ahead:
-            while batch is not None:
-                self._coming = ahead.submit(self._read)
-                yield batch
-                batch = self._coming.result()
 
     def _read(self) -> pyarrow.RecordBatch | None:
         """The next batch; None at the end."""
@@ -125,8 +108,6 @@ class ResultStream:
         So is one with temporary tables: that they are gone in every case is PostgreSQL's care.
         """
         self.cancel()
-        if self._coming is not None:
-            wait((self._coming,))  # cancelled: it ends at once
         with self._lock:
             connection, self._connection = self._connection, None
             self._at_work = None

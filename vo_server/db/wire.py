@@ -5,11 +5,14 @@ to ReadyForQuery are read, so that it never notices. Where the connection is enc
 messages again: one decoder for both.
 """
 
+import select
 import socket
-import time
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from os import dup
+from queue import SimpleQueue
+from threading import Thread
 from typing import Protocol, cast
 
 import numpy as np
@@ -34,9 +37,14 @@ FIRST_BYTES = 1 << 15
 BATCH_BYTES = 1 << 20
 """So many make the others: enough to keep the work a batch takes invisible."""
 
-MUCH_BYTES, CROWD_BYTES, NAP_S = 1 << 19, 1 << 16, 0.0003
-"""PostgreSQL sends 8 kB at a time, and to fetch each piece takes as long as to read it. So once much has come and the last piece was small,
-more are left to gather: the socket holds some 200 kB, which takes PostgreSQL longer than the nap."""
+HEADROOM_BYTES = 1 << 16
+"""Before the bytes of a batch: for the row that began in the last one."""
+
+AHEAD = 3
+"""So many batches of bytes may wait to be read."""
+
+CROWD_S = 0.005
+"""So long a batch of bytes is waited for that comes in small pieces."""
 
 SIGNATURE_BYTES = 19
 """What stands before the first row: a signature, flags, and the length of nothing more."""
@@ -51,6 +59,12 @@ class Source(Protocol):
     def fill(self, free: memoryview) -> int:
         """Write bytes that came, at least one, to the beginning of `free`; how many. Raises psycopg.Error if the connection is lost."""
 
+    def crowd(self, free: memoryview) -> int:
+        """The same for much that comes: wait a moment until `free` is full. 0 after `stop`."""
+
+    def stop(self) -> None:
+        """Whoever waits in `crowd` stops waiting, if no message can come any more."""
+
     def close(self) -> None:
         """Give back what was opened; the connection stays as it is."""
 
@@ -61,30 +75,43 @@ class Socket:
     def __init__(self, connection: Connection, statement: bytes) -> None:
         self._socket = socket.socket(fileno=dup(connection.fileno()))
         self._socket.settimeout(None)
-        self._came = self._last = 0
+        self._woken, self._wake = socket.socketpair()
         try:
             self._socket.sendall(b"Q" + (len(statement) + LENGTH_BYTES + 1).to_bytes(LENGTH_BYTES, "big") + statement + b"\0")
         except OSError as error:
-            self._socket.close()
+            self.close()
             raise _lost(error) from None
 
     def fill(self, free: memoryview) -> int:
         """What is there, waiting until something is."""
-        if self._came > MUCH_BYTES and self._last < CROWD_BYTES:
-            time.sleep(NAP_S)
+        return self._receive(free, 0)
+
+    def crowd(self, free: memoryview) -> int:
+        """PostgreSQL sends 8 kB at a time: the system gathers them, and Python is not needed for each."""
+        if self._woken in select.select((self._socket, self._woken), (), ())[0]:
+            return 0
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(CROWD_S * 1e6)))
+        return self._receive(free, socket.MSG_WAITALL)
+
+    def stop(self) -> None:
+        """Wake whoever waits."""
+        self._wake.send(b"!")
+
+    def _receive(self, free: memoryview, how: int) -> int:
         try:
-            self._last = self._socket.recv_into(free)
+            count = self._socket.recv_into(free, 0, how)
         except OSError as error:
             raise _lost(error) from None
-        if not self._last:
+        if not count:
             raise _lost()
-        self._came += self._last
-        return self._last
+        return count
 
     def close(self) -> None:
         """Close our descriptor of the socket; libpq has its own, and wants it to be non-blocking."""
-        self._socket.setblocking(False)
-        self._socket.close()
+        if self._socket.fileno() >= 0:
+            self._socket.setblocking(False)
+        for one in (self._socket, self._woken, self._wake):
+            one.close()
 
 
 class Libpq:
@@ -106,6 +133,13 @@ class Libpq:
         free[: len(part)] = part
         self._rest = self._rest[len(part) :]
         return len(part)
+
+    def crowd(self, free: memoryview) -> int:
+        """The same: libpq cannot wait for more."""
+        return self.fill(free)
+
+    def stop(self) -> None:
+        """Nobody waits: libpq knows when no row can come any more."""
 
     def close(self) -> None:
         """Nothing was opened."""
@@ -137,6 +171,50 @@ def source_of(connection: Connection) -> Callable[[Connection, bytes], Source]:
     return Libpq if connection.pgconn.ssl_in_use else Socket
 
 
+def room() -> np.ndarray:
+    """For the bytes of a batch, what is before them and behind."""
+    return np.zeros(HEADROOM_BYTES + BATCH_BYTES + SPARE_BYTES, np.uint8)
+
+
+class Ahead:
+    """Bytes that come while those before them are read: a thread waits for them, which holds up nobody."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._stopped = False
+        self._free: SimpleQueue[np.ndarray | None] = SimpleQueue()
+        self._full: SimpleQueue[tuple[np.ndarray, int] | psycopg.Error] = SimpleQueue()
+        for _ in range(AHEAD):
+            self._free.put(room())
+        self._thread = Thread(target=self._run, name="receive-ahead", daemon=True)
+        self._thread.start()
+
+    def take(self) -> tuple[np.ndarray, int]:
+        """The next bytes, behind HEADROOM_BYTES, and how many. Raises psycopg.Error."""
+        taken = self._full.get()
+        if isinstance(taken, psycopg.Error):
+            raise taken
+        return taken
+
+    def give(self, buffer: np.ndarray) -> None:
+        """Have a buffer filled again that was taken."""
+        self._free.put(buffer)
+
+    def close(self) -> None:
+        """End the thread, with what it is receiving."""
+        self._stopped = True
+        self._source.stop()
+        self._free.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (buffer := self._free.get()) is not None and not self._stopped:
+                self._full.put((buffer, self._source.crowd(buffer.data[HEADROOM_BYTES:-SPARE_BYTES])))
+        except psycopg.Error as error:
+            self._full.put(error)
+
+
 class Rows:
     """The batches of ``COPY (sql) TO STDOUT``, whose columns have the SQL `types`. ``next(iter)`` raises psycopg.Error, with the SQLSTATE
     that PostgreSQL gave, and after an error the state of the connection is uncertain. At the end the connection is ready for the next.
@@ -145,10 +223,10 @@ class Rows:
     def __init__(self, connection: Connection, sql: str, types: Sequence[str]) -> None:
         self._types = types
         self._source = source_of(connection)(connection, f"COPY ({sql}) TO STDOUT (FORMAT binary)".encode())
-        self._data = np.zeros(2 * BATCH_BYTES, np.uint8)
-        self._held = 0
-        """Bytes of `_data` that came and are not read yet."""
-        self._wanted = FIRST_BYTES
+        self._ahead: Ahead | None = None
+        self._data = room()
+        self._used = self._held = 0
+        """Between these lie bytes of `_data` that came and are not read yet; SPARE_BYTES at its end are never used."""
         self._begun = self._ended = False
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
@@ -156,37 +234,54 @@ class Rows:
         while not self._ended:
             self._receive()
             yield from self._read()
+        self.close()
 
     def close(self) -> None:
-        """Stop reading; the connection stays as it is."""
+        """Stop reading; the connection stays as it is. May be called more than once."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
         self._source.close()
 
     def _receive(self) -> None:
         """Wait for a batch of bytes, or all that still come."""
-        while True:
-            if self._held == len(self._data) - SPARE_BYTES:
-                self._data = np.concatenate((self._data, np.zeros_like(self._data)))
+        if self._ahead is not None:
+            self._receive_ahead(self._ahead)
+            return
+        left = self._held - self._used
+        self._data[:left] = self._data[self._used : self._held]
+        self._used, self._held = 0, left
+        while self._held < FIRST_BYTES and bytes(self._data[max(0, self._held - 6) : self._held - 1]) != READY:
             self._held += self._source.fill(self._data.data[self._held : -SPARE_BYTES])
-            if self._held >= self._wanted or bytes(self._data[self._held - 6 : self._held - 1]) == READY:
-                return
+
+    def _receive_ahead(self, ahead: Ahead) -> None:
+        buffer, count = ahead.take()
+        left = self._data[self._used : self._held]
+        if len(left) <= HEADROOM_BYTES:
+            self._used, self._held = HEADROOM_BYTES - len(left), HEADROOM_BYTES + count
+            buffer[self._used : HEADROOM_BYTES] = left
+            self._data, buffer = buffer, self._data
+        else:  # a row that is large
+            came = buffer[HEADROOM_BYTES : HEADROOM_BYTES + count]
+            self._used, self._held = 0, len(left) + count
+            self._data = np.concatenate((left, came, np.zeros(SPARE_BYTES, np.uint8)))
+        ahead.give(buffer)
 
     def _read(self) -> Iterator[pyarrow.RecordBatch]:
         """Take what is complete of the bytes held."""
-        data, used = self._data[: self._held], 0
-        while used < len(data) and not self._ended:
-            starts, end = find_rows(data[used:], len(self._types)) if self._begun else (None, 0)
-            if starts is not None and len(starts):
-                yield read_rows(self._data, starts + used, self._types)
-                self._wanted = BATCH_BYTES
-            used += end
-            size = self._message(data[used:])
+        while self._used < self._held and not self._ended:
+            data = self._data[: self._held]
+            if self._begun:
+                starts, size = find_rows(data[self._used :], len(self._types))
+                if len(starts):
+                    yield read_rows(self._data, starts + self._used, self._types)
+                self._used += size
+            size = self._message(data[self._used :])
+            self._used += size
             if not size:
                 break
-            used += size
-        self._data[: self._held - used] = self._data[used : self._held]
-        self._held -= used
-        if self._held >= self._wanted:  # one row that is larger
-            self._wanted = 2 * self._held
+        if self._begun and not self._ended and self._ahead is None:
+            self._ahead = Ahead(self._source)
 
     def _message(self, data: np.ndarray) -> int:
         """Hear the message at the beginning of `data`, which is no row; its size, 0 if it is not complete."""
