@@ -58,7 +58,7 @@ class Server:
         self.socket = socket
 
     def url(self, name: str, user: str = OWNER) -> str:
-        return f"postgresql://{user}@/{name}?host={self.socket}"
+        return f"postgresql://{user}@/{name}?host={self.socket}&port=5432"
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:

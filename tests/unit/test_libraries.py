@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 
-LARGE = {"alembic", "astropy", "cdshealpix", "h5py", "mocpy", "pandas", "PIL", "pyvo", "requests", "uproot"}
+LARGE = {"alembic", "astropy", "cdshealpix", "h5py", "mocpy", "PIL", "pyvo", "requests", "uproot"}
+"""Not pandas: where it is installed pyarrow imports it."""
 
 
 def imported_by(module: str) -> set[str]:

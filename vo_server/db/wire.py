@@ -34,13 +34,13 @@ def own(pooled: PoolProxiedConnection) -> Connection:
 FIRST_BYTES = 1 << 15
 """So many bytes make the first batch: the first rows are to leave early."""
 
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 21
 """So many make the others: enough to keep the work a batch takes invisible."""
 
 HEADROOM_BYTES = 1 << 16
 """Before the bytes of a batch: for the row that began in the last one."""
 
-AHEAD = 3
+AHEAD = 2
 """So many batches of bytes may wait to be read."""
 
 CROWD_S = 0.005

@@ -42,8 +42,9 @@ SAMPLE = 100_000
 SLICE_ROWS = 65_536
 LOST = ("08", "57P")
 CANCELLED = "57014"
-REPEATED, TOO_LONG = "23505", "54000"
-"""SQLSTATEs of values that occur twice, and of values that no index takes."""
+NOT_INDEXED = ("23505", "54000", "0A000")
+"""SQLSTATEs of values that occur twice, of values that no index takes, and of partitions, where nothing is unique without its
+position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +361,7 @@ def _indexed(connection: Connection, load: Load, name: str, *, unique: bool) -> 
     try:
         _execute(connection, f"CREATE {'UNIQUE ' if unique else ''}INDEX ON {load.physical} ({quote_identifier(name)})")
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) not in (REPEATED, TOO_LONG):
+        if getattr(error.orig, "sqlstate", None) not in NOT_INDEXED:
             raise
         savepoint.rollback()
         return False
