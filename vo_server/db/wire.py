@@ -37,10 +37,13 @@ FIRST_BYTES = 1 << 15
 BATCH_BYTES = 1 << 21
 """So many make the others: enough to keep the work a batch takes invisible."""
 
+BATCH_ROWS = 25_000
+"""More rows at a time cost more than fewer: what is made of them no longer fits into the processor's cache."""
+
 HEADROOM_BYTES = 1 << 16
 """Before the bytes of a batch: for the row that began in the last one."""
 
-AHEAD = 2
+AHEAD = 3
 """So many batches of bytes may wait to be read."""
 
 CROWD_S = 0.005
@@ -273,8 +276,8 @@ class Rows:
             data = self._data[: self._held]
             if self._begun:
                 starts, size = find_rows(data[self._used :], len(self._types))
-                if len(starts):
-                    yield read_rows(self._data, starts + self._used, self._types)
+                for first in range(0, len(starts), BATCH_ROWS):
+                    yield read_rows(self._data, starts[first : first + BATCH_ROWS] + self._used, self._types)
                 self._used += size
             size = self._message(data[self._used :])
             self._used += size

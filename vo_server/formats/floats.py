@@ -17,23 +17,25 @@ def float_text(array: pa.Array) -> pa.Array:
     count = len(array)
     if not count:
         return pa.array([], pa.string())
-    valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
-    text = np.frombuffer(orjson.dumps(_values(array), option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)[1:]
-    between = text == COMMA
-    between[-1] = True  # the closing bracket
-    ends = np.flatnonzero(between)
-    lengths = np.diff(ends, prepend=-1) - 1
+    text = np.frombuffer(orjson.dumps(_values(array), option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)
+    ends = np.append(np.flatnonzero(text == COMMA), len(text) - 1)  # behind the last number is the closing bracket
+    # all of the text is cells for Arrow: each number, and between two of them what separates them and is left out
+    bounds = np.empty(2 * count + 1, np.int32)
+    bounds[0] = 1
+    bounds[2::2] = ends + 1
     whole = (text[ends - 1] == ZERO) & (text[ends - 2] == DOT)
     if whole.any():
-        whole &= ~((text[ends - 3] == ZERO) & (text[ends - 4] == MINUS) & (lengths == len("-0.0")))
-        between[ends[whole] - 1] = between[ends[whole] - 2] = True
-        lengths -= 2 * whole
-    if valid is not None:
-        lengths, between = _emptied(lengths, between, ends, valid)
-    offsets = np.zeros(count + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(pa.string(), count, [bitmap, pa.py_buffer(offsets), pa.py_buffer(text[~between])])
+        whole &= ~((text[ends - 3] == ZERO) & (text[ends - 4] == MINUS) & (ends - bounds[:-1:2] == len("-0.0")))
+        ends = ends - 2 * whole
+    bitmap = None
+    if array.null_count:
+        valid = array.is_valid().to_numpy(zero_copy_only=False)
+        ends = np.where(valid, ends, bounds[:-1:2])
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    bounds[1::2] = ends
+    cells = pa.Array.from_buffers(pa.binary(), 2 * count, [None, pa.py_buffer(bounds), pa.py_buffer(text)])
+    _, offsets, characters = cells.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int32))).buffers()
+    return pa.Array.from_buffers(pa.string(), count, [bitmap, offsets, characters])
 
 
 def _values(array: pa.Array) -> np.ndarray:
@@ -42,10 +44,3 @@ def _values(array: pa.Array) -> np.ndarray:
     kind = np.float32 if pa.types.is_float32(array.type) else np.float64
     values: np.ndarray = np.frombuffer(data, kind)[array.offset : array.offset + len(array)]
     return values
-
-
-def _emptied(lengths: np.ndarray, between: np.ndarray, ends: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """No text where there is no value: whatever lies in the buffer below a null is not to be written."""
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    text_of_nulls = np.repeat(~valid, np.diff(np.append(starts, ends[-1] + 1)))
-    return np.where(valid, lengths, 0), between | text_of_nulls
