@@ -64,6 +64,11 @@ def test_a_connection_is_used_again_and_again(connection: Connection, rows: int)
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_what_takes_its_time_after_a_large_answer_is_waited_for(connection: Connection) -> None:
+    assert read(connection, selected(ROWS), TYPES).num_rows == ROWS
+    assert read(connection, "SELECT 7 FROM pg_sleep(0.1)", ["integer"]).column(0).to_pylist() == [7]
+
+
 def test_a_row_larger_than_any_batch_comes_whole(connection: Connection) -> None:
     table = read(connection, "SELECT n, repeat('x', n * 5000000) FROM generate_series(0, 2) AS n", ["integer", "text"])
     assert [len(text) for text in table.column(1).to_pylist()] == [0, 5_000_000, 10_000_000]

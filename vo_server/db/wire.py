@@ -79,6 +79,9 @@ class Socket:
         self._socket = socket.socket(fileno=dup(connection.fileno()))
         self._socket.settimeout(None)
         self._woken, self._wake = socket.socketpair()
+        self._poll = select.poll()
+        for one in (self._socket, self._woken):
+            self._poll.register(one, select.POLLIN)
         try:
             self._socket.sendall(b"Q" + (len(statement) + LENGTH_BYTES + 1).to_bytes(LENGTH_BYTES, "big") + statement + b"\0")
         except OSError as error:
@@ -91,14 +94,18 @@ class Socket:
 
     def crowd(self, free: memoryview) -> int:
         """PostgreSQL sends 8 kB at a time: the system gathers them, and Python is not needed for each."""
-        if self._woken in select.select((self._socket, self._woken), (), ())[0]:
+        if self._woken.fileno() in dict(self._poll.poll()):
             return 0
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(CROWD_S * 1e6)))
+        self._patience(CROWD_S)
         return self._receive(free, socket.MSG_WAITALL)
 
     def stop(self) -> None:
         """Wake whoever waits."""
         self._wake.send(b"!")
+
+    def _patience(self, seconds: float) -> None:
+        """How long the system waits for what it was told to receive; 0: for ever. The next statement uses the same socket."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(seconds * 1e6)))
 
     def _receive(self, free: memoryview, how: int) -> int:
         try:
@@ -112,6 +119,7 @@ class Socket:
     def close(self) -> None:
         """Close our descriptor of the socket; libpq has its own, and wants it to be non-blocking."""
         if self._socket.fileno() >= 0:
+            self._patience(0)
             self._socket.setblocking(False)
         for one in (self._socket, self._woken, self._wake):
             one.close()
