@@ -31,7 +31,7 @@ from vo_server.errors import (
 )
 from vo_server.http.errors import Dialect, guard, render
 from vo_server.http.middleware import AnyOrigin, OneSpelling
-from vo_server.http.params import Params, maxrec, read_params
+from vo_server.http.params import TEXT_BYTES, Params, maxrec, read_params
 from vo_server.http.reply import Traffic, stream
 from vo_server.settings import Settings
 
@@ -74,6 +74,39 @@ def test_parameters_come_from_query_string_and_both_kinds_of_form(client: TestCl
     assert client.post("/echo?x=0", data={"q": "ü"}).json()["pairs"] == [["x", "0"], ["q", "ü"]]
     reply = client.post("/echo", data={"q": "1"}, files={"part": ("t.xml", b"<x/>", "text/xml")})
     assert reply.json() == {"pairs": [["q", "1"]], "files": ["part"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        (b"q=%C3%BC+%2B&q=\xc3\xbc", [["q", "ü +"], ["q", "ü"]]),
+        (b"q=%EF%BF%BD", [["q", "\ufffd"]]),
+        (b"q=LIKE+'M%'&r=100%zz", [["q", "LIKE 'M%'"], ["r", "100%zz"]]),
+        (b"&a&b=&=c&&d==e;f", [["a", ""], ["b", ""], ["", "c"], ["d", "=e;f"]]),
+        (b"", []),
+    ],
+)
+def test_percent_encoding_stands_for_utf_8(client: TestClient, text: bytes, pairs: list[list[str]]) -> None:
+    """RFC 3986 §2.5; unencoded UTF-8 and percent signs, which some scripts send, are what they look like."""
+    asked = Request({"type": "http", "method": "GET", "query_string": text, "headers": []})
+    assert [list(pair) for pair in asyncio.run(read_params(asked)).pairs] == pairs
+    assert client.post("/echo", content=text, headers={"Content-Type": "application/x-www-form-urlencoded"}).json()["pairs"] == pairs
+
+
+def test_what_is_not_utf_8_is_refused_by_name(client: TestClient) -> None:
+    """It is no U+FFFD, of which a query would find nothing."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for reply in (client.get("/echo?x=1&Query=ab%ff"), client.post("/echo", content=b"x=1&Query=ab%ff", headers=form)):
+        assert (reply.status_code, "Query is not UTF-8: byte 3 is 0xff." in reply.text) == (400, True)
+    many = client.post("/echo", content=b"&".join([b"a=1"] * 10_001), headers=form)
+    assert (many.status_code, "There are 10001 parameters; at most 10000 are taken." in many.text) == (400, True)
+
+
+def test_a_file_with_a_query_is_read_whole_or_refused(client: TestClient) -> None:
+    for size, status in ((TEXT_BYTES, 200), (TEXT_BYTES + 1, 413)):
+        reply = client.post("/echo", files={"QUERY": ("query.adql", b" " * size, "text/plain")})
+        assert reply.status_code == status
+    assert f"The file of QUERY has more than {TEXT_BYTES} bytes, the limit." in reply.text
 
 
 def test_names_compare_without_case_and_two_values_of_one_parameter_are_refused() -> None:

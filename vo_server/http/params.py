@@ -3,17 +3,21 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from vo_server.dali.uploads import Upload
-from vo_server.errors import UsageError
+from vo_server.errors import TooLargeError, UsageError
 from vo_server.http.observe import RUN_ID
 
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+URLENCODED = "application/x-www-form-urlencoded"
+FORMS = (URLENCODED, "multipart/form-data")
+
+MOST_PAIRS = 10_000
+"""More parameters nobody means."""
 
 BLOCK_BYTES = 1 << 18
 
@@ -21,7 +25,7 @@ TEXT = "QUERY"
 """The parameter that may be long enough to be kept in a file: ``curl -F QUERY=@query.adql``."""
 
 TEXT_BYTES = 4 << 20
-"""No such file is read beyond so many bytes."""
+"""The most bytes of such a file."""
 
 LONGEST_RUN_ID = 64
 
@@ -73,8 +77,8 @@ class Params:
 
 
 async def read_params(request: Request) -> Params:
-    """The parameters of the query string and, for POST, of the form body (urlencoded or multipart)."""
-    pairs = list(request.query_params.multi_items())
+    """The parameters of the query string and, for POST, of the form body (urlencoded or multipart). UsageError if one is not UTF-8."""
+    pairs = _decoded(request.scope["query_string"])
     files: list[tuple[str, UploadFile]] = []
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if request.method == "POST" and kind and kind not in FORMS and request.headers.get("content-length", "0") != "0":
@@ -83,21 +87,38 @@ async def read_params(request: Request) -> Params:
         )
     if request.method == "POST" and kind in FORMS:
         try:
-            form = await request.form(max_files=100, max_fields=10_000, max_part_size=64 * 1024 * 1024)
+            if kind == URLENCODED:
+                pairs += _decoded(await request.body())
+            else:
+                await _read_parts(request, pairs, files)
         except HTTPException as error:
             raise UsageError(f"The form could not be read: {error.detail.rstrip('.')}.") from None
         except ClientDisconnect:
             raise UsageError("The connection was closed before the form was complete.") from None
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile) and name.upper() == TEXT:
-                pairs.append((name, await _text(name, value)))
-            elif isinstance(value, UploadFile):
-                files.append((name, value))
-            else:
-                pairs.append((name, value))
     params = Params(pairs, files, request.headers.get("accept", ""))
     request.scope[RUN_ID] = next((value for value in params.all("RUNID") if _is_run_id(value)), None)
     return params
+
+
+def _decoded(text: bytes) -> list[tuple[str, str]]:
+    """The pairs of a query string or of a form like one. A percent sign that encodes nothing stands for itself, as in ``LIKE 'M %'``."""
+    parts = [part.replace(b"+", b" ").partition(b"=") for part in text.split(b"&") if part]
+    if len(parts) > MOST_PAIRS:
+        raise UsageError(f"There are {len(parts)} parameters; at most {MOST_PAIRS} are taken.")
+    names = [unquote_to_bytes(name).decode(errors="replace") for name, _, _ in parts]
+    return [(name, _utf8(name, unquote_to_bytes(value))) for name, (_, _, value) in zip(names, parts, strict=True)]
+
+
+async def _read_parts(request: Request, pairs: list[tuple[str, str]], files: list[tuple[str, UploadFile]]) -> None:
+    """Add what the parts of a multipart form hold."""
+    form = await request.form(max_files=100, max_fields=MOST_PAIRS, max_part_size=64 * 1024 * 1024)
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile) and name.upper() == TEXT:
+            pairs.append((name, await _text(name, value)))
+        elif isinstance(value, UploadFile):
+            files.append((name, value))
+        else:
+            pairs.append((name, value))
 
 
 def read_run_id(params: Params) -> str | None:
@@ -113,12 +134,17 @@ def _is_run_id(text: str) -> bool:
 
 
 async def _text(name: str, file: UploadFile) -> str:
+    data = await file.read(TEXT_BYTES + 1)
+    if len(data) > TEXT_BYTES:
+        raise TooLargeError(f"The file of {name} has more than {TEXT_BYTES} bytes, the limit.")
+    return _utf8(name, data).removeprefix("\ufeff")
+
+
+def _utf8(name: str, data: bytes) -> str:
     try:
-        return (await file.read(TEXT_BYTES)).decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
-        raise UsageError(
-            f"The file of {name} is not UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}.", parameter=TEXT
-        ) from None
+        raise UsageError(f"{name} is not UTF-8: byte {error.start + 1} is 0x{data[error.start]:02x}.", parameter=name.upper()) from None
 
 
 def maxrec(params: Params, *, default: int | None, hard: int) -> int | None:
