@@ -26,6 +26,8 @@ HREF = "{http://www.w3.org/1999/xlink}href"
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 BASE = "http://testserver/tap/async"
 QUERY = "SELECT name, mag FROM sky.stars ORDER BY mag"
+SUM_OF_ALL = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(6))
+"""Takes long."""
 
 CHANGES = {"parameters": {"MAXREC": "3"}, "executionduration": {"EXECUTIONDURATION": "9"}}
 """What can be said to a job only before it is started."""
@@ -328,10 +330,46 @@ def test_the_execution_duration(client: TestClient, site: Services) -> None:
         assert client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": wrong}).status_code == 400
 
 
+@pytest.mark.parametrize("below", ["", "/parameters"], ids=["new", "parameters"])
+def test_duration_and_destruction_are_said_with_the_parameters(client: TestClient, site: Services, below: str) -> None:
+    """UWS-017, UWS-019, UWS 1.1 §2.2.3.1: as in a POST of their own, within the same limits; they are no parameters of the query."""
+    soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    hard = site.settings.hard_async_seconds
+    for asked, given in (("7", 7), (" 7 ", 7), ("0", hard), ("9" * 30, hard)):
+        said_too = {"executionDuration": asked, "DESTRUCTION": f"{soon:%Y-%m-%dT%H:%M:%S}", "RUNID": "mine"}
+        if below:
+            url = make(client)
+            assert client.post(f"{url}{below}", data=said_too).status_code == 303
+        else:
+            url = make(client, **said_too)
+        job = document(client, url)
+        assert (said(job, "runId"), said(job, "executionDuration")) == ("mine", str(given))
+        assert said(job, "destruction") == f"{soon:%Y-%m-%dT%H:%M:%S.000Z}"
+        assert {one.get("id") for one in job.find(f"{UWS}parameters")} == {"LANG", "QUERY"}
+    latest = datetime.now(UTC) + timedelta(hours=site.settings.hard_retention_hours)
+    kept = datetime.fromisoformat(said(document(client, make(client, DESTRUCTION="2999-01-01")), "destruction") or "")
+    assert latest - timedelta(minutes=5) < kept <= latest + timedelta(seconds=5)
+
+
+def test_a_job_that_is_started_at_once_has_its_duration(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS-017: it is no longer changeable afterwards, so this is the only place."""
+    url = make(client, SUM_OF_ALL, PHASE="RUN", EXECUTIONDURATION="1")
+    work()
+    assert "execution duration of 1 s" in document(client, url).findtext(f"{UWS}errorSummary/{UWS}message")
+
+
+@pytest.mark.parametrize("name", ["PHASE", "ACTION"])
+def test_what_belongs_elsewhere_is_not_taken_for_a_parameter(client: TestClient, name: str) -> None:
+    """UWS 1.1 §2.2.3: PHASE has an address of its own, and ACTION is posted to the job."""
+    url = make(client)
+    reply = client.post(f"{url}/parameters", data={name: "RUN"})
+    assert (reply.status_code, "…/phase" in reply.text) == (400, True)
+    assert phase(client, url) == "PENDING"
+
+
 def test_the_execution_duration_is_enforced_in_the_database(client: TestClient, work: Callable[[], int]) -> None:
     """UWS 1.1 §2.1.5: a job that takes longer is ended."""
-    sum_of_all = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(6))
-    url = make(client, sum_of_all)
+    url = make(client, SUM_OF_ALL)
     client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": "1"})
     client.post(f"{url}/phase", data={"PHASE": "RUN"})
     work()
@@ -404,7 +442,11 @@ def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"PHASE": "ABORT"}, {"RUNID": "x" * 65}, {"UPLOAD": "a,param:a"}, {"MAXREC": ["1", "2"]}, {"NOTE": "a\0b"}, {"a\0b": "x"}],
+    [
+        *({"PHASE": "ABORT"}, {"RUNID": "x" * 65}, {"UPLOAD": "a,param:a"}, {"MAXREC": ["1", "2"]}, {"NOTE": "a\0b"}, {"a\0b": "x"}),
+        *({"EXECUTIONDURATION": wrong} for wrong in ("-1", "1.5", "soon", "", ["1", "2"])),
+        *({"DESTRUCTION": wrong} for wrong in ("tomorrow", "2999-13-01", "", "2020-01-01T00:00:00Z", "2999-01-01T00:00:00+01:00")),
+    ],
 )
 def test_what_can_never_be_a_job_is_refused_at_once(client: TestClient, wrong: dict[str, Any]) -> None:
     """UWS 1.1 §2.2.3.1: a job that is refused is not made."""

@@ -40,6 +40,14 @@ class Terms:
     unfinished: int
     at_once: int
 
+    def duration(self, asked: int) -> int:
+        """What a job gets that asks for so many seconds; 0 asks for no limit, which is the hard one (UWS 1.1 §2.1.5)."""
+        return min(asked, self.hard_duration_s) or self.hard_duration_s
+
+    def destruction(self, asked: datetime, now: datetime) -> datetime:
+        """When a job is destroyed that asks for this time (UWS 1.1 §2.1.6)."""
+        return min(asked, now + self.hard_retention)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -60,10 +68,24 @@ class JobStore:
         self.clock = clock
         self.queue = Queue()
 
-    def create(self, kind: str, parameters: Parameters, run_id: str | None = None, *, owner: str | None = None, client: str = "") -> Job:
-        """A new PENDING job with an id that nobody can guess. TooManyError if `client`, unless nameless, has as many as one may."""
+    def create(
+        self,
+        kind: str,
+        parameters: Parameters,
+        run_id: str | None = None,
+        *,
+        owner: str | None = None,
+        client: str = "",
+        duration_s: int | None = None,
+        destruction: datetime | None = None,
+    ) -> Job:
+        """A new PENDING job with an id that nobody can guess, and with the duration and destruction asked for, as far as terms allow.
+        TooManyError if `client`, unless nameless, has as many as one may.
+        """
         now = self.clock()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is shown: AFTER is compared with it
+        if destruction is not None and destruction <= now:
+            raise UsageError("DESTRUCTION is over already: the job would be gone before anybody sees it.", parameter="DESTRUCTION")
         values = {
             "job_id": secrets.token_hex(ID_BYTES),
             "kind": kind,
@@ -72,8 +94,8 @@ class JobStore:
             "client": client,
             "run_id": run_id,
             "created": now,
-            "duration_s": self.terms.duration_s,
-            "destruction": now + self.terms.retention,
+            "duration_s": self.terms.duration_s if duration_s is None else self.terms.duration(duration_s),
+            "destruction": now + self.terms.retention if destruction is None else self.terms.destruction(destruction, now),
             "parameters": _stored(parameters),
         }
         with self.engine.begin() as connection:
@@ -124,11 +146,12 @@ class JobStore:
 
     @contextmanager
     def changing(self, job_id: str) -> Iterator[dict[str, Any]]:
-        """What a client may change of a PENDING job, to be changed in place: ``parameters`` (pairs), ``run_id``, ``duration_s``. Nobody
-        else changes or starts the job meanwhile. ForbiddenError if it was started before.
+        """What a client may change of a PENDING job, to be changed in place: ``parameters`` (pairs), ``run_id``, ``duration_s``,
+        ``destruction``. Nobody else changes or starts the job meanwhile. ForbiddenError if it was started before.
         """
+        changeable = select(jobs.parameters, jobs.run_id, jobs.duration_s, jobs.destruction)
         with self.engine.begin() as connection:
-            pending = select(jobs.parameters, jobs.run_id, jobs.duration_s).where(jobs.job_id == job_id, jobs.phase == Phase.PENDING)
+            pending = changeable.where(jobs.job_id == job_id, jobs.phase == Phase.PENDING)
             row = connection.execute(pending.with_for_update()).one_or_none()
             if row is None:
                 raise self._refusal(connection, job_id, "changed")
@@ -137,16 +160,14 @@ class JobStore:
             _update(connection, job_id, {**values, "parameters": _stored(values["parameters"])})
 
     def limit(self, job_id: str, seconds: int) -> None:
-        """Set the execution duration; 0 asks for no limit, which is the hard one (UWS 1.1 §2.2.3.1)."""
-        hard = self.terms.hard_duration_s
+        """Set the execution duration, as far as the terms allow (UWS 1.1 §2.2.3.1)."""
         with self.changing(job_id) as values:
-            values["duration_s"] = min(seconds, hard) or hard
+            values["duration_s"] = self.terms.duration(seconds)
 
     def keep_until(self, job_id: str, destruction: datetime) -> None:
         """Set the time of destruction, in any phase."""
-        latest = self.clock() + self.terms.hard_retention
         with self.engine.begin() as connection:
-            if not _update(connection, job_id, {"destruction": min(destruction, latest)}):
+            if not _update(connection, job_id, {"destruction": self.terms.destruction(destruction, self.clock())}):
                 raise _missing(job_id)
 
     def remove(self, job_id: str) -> bool:

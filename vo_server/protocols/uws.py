@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -36,7 +37,9 @@ and Aladin stand, prefers text/html unless told otherwise.
 LONGEST_WAIT_S = 30
 """WAIT is cut to this: proxies give up on answers that take much longer (PITFALLS P-14)."""
 
-CONTROLS = frozenset({"PHASE", "RUNID", "ACTION"})
+ELSEWHERE = frozenset({"PHASE", "ACTION"})
+ELSEWHERE_HINT = "Post PHASE to …/phase, parameters to …/parameters, and ACTION=DELETE to the job."
+CONTROLS = ELSEWHERE | {"RUNID", "EXECUTIONDURATION", "DESTRUCTION"}
 """What a POST says about the job rather than to its work (UWS 1.1 §2.2.3)."""
 
 UPLOAD = "UPLOAD"
@@ -52,7 +55,11 @@ PARAMETERS: dict[tuple[str, str], tuple[InputParam, ...]] = {
         InputParam("AFTER", "string", "Only jobs made after this instant (ISO, UTC)"),
         InputParam("LAST", "integer", "Only so many, the newest"),
     ),
-    ("POST", ""): (InputParam("PHASE", "string", "RUN starts the job at once"),),
+    ("POST", ""): (
+        InputParam("PHASE", "string", "RUN starts the job at once"),
+        InputParam("EXECUTIONDURATION", "integer", "Seconds the job may take; a default if absent"),
+        InputParam("DESTRUCTION", "string", "Instant of its end (ISO, UTC); a default if absent"),
+    ),
     ("GET", "/{job_id}"): (
         InputParam("WAIT", "integer", "Answer when the phase has changed, or after so many seconds; -1: as long as is allowed"),
         InputParam("PHASE", "string", "Wait only while the job is in this phase"),
@@ -64,6 +71,7 @@ PARAMETERS: dict[tuple[str, str], tuple[InputParam, ...]] = {
 }
 """Method and address below the list of jobs → what can be said there (UWS 1.1 §2.2); a job's own parameters are its protocol's."""
 
+T = TypeVar("T")
 Setter = Callable[[str, Params], None]
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -124,10 +132,11 @@ class JobTree:
         if starts not in (None, "RUN"):
             raise UsageError(f"PHASE={starts!r} does not fit a new job; RUN starts it.", parameter="PHASE")
         pairs, run_id = job_parameters(params, repeatable=self.repeatable), read_run_id(params)
+        duration, destruction = asked_duration(params), asked_destruction(params)
         client = self.services.client(request)
 
         def make() -> Job:
-            job = self.jobs.create(self.kind, pairs, run_id, client=client)
+            job = self.jobs.create(self.kind, pairs, run_id, client=client, duration_s=duration, destruction=destruction)
             try:
                 self._keep_uploads(job.job_id, params)
                 if starts:
@@ -155,7 +164,7 @@ class JobTree:
     async def post_job(self, request: HttpRequest) -> Response:
         """ACTION=DELETE, for clients that cannot DELETE (UWS 1.1 §2.2.3.2)."""
         if (await read_params(request)).one("ACTION") != "DELETE":
-            raise UsageError("A job's own address takes ACTION=DELETE only.", hint="Post PHASE to …/phase, parameters to …/parameters.")
+            raise UsageError("A job's own address takes ACTION=DELETE only.", hint=ELSEWHERE_HINT)
         return await self.delete(request)
 
     async def delete(self, request: HttpRequest) -> Response:
@@ -238,32 +247,37 @@ class JobTree:
     def set_phase(self, job_id: str, params: Params) -> None:
         """PHASE=RUN or PHASE=ABORT; ForbiddenError if the job is beyond that (UWS 1.1 §2.2.3.4)."""
         actions = {"RUN": self.jobs.start, "ABORT": self.jobs.abort}
-        action = actions.get(_required(params, "PHASE"))
+        action = actions.get(_required("PHASE", params.one("PHASE")))
         if action is None:
             raise UsageError(f"PHASE={params.one('PHASE')!r} is neither RUN nor ABORT.", parameter="PHASE")
         action(job_id)
 
     def set_duration(self, job_id: str, params: Params) -> None:
         """EXECUTIONDURATION in seconds, however many, lowered to the hard limit."""
-        text = _required(params, "EXECUTIONDURATION").strip()
-        if not re.fullmatch(r"\d{1,99}", text, re.ASCII):
-            raise UsageError(f"EXECUTIONDURATION={text!r} is not a number of seconds.", parameter="EXECUTIONDURATION")
-        self.jobs.limit(job_id, int(text))
+        self.jobs.limit(job_id, _required("EXECUTIONDURATION", asked_duration(params)))
 
     def set_destruction(self, job_id: str, params: Params) -> None:
         """DESTRUCTION as a time, lowered to the hard limit."""
-        self.jobs.keep_until(job_id, read_time("DESTRUCTION", _required(params, "DESTRUCTION")))
+        self.jobs.keep_until(job_id, _required("DESTRUCTION", asked_destruction(params)))
 
     def set_parameters(self, job_id: str, params: Params) -> None:
-        """Add parameters, RUNID too; one of the same name, in whatever case, is replaced."""
+        """Add parameters, and what can be said of a new job besides; one of the same name, in whatever case, is replaced."""
         self.accept(params)
-        run_id = read_run_id(params)
+        for name in sorted(ELSEWHERE & params.names()):
+            raise UsageError(f"{name} is no parameter of a job.", hint=ELSEWHERE_HINT, parameter=name)
+        terms = self.jobs.terms
+        duration, destruction = asked_duration(params), asked_destruction(params)
+        said = {
+            "run_id": read_run_id(params),
+            "duration_s": None if duration is None else terms.duration(duration),
+            "destruction": None if destruction is None else terms.destruction(destruction, self.jobs.clock()),
+        }
         with self.jobs.changing(job_id) as values:
             known = {name.upper(): (name, value) for name, value in values["parameters"]}
             given = job_parameters(params, known.get(UPLOAD, (UPLOAD, None))[1], repeatable=self.repeatable)
             replaced = {name.upper() for name, _ in given}
             kept = [pair for name, pair in known.items() if name not in replaced]
-            values |= {"parameters": [*kept, *given], "run_id": values["run_id"] if run_id is None else run_id}
+            values |= {"parameters": [*kept, *given], **{name: value for name, value in said.items() if value is not None}}
             self._keep_uploads(job_id, params)
 
     def _keep_uploads(self, job_id: str, params: Params) -> None:
@@ -367,8 +381,21 @@ def read_time(name: str, text: str) -> datetime:
     raise UsageError(f"{name}={text!r} is not a time such as 2030-01-31T12:00:00Z.", parameter=name)
 
 
-def _required(params: Params, name: str) -> str:
-    value = params.one(name)
+def asked_duration(params: Params) -> int | None:
+    """EXECUTIONDURATION in seconds, however many; UsageError unless it is a number of them."""
+    text = params.one("EXECUTIONDURATION")
+    if text is not None and not re.fullmatch(r"\s*\d{1,99}\s*", text, re.ASCII):
+        raise UsageError(f"EXECUTIONDURATION={text!r} is not a number of seconds.", parameter="EXECUTIONDURATION")
+    return None if text is None else int(text)
+
+
+def asked_destruction(params: Params) -> datetime | None:
+    """DESTRUCTION as a time; UsageError unless it is one."""
+    text = params.one("DESTRUCTION")
+    return None if text is None else read_time("DESTRUCTION", text)
+
+
+def _required(name: str, value: T | None) -> T:
     if value is None:
         raise UsageError(f"The parameter {name} is missing.", parameter=name)
     return value
