@@ -102,6 +102,24 @@ def test_what_looks_like_a_row_within_a_text_is_none() -> None:
     assert read(types, copied(types, rows)) == rows
 
 
+PARTS = st.sampled_from(
+    ["d", "\0\0\0", "\x06", "\x0b", "\0\1", row(["integer"], [100]).decode("latin-1"), row(["text"], ["d"]).decode("latin-1")]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(PARTS, max_size=8).map("".join), min_size=1, max_size=20), st.integers(0, 40))
+def test_rows_are_found_as_by_going_from_one_to_the_next(texts: list[str], missing: int) -> None:
+    content = b"".join(message(struct.pack(">hi", 1, len(text)) + text.encode("latin-1")) for text in texts)
+    data = content[: max(0, len(content) - missing)]
+    walked, place = list[int](), 0
+    while place + 7 <= len(data) and (following := place + 1 + int.from_bytes(data[place + 1 : place + 5], "big")) <= len(data):
+        walked.append(place + 7)
+        place = following
+    starts, end = find_rows(np.frombuffer(data, np.uint8), 1)
+    assert (starts.tolist(), end) == (walked, place)
+
+
 def test_rows_that_are_not_complete_wait() -> None:
     types = ["text", "bigint"]
     content = copied(types, [("one", 1), ("two", 2), ("three", 3)])
