@@ -308,11 +308,13 @@ def test_infinite_instants_are_null() -> None:
     column = Column("t", "char", "*", xtype="timestamp")
     instants = pa.array([-9222425352054775809, -9222425352054775808, 0], pa.int64()).view(arrow_type(column))
     batch = pa.RecordBatch.from_arrays([instants], names=["t"])
-    writer = TABLEDATA.writer(head_of(one_cell(column)))
-    assert re.findall(rb"<TD>(.*?)</TD>", writer.rows(batch)) == [b"", b"", b"1970-01-01T00:00:00"]
-    binary = BINARY2.writer(head_of(one_cell(column)))
-    document = binary.head() + binary.rows(batch) + b"".join(binary.tail(Outcome(Ending.COMPLETE, 3)))
-    assert read_binary2(document, (column,)) == [(None,), (None,), ("1970-01-01T00:00:00",)]
+
+    def written(format_: Format) -> bytes:
+        writer = format_.writer(head_of(one_cell(column)))
+        return b"".join((writer.head(), writer.rows(batch), *writer.tail(Outcome(Ending.COMPLETE, 3))))
+
+    assert re.findall(rb"<TD>(.*?)</TD>", written(TABLEDATA)) == [b"", b"", b"1970-01-01T00:00:00"]
+    assert read_binary2(written(BINARY2), (column,)) == [(None,), (None,), ("1970-01-01T00:00:00",)]
 
 
 def test_base64_lines_are_short_enough_for_parsers() -> None:

@@ -19,7 +19,7 @@ import pybase64
 from vo_server.errors import DataError
 from vo_server.formats import votable
 from vo_server.formats.cells import EMPTY, elements, offsets_of, refuse_null_integers, timestamp_text
-from vo_server.formats.texts import HIGH, ascii_only, byte_classes, classes_in, string_bytes
+from vo_server.formats.texts import HIGH, ascii_only, classes_in, string_bytes
 from vo_server.formats.writer import Writer
 from vo_server.model.columns import INTEGERS, Column
 from vo_server.model.result import Outcome, TableHead
@@ -69,7 +69,6 @@ UNKNOWN = pa.scalar(2, pa.uint8())
 BOOLEANS = np.frombuffer(b"FT?", np.uint8)
 LINE_BYTES = 48_000
 """Bytes in a line of base64, which makes 64,000 characters: longer tokens overflow the XML parsers of some clients (PITFALLS P-73)."""
-CLASSES = byte_classes("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,7 @@ def _variable_cells(column: Column, array: pa.Array) -> tuple[np.ndarray, pa.Arr
         return _variable_arrays(column, array)
     if array.null_count:
         array = pc.fill_null(array, EMPTY)
-    high = classes_in(array, CLASSES) & HIGH
+    high = classes_in(array, b"") & HIGH
     if column.datatype == "unicodeChar":
         return _utf16(array) if high else _widened(array)
     if high:

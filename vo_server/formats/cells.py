@@ -14,6 +14,7 @@ from vo_server.errors import DataError
 from vo_server.formats.floats import float_text
 from vo_server.formats.texts import string_bytes
 from vo_server.model.columns import FLOATS, Column
+from vo_server.model.result import Piece
 
 # Constants are Arrow scalars: making one of a Python value costs more than a kernel over a hundred rows.
 EMPTY = pa.scalar("")
@@ -72,25 +73,54 @@ def column_text(column: Column, array: pa.Array, spelling: Spelling) -> pa.Array
 
 @dataclass(frozen=True, slots=True)
 class RowFrame:
-    """What stands between the cells of a row, and between rows, and what a null cell looks like."""
+    """What stands before the first row, between cells, between rows and after the last row; and what a null cell looks like."""
 
+    before: bytes
     between_cells: pa.Scalar
     between_rows: pa.Scalar
+    after: bytes
     null: str = ""
 
     def join(self, texts: Sequence[pa.Array]) -> memoryview:
-        """Rows as bytes; at least one row."""
+        """Rows as bytes, each with what separates rows before it; at least one row."""
+        # what separates rows is joined to their first cells: a second pass over whole rows would cost more
         begun = self._join(self.between_rows, texts[0], between=EMPTY)
-        return string_bytes(self._join(begun, *texts[1:], between=self.between_cells) if len(texts) > 1 else begun).data[self._extra :]
+        return string_bytes(self._join(begun, *texts[1:], between=self.between_cells) if len(texts) > 1 else begun).data
 
     @property
-    def _extra(self) -> int:
-        """Bytes of what stands before the first row, where nothing is to be separated."""
+    def extra(self) -> int:
+        """Bytes of what separates rows, which the first row has before it in vain."""
         return len(self.between_rows.as_py().encode())
 
     def _join(self, *texts: pa.Array | pa.Scalar, between: pa.Scalar) -> pa.Array:
-        # what separates rows is joined to their first cells: a second pass over whole rows would cost more
         return pc.binary_join_element_wise(*texts, between, null_handling="replace", null_replacement=self.null)
+
+
+class FramedRows:
+    """The rows of one table as text, batch after batch. All but the first batch leave as Arrow made them, without a copy: what separates
+    rows stands before each, and what ends the last one comes with the `end`.
+    """
+
+    def __init__(self, frame: RowFrame, spelling: Spelling, columns: Sequence[Column]) -> None:
+        self._frame = frame
+        self._spelling = spelling
+        self._columns = columns
+        self._begun = False
+
+    def rows(self, batch: pa.RecordBatch) -> Piece:
+        """The rows of a batch, which may be none."""
+        if not batch.num_rows:
+            return b""
+        texts = [column_text(column, array, self._spelling) for column, array in zip(self._columns, batch.columns, strict=True)]
+        joined = self._frame.join(texts)
+        if self._begun:
+            return joined
+        self._begun = True
+        return self._frame.before + joined[self._frame.extra :]
+
+    def end(self) -> bytes:
+        """What ends the last row; nothing if there was none."""
+        return self._frame.after if self._begun else b""
 
 
 def enclose(opening: pa.Scalar, text: pa.Array, closing: pa.Scalar) -> pa.Array:

@@ -6,32 +6,34 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vo_server.formats.cells import EMPTY, RowFrame, Spelling, column_text, enclose
-from vo_server.formats.texts import HIGH, SPECIAL, byte_classes, classes_in
+from vo_server.formats.cells import EMPTY, FramedRows, RowFrame, Spelling, enclose
+from vo_server.formats.texts import HIGH, SPECIAL, classes_in, occurs
 from vo_server.formats.writer import Writer, refuse_failure
-from vo_server.model.result import Outcome, TableHead
+from vo_server.model.result import Outcome, Piece, TableHead
 
-CSV_CLASSES = byte_classes(',"\r\n\x0b\x0c\x1c\x1d\x1e')
+CSV_SPECIAL = b',"\r\n\x0b\x0c\x1c\x1d\x1e'
+LINE_ENDS = tuple(end.encode() for end in "\x85\u2028\u2029")
 IN_QUOTES = '[,"\\r\\n\\x0b\\x0c\\x1c-\\x1e\\x{85}\\x{2028}\\x{2029}]'
 """What separates cells, and whatever any reader takes for the end of a line: astropy does so for all that Unicode has."""
 QUOTE = pa.scalar('"')
-TSV_CLASSES = byte_classes("\t\r\n")
+TSV_SPECIAL = b"\t\r\n"
 
 
 def csv_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 CSV is UTF-8 whatever the column's datatype
     """Strings quoted where they hold a comma, a quote or a line end, and where they are empty, so that they differ from NULL."""
-    empty = pc.equal(array, EMPTY)
-    special = bool(classes_in(array, CSV_CLASSES) & (SPECIAL | HIGH))
-    if not special and not pc.any(empty).as_py():
+    found = classes_in(array, CSV_SPECIAL)
+    needs = pc.equal(array, EMPTY)
+    if found & SPECIAL or (found & HIGH and occurs(LINE_ENDS, array)):
+        needs = pc.or_(needs, pc.match_substring_regex(array, IN_QUOTES))
+    if not pc.any(needs).as_py():
         return array
-    quoted = enclose(QUOTE, pc.replace_substring(array, '"', '""'), QUOTE)
-    needs = pc.or_(empty, pc.match_substring_regex(array, IN_QUOTES)) if special else empty
-    return pc.if_else(needs, quoted, array)
+    bare = array.filter(needs)
+    return pc.replace_with_mask(array, needs, enclose(QUOTE, pc.replace_substring(bare, '"', '""'), QUOTE))
 
 
 def tsv_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 as above
     """Strings with a blank for each tab and line end, which TSV cannot hold (IANA text/tab-separated-values)."""
-    return pc.replace_substring_regex(array, "[\t\r\n]", " ") if classes_in(array, TSV_CLASSES) & SPECIAL else array
+    return pc.replace_substring_regex(array, "[\t\r\n]", " ") if classes_in(array, TSV_SPECIAL) & SPECIAL else array
 
 
 def _spelling(text: Callable[[pa.Array, str], pa.Array]) -> Spelling:
@@ -64,25 +66,23 @@ class DelimitedWriter(Writer):
     def __init__(self, dialect: Dialect, head: TableHead) -> None:
         self._dialect = dialect
         self._columns = head.columns
-        self._frame = RowFrame(pa.scalar(dialect.between), pa.scalar(dialect.line_end))
+        line_end = dialect.line_end.encode()
+        frame = RowFrame(b"", pa.scalar(dialect.between), pa.scalar(dialect.line_end), line_end)
+        self._framed = FramedRows(frame, dialect.spelling, head.columns)
 
     def head(self) -> bytes:
         """The line of column names."""
         names = self._dialect.spelling.text(pa.array([column.name for column in self._columns], pa.string()), "unicodeChar")
         return (self._dialect.between.join(names.to_pylist()) + self._dialect.line_end).encode()
 
-    def rows(self, batch: pa.RecordBatch) -> bytes:
+    def rows(self, batch: pa.RecordBatch) -> Piece:
         """A line for each row."""
-        if not batch.num_rows:
-            return b""
-        spelling = self._dialect.spelling
-        texts = [column_text(column, array, spelling) for column, array in zip(self._columns, batch.columns, strict=True)]
-        return b"".join((self._frame.join(texts), self._dialect.line_end.encode()))
+        return self._framed.rows(batch)
 
     def tail(self, outcome: Outcome) -> Iterator[bytes]:
-        """Nothing; a FAILED outcome raises UnfinishedError."""
+        """The last line's end; a FAILED outcome raises UnfinishedError."""
         refuse_failure(outcome, self._dialect.name)
-        return iter(())
+        yield self._framed.end()
 
 
 def csv_writer(head: TableHead) -> DelimitedWriter:

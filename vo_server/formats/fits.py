@@ -20,14 +20,14 @@ from vo_server.formats.binary import ARROW_TYPES, cut
 from vo_server.formats.cells import EMPTY, elements, refuse_null_integers, timestamp_text
 from vo_server.formats.fitscards import header, number_card, padding, remark_cards, text_cards
 from vo_server.formats.spool import Spool
-from vo_server.formats.texts import SUBSTITUTE, byte_classes, classes_in, string_bytes
+from vo_server.formats.texts import SUBSTITUTE, classes_in, string_bytes
 from vo_server.formats.writer import Writer
 from vo_server.model.columns import INTEGERS, Column
 from vo_server.model.result import Ending, Outcome, TableHead
 
 MOST_COLUMNS = 999
 """FITS 4.0 §7.3.1."""
-CLASSES = byte_classes("\t\n\r\x7f")
+SPECIAL_BYTES = b"\t\n\r\x7f"
 NOT_PRINTABLE = "[^ -~]"
 NUL = "\x00"
 
@@ -253,7 +253,7 @@ def _prepared(column: Column, array: pa.Array) -> pa.Array:
     text = timestamp_text(column, array) if column.is_timestamp else array
     if text.null_count:
         text = pc.fill_null(text, EMPTY)
-    return pc.replace_substring_regex(text, NOT_PRINTABLE, SUBSTITUTE) if classes_in(text, CLASSES) else text
+    return pc.replace_substring_regex(text, NOT_PRINTABLE, SUBSTITUTE) if classes_in(text, SPECIAL_BYTES) else text
 
 
 def _lengths(array: pa.Array) -> np.ndarray:

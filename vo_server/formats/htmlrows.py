@@ -6,11 +6,11 @@ import pyarrow as pa
 from lxml import etree
 from lxml.builder import E
 
-from vo_server.formats.cells import RowFrame, Spelling, column_text
+from vo_server.formats.cells import FramedRows, RowFrame, Spelling
 from vo_server.formats.texts import legal_xml, xml_text
 from vo_server.formats.writer import Writer
 from vo_server.model.columns import NUMBERS, Column
-from vo_server.model.result import Ending, Outcome, TableHead
+from vo_server.model.result import Ending, Outcome, Piece, TableHead
 
 STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 1rem; color: #1b1b1f; background: #fff }
@@ -39,7 +39,7 @@ SPELLING = Spelling(
     nan=pa.scalar("NaN"),
     infinities=(pa.scalar("Infinity"), pa.scalar("-Infinity")),
 )
-FRAME = RowFrame(pa.scalar("</td><td>"), pa.scalar("</td></tr>\n<tr><td>"))
+FRAME = RowFrame(b"<tr><td>", pa.scalar("</td><td>"), pa.scalar("</td></tr>\n<tr><td>"), b"</td></tr>\n")
 
 
 class HtmlWriter(Writer):
@@ -47,21 +47,19 @@ class HtmlWriter(Writer):
 
     def __init__(self, head: TableHead) -> None:
         self._head = head
+        self._framed = FramedRows(FRAME, SPELLING, head.columns)
 
     def head(self) -> bytes:
         """The page up to the first row."""
         return b"<!DOCTYPE html>\n" + _pieces(_page(self._head))[0]
 
-    def rows(self, batch: pa.RecordBatch) -> bytes:
+    def rows(self, batch: pa.RecordBatch) -> Piece:
         """A tr for each row."""
-        if not batch.num_rows:
-            return b""
-        texts = [column_text(column, array, SPELLING) for column, array in zip(self._head.columns, batch.columns, strict=True)]
-        return b"".join((b"<tr><td>", FRAME.join(texts), b"</td></tr>\n"))
+        return self._framed.rows(batch)
 
     def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """The rest of the page, with how many rows there are and whether some are missing."""
-        yield _pieces(_page(self._head, outcome))[1] + b"\n"
+        yield self._framed.end() + _pieces(_page(self._head, outcome))[1] + b"\n"
 
 
 def _page(head: TableHead, outcome: Outcome | None = None) -> etree._Element:

@@ -19,14 +19,14 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vo_server.formats.cells import RowFrame, Spelling, column_text, enclose
-from vo_server.formats.texts import ILLEGAL, SPECIAL, byte_classes, classes_in, replace_each
+from vo_server.formats.cells import FramedRows, RowFrame, Spelling, enclose
+from vo_server.formats.texts import ILLEGAL, SPECIAL, classes_in, replace_each
 from vo_server.formats.writer import Writer, refuse_failure
 from vo_server.model.columns import Column
-from vo_server.model.result import Ending, Outcome, TableHead
+from vo_server.model.result import Ending, Outcome, Piece, TableHead
 
-CLASSES = byte_classes('"\\\t\n\r')
 SHORT_ESCAPES = {"\\": "\\\\", '"': '\\"', "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+SPECIAL_BYTES = "".join(SHORT_ESCAPES).encode()
 CONTROL_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20) if chr(code) not in SHORT_ESCAPES}
 QUOTE = pa.scalar('"')
 NULL = pa.scalar("null")
@@ -37,7 +37,7 @@ ALWAYS = ("unit", "description")
 
 def json_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 JSON is UTF-8 whatever the column's datatype
     """Strings as JSON strings, quotes included (RFC 8259 §7)."""
-    found = classes_in(array, CLASSES)
+    found = classes_in(array, SPECIAL_BYTES)
     if found & SPECIAL:
         array = replace_each(array, SHORT_ESCAPES)
     if found & ILLEGAL:
@@ -66,7 +66,7 @@ SPELLING = Spelling(
     null_element=NULL,
     long=long_text,
 )
-FRAME = RowFrame(pa.scalar(","), pa.scalar("],\n["), null="null")
+FRAME = RowFrame(b"\n[", pa.scalar(","), pa.scalar("],\n["), b"]", null="null")
 
 
 class JsonWriter(Writer):
@@ -74,7 +74,7 @@ class JsonWriter(Writer):
 
     def __init__(self, head: TableHead) -> None:
         self._head = head
-        self._begun = False
+        self._framed = FramedRows(FRAME, SPELLING, head.columns)
 
     def head(self) -> bytes:
         """The object up to the first row."""
@@ -87,20 +87,15 @@ class JsonWriter(Writer):
             + b',\n"data": ['
         )
 
-    def rows(self, batch: pa.RecordBatch) -> bytes:
+    def rows(self, batch: pa.RecordBatch) -> Piece:
         """An array for each row."""
-        if not batch.num_rows:
-            return b""
-        texts = [column_text(column, array, SPELLING) for column, array in zip(self._head.columns, batch.columns, strict=True)]
-        opening = b",\n[" if self._begun else b"\n["
-        self._begun = True
-        return b"".join((opening, FRAME.join(texts), b"]"))
+        return self._framed.rows(batch)
 
     def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """Whether rows are missing, and how many there are; a FAILED outcome raises UnfinishedError."""
         refuse_failure(outcome, "JSON")
         overflow = outcome.ending is Ending.OVERFLOW
-        yield b'\n],\n"overflow": ' + _dumps(overflow) + b', "rows": ' + _dumps(outcome.rows) + b"}\n"
+        yield self._framed.end() + b'\n],\n"overflow": ' + _dumps(overflow) + b', "rows": ' + _dumps(outcome.rows) + b"}\n"
 
 
 def _metadata(column: Column) -> dict[str, str | None]:

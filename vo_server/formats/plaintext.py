@@ -9,19 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo_server.formats.cells import EMPTY, RowFrame, Spelling, column_text
-from vo_server.formats.texts import HIGH, ILLEGAL, SPECIAL, byte_classes, classes_in
+from vo_server.formats.texts import HIGH, ILLEGAL, SPECIAL, classes_in
 from vo_server.formats.writer import Writer
 from vo_server.model.columns import NUMBERS, Column
 from vo_server.model.result import Ending, Outcome, TableHead
 
-CLASSES = byte_classes("\t\r\n\x7f")
+SPECIAL_BYTES = b"\t\r\n\x7f"
 CONTROL = "\\p{C}|\\p{Zl}|\\p{Zp}"
 """Characters that move the cursor or hide, and whatever would begin a new line."""
 
 
 def plain_text(array: pa.Array, datatype: str) -> pa.Array:  # noqa: ARG001 the text is UTF-8 whatever the column's datatype
     """Strings in one line, with a blank for each control character."""
-    return pc.replace_substring_regex(array, CONTROL, " ") if classes_in(array, CLASSES) & (HIGH | ILLEGAL | SPECIAL) else array
+    return pc.replace_substring_regex(array, CONTROL, " ") if classes_in(array, SPECIAL_BYTES) & (HIGH | ILLEGAL | SPECIAL) else array
 
 
 SPELLING = Spelling(
@@ -32,7 +32,7 @@ SPELLING = Spelling(
     infinities=(pa.scalar("Infinity"), pa.scalar("-Infinity")),
 )
 GAP = "  "
-FRAME = RowFrame(pa.scalar(GAP), pa.scalar("\n"))
+FRAME = RowFrame(b"", pa.scalar(GAP), pa.scalar("\n"), b"\n")
 
 
 class TextWriter(Writer):
@@ -57,7 +57,7 @@ class TextWriter(Writer):
         cells = [self._cells(column, array) for column, array in zip(self._head.columns, batch.columns, strict=True)]
         self._widths = [max(width, pc.max(pc.utf8_length(array)).as_py()) for width, array in zip(self._widths, cells, strict=True)]
         texts = [pad(column, array, width) for column, array, width in zip(self._head.columns, cells, self._widths, strict=True)]
-        return b"".join((self._beginning(), FRAME.join(texts), b"\n"))
+        return b"".join((self._beginning(), FRAME.join(texts)[FRAME.extra :], FRAME.after))
 
     def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """How many rows there are, and whether some are missing."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from vo_server.formats import votable
-from vo_server.formats.cells import RowFrame, Spelling, column_text
+from vo_server.formats.cells import FramedRows, RowFrame, Spelling
 from vo_server.formats.texts import xml_text
 from vo_server.formats.writer import Writer
-from vo_server.model.result import Outcome, TableHead
+from vo_server.model.result import Outcome, Piece, TableHead
 
 SPELLING = Spelling(
     text=xml_text,
@@ -18,7 +18,7 @@ SPELLING = Spelling(
     infinities=(pa.scalar("+Inf"), pa.scalar("-Inf")),
     fills_arrays=True,
 )
-FRAME = RowFrame(pa.scalar("</TD><TD>"), pa.scalar("</TD></TR>\n<TR><TD>"))
+FRAME = RowFrame(b"<TR><TD>", pa.scalar("</TD><TD>"), pa.scalar("</TD></TR>\n<TR><TD>"), b"</TD></TR>\n")
 
 
 class TableDataWriter(Writer):
@@ -30,18 +30,16 @@ class TableDataWriter(Writer):
 
     def __init__(self, head: TableHead) -> None:
         self._head = head
+        self._framed = FramedRows(FRAME, SPELLING, head.columns)
 
     def head(self) -> bytes:
         """The document up to the first TR."""
         return votable.head(self._head, votable.TABLEDATA)
 
-    def rows(self, batch: pa.RecordBatch) -> bytes:
+    def rows(self, batch: pa.RecordBatch) -> Piece:
         """A TR for each row."""
-        if not batch.num_rows:
-            return b""
-        texts = [column_text(column, array, SPELLING) for column, array in zip(self._head.columns, batch.columns, strict=True)]
-        return b"".join((b"<TR><TD>", FRAME.join(texts), b"</TD></TR>\n"))
+        return self._framed.rows(batch)
 
     def tail(self, outcome: Outcome) -> Iterator[bytes]:
         """The rest of the document, with QUERY_STATUS when rows are missing."""
-        yield votable.tail(self._head, outcome, votable.TABLEDATA)
+        yield self._framed.end() + votable.tail(self._head, outcome, votable.TABLEDATA)

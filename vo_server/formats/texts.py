@@ -1,7 +1,7 @@
 """Strings made fit for a format, whole columns at a time: look once which bytes occur, and mend only what does."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,10 @@ NONCHARACTER = 4
 SPECIAL = 8
 """Bytes that the format at hand must escape."""
 
+FIRST_HIGH, FIRST_PRINTABLE, FIRST_OF_NONCHARACTERS = 0x80, 0x20, 0xEF
+CONTROLS = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, FIRST_PRINTABLE)])
+"""What ILLEGAL stands for."""
+
 ILLEGAL_XML = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x{FFFE}\\x{FFFF}]"
 ILLEGAL_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 NON_ASCII = "[^\\x00-\\x7f]"
@@ -26,23 +30,29 @@ XML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 """A bare carriage return would come back as a line feed (XML 1.0 §2.11)."""
 
 
-def byte_classes(special: str) -> np.ndarray:
-    """A table of 256 bit sets: what each byte means, `special` being the characters a format escapes."""
-    table = np.zeros(256, np.uint8)
-    table[0x80:] |= HIGH
-    table[[*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20)]] |= ILLEGAL
-    table[0xEF] |= NONCHARACTER
-    table[list(special.encode())] |= SPECIAL
-    return table
+XML_SPECIAL = "".join(XML_ESCAPES).encode()
 
 
-XML_CLASSES = byte_classes("".join(XML_ESCAPES))
-
-
-def classes_in(array: pa.Array, table: np.ndarray) -> int:
-    """Which of `table`'s classes occur anywhere in the strings of `array`."""
+def classes_in(array: pa.Array, special: bytes) -> int:
+    """Which classes of bytes occur anywhere in the strings of `array`, `special` being those that a format escapes."""
     data = string_bytes(array)
-    return int(np.bitwise_or.reduce(table[data])) if len(data) else 0
+    if not len(data):
+        return 0
+    # the least, the greatest, and one search for each byte in question: together a tenth of what looking up every byte costs
+    least, greatest, text = data.min(), data.max(), data.tobytes()
+    found = {
+        HIGH: greatest >= FIRST_HIGH,
+        ILLEGAL: least < FIRST_PRINTABLE and any(byte in text for byte in CONTROLS),
+        NONCHARACTER: greatest >= FIRST_OF_NONCHARACTERS and FIRST_OF_NONCHARACTERS in text,
+        SPECIAL: any(byte in text for byte in special),
+    }
+    return sum(kind for kind, occurs in found.items() if occurs)
+
+
+def occurs(sequences: Iterable[bytes], array: pa.Array) -> bool:
+    """Whether any of these characters of several bytes is among the strings of `array`."""
+    text = string_bytes(array).tobytes()
+    return any(sequence[0] in text and sequence in text for sequence in sequences)  # to look for a single byte is fifty times as fast
 
 
 def string_bytes(array: pa.Array) -> np.ndarray:
@@ -68,7 +78,7 @@ def replace_each(array: pa.Array, escapes: Mapping[str, str]) -> pa.Array:
 
 def xml_text(array: pa.Array, datatype: str) -> pa.Array:
     """Strings as XML character data: escaped, what XML 1.0 forbids replaced, and ASCII only in ``char`` columns."""
-    found = classes_in(array, XML_CLASSES)
+    found = classes_in(array, XML_SPECIAL)
     if found & HIGH and datatype == "char":
         array = ascii_only(array)
         found &= ~NONCHARACTER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from vo_server.errors import VoError
-from vo_server.model.result import Ending, Outcome, TableHead
+from vo_server.model.result import Ending, Outcome, Piece, TableHead
 from vo_server.scratch import SpoolRoom
 
 
@@ -40,7 +40,7 @@ class Writer(ABC):
         """Everything before the first row."""
 
     @abstractmethod
-    def rows(self, batch: pa.RecordBatch) -> bytes:
+    def rows(self, batch: pa.RecordBatch) -> Piece:
         """The rows of one batch."""
 
     @abstractmethod

@@ -12,6 +12,7 @@ from typing import IO
 
 import anyio.to_thread
 
+from vo_server.model.result import Piece
 from vo_server.scratch import SpoolRoom
 
 log = logging.getLogger("vo_server")
@@ -32,14 +33,14 @@ class Backlog:
 
     def __init__(self, room: SpoolRoom) -> None:
         self._room = room
-        self._held: deque[bytes] = deque()
+        self._held: deque[Piece] = deque()
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
         self._written = self._read = 0
         self._came, self._taken = asyncio.Event(), asyncio.Event()
         self._ended = self._dropped = self._is_told = False
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, piece: Piece) -> None:
         """Keep `piece` behind all that was put before; returns when it is kept, or when nobody will take it any more."""
         while not self._dropped:
             self._taken.clear()  # before it is tried: what is taken meanwhile makes room
@@ -48,7 +49,7 @@ class Backlog:
             await self._taken.wait()
         self._came.set()
 
-    async def take(self) -> bytes | None:
+    async def take(self) -> Piece | None:
         """The next bytes; None at the end."""
         while not self._dropped:
             if self._held:
@@ -85,7 +86,7 @@ class Backlog:
             self._room.free(self._written)
             await anyio.to_thread.run_sync(file.close)
 
-    def _hold(self, piece: bytes) -> bool:
+    def _hold(self, piece: Piece) -> bool:
         """Keep `piece` in memory, if nothing lies in the file that must go before it."""
         if self._read < self._written or (self._held and self._held_bytes + len(piece) > MEMORY_BYTES):
             return False
@@ -93,7 +94,7 @@ class Backlog:
         self._held_bytes += len(piece)
         return True
 
-    async def _spool(self, piece: bytes) -> bool:
+    async def _spool(self, piece: Piece) -> bool:
         """Keep `piece` in the file, if there is room. A file that was read to its end begins anew."""
         if self._file is not None and self._read == self._written > 0:
             self._room.free(self._written)
@@ -112,7 +113,7 @@ class Backlog:
         self._written += len(piece)
         return True
 
-    def _write(self, piece: bytes, place: int) -> None:
+    def _write(self, piece: Piece, place: int) -> None:
         view = memoryview(piece)
         file = self._opened()
         try:

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vo_server.formats.pieces import Pieces
+from vo_server.model.result import Piece
 
 SMALL = 1024
 """Whole bodies of fewer bytes gain nothing."""
@@ -32,7 +33,7 @@ BODILESS = (204, 206, 304)
 class Coder(Protocol):
     """One stream of compressed bytes; each piece can be read by itself as soon as it is there."""
 
-    def code(self, piece: bytes) -> bytes:
+    def code(self, piece: Piece) -> bytes:
         """`piece`, compressed."""
 
     def end(self) -> bytes:
@@ -45,7 +46,7 @@ class Gzip:
     def __init__(self) -> None:
         self._stream = zlib.compressobj(GZIP_LEVEL, wbits=WITH_HEADER)
 
-    def code(self, piece: bytes) -> bytes:
+    def code(self, piece: Piece) -> bytes:
         """`piece`, compressed."""
         return self._stream.compress(piece) + self._stream.flush(zlib.Z_SYNC_FLUSH)
 
@@ -61,7 +62,7 @@ class Zstd:
         self._pieces = Pieces()
         self._stream = pa.CompressedOutputStream(self._pieces.sink, "zstd")
 
-    def code(self, piece: bytes) -> bytes:
+    def code(self, piece: Piece) -> bytes:
         """`piece`, compressed."""
         self._stream.write(piece)
         self._stream.flush()
@@ -136,7 +137,7 @@ class Sending:
         return CODERS[chosen]() if "content-encoding" in headers and chosen is not None else None
 
     @staticmethod
-    async def _code(coder: Coder, piece: bytes, *, more: bool) -> bytes:
+    async def _code(coder: Coder, piece: Piece, *, more: bool) -> bytes:
         def code() -> bytes:
             return (coder.code(piece) if piece else b"") + (b"" if more else coder.end())
 

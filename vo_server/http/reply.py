@@ -22,6 +22,7 @@ from vo_server.http.identity import caller
 from vo_server.http.observe import ROWS
 from vo_server.http.params import Params
 from vo_server.http.threads import GRACE_S, in_thread
+from vo_server.model.result import Piece
 from vo_server.scratch import SpoolRoom
 from vo_server.settings import Settings
 
@@ -51,7 +52,7 @@ class Work(Protocol):
     def start(self) -> None:
         """Do all that can still fail with a status of its own, the first rows included."""
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Piece]:
         """The body, piece by piece; what fails before the first one gets a status of its own too. Whoever stops iterating calls close."""
 
     def cancel(self) -> None:
@@ -111,18 +112,18 @@ class Lease:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._chunks: Iterator[bytes] = iter(())
+        self._chunks: Iterator[Piece] = iter(())
         self._busy = threading.Lock()
         self._abandoned = False
 
-    def start(self) -> bytes | None:
+    def start(self) -> Piece | None:
         """Begin the work; gives the first piece of the body."""
         with self._busy:
             self.work.start()
             self._chunks = self.work.chunks()
             return next(self._chunks, None)
 
-    def pull(self) -> bytes | None:
+    def pull(self) -> Piece | None:
         """The next piece of the body; None at its end."""
         with self._busy:
             return next(self._chunks, None)
@@ -167,7 +168,7 @@ class RowsReply(Response):
     last piece is made the work's place is free for the next one, however slowly the client reads.
     """
 
-    def __init__(self, lease: Lease, first: bytes | None, place: Place, watcher: "asyncio.Task[None]", traffic: Traffic) -> None:
+    def __init__(self, lease: Lease, first: Piece | None, place: Place, watcher: "asyncio.Task[None]", traffic: Traffic) -> None:
         super().__init__(status_code=200, media_type=None)
         self.lease, self.first, self.place, self.watcher, self.traffic = lease, first, place, watcher, traffic
         work = lease.work
@@ -214,7 +215,7 @@ class RowsReply(Response):
         finally:
             backlog.end()
 
-    async def _pull(self) -> bytes | None:
+    async def _pull(self) -> Piece | None:
         return await in_thread(self.lease.pull, limiter=self.traffic.threads, seconds=self.traffic.longest)
 
 

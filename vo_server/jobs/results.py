@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from vo_server.db import schema
 from vo_server.errors import NotFoundError, SetupError, UnavailableError, VoError
 from vo_server.jobs.whole import OBJECT_STORES, Renamed, Uploaded
+from vo_server.model.result import Piece
 from vo_server.scratch import is_full
 
 log = logging.getLogger("vo_server")
@@ -74,7 +75,7 @@ class ResultStore:
                 hint="Give the worker the same result_store as the server: a directory that both reach, or s3://…",
             )
 
-    def write(self, path: str, chunks: Iterable[bytes]) -> int:
+    def write(self, path: str, chunks: Iterable[Piece]) -> int:
         """Write a file; it is there when it is whole. Gives its size in bytes; a failure leaves nothing."""
         size, source = 0, Source(chunks)
         with self._answering(source), self._appearing.writing(self._path(path)) as file:
@@ -82,7 +83,7 @@ class ResultStore:
                 size += file.write(chunk)
         return size
 
-    def write_result(self, attempt: Attempt, filename: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def write_result(self, attempt: Attempt, filename: str, chunks: Iterable[Piece]) -> tuple[str, int]:
         """Keep what a job computes; gives the path to `read` it, and its size in bytes."""
         job_id, number = attempt
         path = f"{job_id}/{number}-{filename}"
@@ -106,7 +107,7 @@ class ResultStore:
 
         return chunks()
 
-    def write_upload(self, job_id: str, name: str, chunks: Iterable[bytes]) -> int:
+    def write_upload(self, job_id: str, name: str, chunks: Iterable[Piece]) -> int:
         """Keep the content of the table `name` (an identifier) that came with a job, for whichever worker runs it."""
         return self.write(_upload_path(job_id, name), chunks)
 
@@ -178,11 +179,11 @@ class ResultStore:
 class Source:
     """Chunks on their way into the store; ``failure`` is what they ended in, if they did."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Piece]) -> None:
         self._chunks = chunks
         self.failure: BaseException | None = None
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Piece]:
         try:
             yield from self._chunks
         except BaseException as error:

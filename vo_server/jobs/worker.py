@@ -21,6 +21,7 @@ from vo_server.errors import NotFoundError, TimeLimitError, UnavailableError, Vo
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import CHANNEL, JobStore
 from vo_server.model.job import Failure, Job, Phase, Result
+from vo_server.model.result import Piece
 
 log = logging.getLogger("vo_server")
 
@@ -57,7 +58,7 @@ class Work(Protocol):
     def start(self) -> None:
         """Do all that comes before the first byte; raises VoError."""
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Piece]:
         """The result, piece by piece. What fails on the way stands in ``failure`` afterwards."""
 
     def cancel(self) -> None:
@@ -124,7 +125,7 @@ class Runner:
         path, size = self._results.write_result((job.job_id, job.attempts), filename, self._noting(job, work))
         return Result(path, work.content_type, size, filename, work.status)
 
-    def _noting(self, job: Job, work: Work) -> Iterator[bytes]:
+    def _noting(self, job: Job, work: Work) -> Iterator[Piece]:
         """The chunks of the work; notes its progress, and ends in what went wrong."""
         noted = time.monotonic()
         try:

@@ -8,6 +8,9 @@ import pyarrow
 from vo_server.model.columns import Column
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 
+Piece = bytes | memoryview
+"""Consecutive bytes of a document; a view is of memory that nobody writes to."""
+
 TEMPORARY = "pg_temp"
 """Schema of the tables that one connection alone sees."""
 

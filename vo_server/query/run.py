@@ -10,7 +10,7 @@ from vo_server.db.stream import LimitedPool, QueryPool, ResultStream
 from vo_server.errors import TimeLimitError, VoError, report_incident
 from vo_server.formats import Format, Writer
 from vo_server.model.columns import Column
-from vo_server.model.result import Ending, Outcome, Statement, TableHead
+from vo_server.model.result import Ending, Outcome, Piece, Statement, TableHead
 from vo_server.scratch import SpoolRoom
 
 FIRST_ROWS = 1000
@@ -76,18 +76,19 @@ class Answer:
         if first is not None:
             self._batches = filled_apart(chain(split_first(first), batches), self._statement.columns)
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Piece]:
         """The document. Small answers come in one piece, and formats that need lengths wait for the last row. The connection is given
         back before the document's end is made. What fails before the first piece is raised, whatever the format.
         """
-        held, begun = self._writer.head(), False
+        held: Piece = self._writer.head()
+        begun = False
         ending = Ending.COMPLETE
         try:
             for batch in self._batches:
                 room = batch.num_rows if self._maxrec is None else self._maxrec - self.rows
                 ending = Ending.OVERFLOW if batch.num_rows > room else ending
                 piece = self._write(batch.slice(0, room))
-                held += piece
+                held = b"".join((held, piece)) if held else piece
                 if piece and (self.rows >= FIRST_ROWS or len(held) > CHUNK_BYTES):
                     yield from self._send(held)
                     held, begun = b"", True
@@ -105,7 +106,7 @@ class Answer:
             if len(held) > CHUNK_BYTES:
                 yield held
                 held = b""
-            held += piece
+            held = b"".join((held, piece)) if held else piece
         if held:
             yield held
 
@@ -125,12 +126,12 @@ class Answer:
         self._give_back()
         self._writer.close()
 
-    def _write(self, rows: pyarrow.RecordBatch) -> bytes:
+    def _write(self, rows: pyarrow.RecordBatch) -> Piece:
         piece = self._writer.rows(rows) if rows.num_rows else b""
         self.rows += rows.num_rows
         return piece
 
-    def _send(self, piece: bytes) -> Iterator[bytes]:
+    def _send(self, piece: Piece) -> Iterator[Piece]:
         """Give `piece` away, and note how long its reader kept the database waiting."""
         begin = time.monotonic()
         yield piece
