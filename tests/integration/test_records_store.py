@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from vo_registry import oai
 from vo_registry.records import Rendered, render_all
 from vo_server.db.database import Database
-from vo_server.db.records import Changes, earliest_datestamp, find_record, lock_records, page_of_records, sync_records
+from vo_server.db.records import Changes, earliest_datestamp, find_record, lock_records, page_of_records, sync_records, versions_of_record
 from vo_server.db.schema import records as record_table
 from vo_server.model.catalogue import Catalogue, Schema
 from vo_server.model.resource import Resource, Site
@@ -100,6 +100,18 @@ def test_what_vanishes_leaves_a_tombstone_and_may_return(database: Database) -> 
         returned = find_record(connection, B)
         assert returned is not None
         assert (returned.deleted, returned.datestamp) == (False, back)
+
+
+def test_identifiers_are_found_in_any_case_by_an_index(database: Database) -> None:
+    sync(database, rendered("a", "b"), T0)
+    with database.engine.connect() as connection:
+        found = find_record(connection, A.upper())
+        assert found is not None
+        assert [found.identifier, *(one.identifier for one in versions_of_record(connection, A.upper()))] == [A, A]
+        connection.execute(text("SET enable_seqscan = off"))
+        for table in ("records", "record_versions"):
+            plan = connection.execute(text(f"EXPLAIN SELECT * FROM vo.{table} WHERE lower(identifier) = 'x'")).scalars()
+            assert f"{table}_lower_identifier" in "".join(plan)
 
 
 def test_another_authority_buries_the_old_records(database: Database) -> None:

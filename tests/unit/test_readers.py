@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,47 @@ def test_csv_types_come_from_every_row(tmp_path: Path) -> None:
     }
     assert last == expected
     assert any("row 4 holds 'None'" in note for note in source.notes)
+
+
+def test_csv_integers_may_have_a_plus(tmp_path: Path) -> None:
+    source = open_table(write(tmp_path / "t.csv", "a,b\n+5,+1\n-7,+5000000000\n"))
+    assert types(source) == {"a": ("int", None), "b": ("long", None)}
+    assert content(source) == {"a": [5, -7], "b": [1, 5_000_000_000]}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("83.63308333333333333", 83.63308333333333),
+        ("8.363308333333333333e+01", 83.63308333333333),
+        ("9007199254740993.0", 9007199254740992.0),
+        ("01.50", 1.5),
+        ("-05.1234", -5.1234),
+        ("1e400", float("inf")),
+        ("1e-400", 0.0),
+    ],
+)
+def test_csv_numbers_that_a_double_spells_otherwise_are_told(tmp_path: Path, text: str, value: float) -> None:
+    source = open_table(write(tmp_path / "t.csv", f"id,x\na,1.5\nb,\nc,+1e3\nd,{text}\ne,{text}\n"))
+    assert types(source)["x"] == ("double", None)
+    assert content(source)["x"] == [1.5, None, 1000.0, value, value]
+    (note,) = source.notes
+    assert note.startswith(f"x: is double precision, in which {text!r} of row 4 is {value!r} (")
+
+
+def test_csv_digits_beyond_a_double_are_told_beside_zeros_before_numbers(tmp_path: Path) -> None:
+    source = open_table(write(tmp_path / "t.csv", "x,y\n05.5,1\n0.12345678901234567890123,1\n"))
+    assert [note.partition(" (")[0] for note in source.notes] == [
+        "x: is double precision, in which '05.5' of row 1 is 5.5",
+        "x: is double precision, in which '0.12345678901234567890123' of row 2 is 0.12345678901234568",
+    ]
+
+
+@pytest.mark.parametrize("form", [repr, "{:.17g}".format, "{:.18e}".format, "{:.40f}".format, "{:.3f}".format, "{:+.16E}".format])
+def test_csv_numbers_as_programs_write_doubles_are_nothing_to_say(tmp_path: Path, form: Callable[[float], str]) -> None:
+    values = [0.1, 83.63308333333334, -5.1234567890123456, 0.0, -0.0, 1e-7, float("inf"), *np.random.default_rng(3).uniform(-90, 90, 200)]
+    source = open_table(write(tmp_path / "t.csv", "x,y\n" + "".join(f"{form(float(value))},1\n" for value in values)))
+    assert source.notes == ()
 
 
 def test_csv_spellings_of_null_can_be_named(tmp_path: Path) -> None:

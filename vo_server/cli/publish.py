@@ -100,18 +100,21 @@ def publish(
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
         terms = find_terms(None, settings.thesaurus, fetch=False)
+        failed: list[str] = []
         for file, mine in _each(files, options):
             try:
                 if in_place:
                     _tell(publish_in_place(database, str(file), mine, Consent(index, grant), records=records), settings.base_url)
                 else:
-                    _publish_one(database, file, mine, records, settings.base_url, all_tables=all_tables)
+                    failed += _publish_one(database, file, mine, records, settings.base_url, all_tables=all_tables)
             except EmbargoError as error:
                 say(f"  {error.message} It was not published.")
         for descriptor in (read_descriptor(file) for file in files if file.suffix.lower() == ".toml"):
             for note in subject_notes(descriptor, terms):
                 say(f"  subjects: {note}")
         sweep(database)
+    if failed:
+        raise UsageError(f"{', '.join(failed)} {'was' if len(failed) == 1 else 'were'} not published, for the reasons above.")
 
 
 def _each(files: list[Path], options: PublishOptions) -> Iterator[tuple[Path, PublishOptions]]:
@@ -136,21 +139,26 @@ def _rehearse(file: Path, options: PublishOptions) -> None:
 
 def _publish_one(
     database: Database, file: Path, options: PublishOptions, records: RecordRenderer, base_url: str, *, all_tables: bool
-) -> None:
+) -> list[str]:
+    """Publish the file's table, and the others that it holds if all are wanted; of these those that cannot be are said, and given back."""
     first = _run(database, file, options, records, base_url)
-    if not first.other_tables:
-        return
-    if not all_tables:
+    if first.other_tables and not all_tables:
         say(f"  {file.name} holds other tables: {', '.join(first.other_tables)} (--all publishes them too, --part one of them)")
-        return
+        return []
     schema, table = first.table.split(".")
+    parts: dict[str, str] = {}
+    failed = []
     for part in first.other_tables:
         name = f"{table}_{fold(part)}"
         more = replace(options, schema=schema, table=name, part=part, resource=first.resource.split("/")[1], ra=None, dec=None)
         try:
+            if (twin := parts.setdefault(name, part)) != part:
+                raise DataError(f"{twin} is called {schema}.{name} already.", hint=f"Give it another name: --part {part} --table NAME.")
             _run(database, file, more, records, base_url)
-        except DataError as error:
+        except UsageError as error:
             say(f"  {part} was not published: {error}")
+            failed.append(part)
+    return failed
 
 
 def _run(database: Database, file: Path, options: PublishOptions, records: RecordRenderer, base_url: str) -> Published:

@@ -183,6 +183,7 @@ records = Table(
     comment="registry records",
 )
 Index("records_datestamp", records.c.datestamp, records.c.identifier)
+Index("records_lower_identifier", func.lower(records.c.identifier))
 
 record_versions = Table(
     "record_versions",
@@ -193,6 +194,7 @@ record_versions = Table(
     schema="vo",
     comment="every version of every registry record",
 )
+Index("record_versions_lower_identifier", func.lower(record_versions.c.identifier), record_versions.c.datestamp)
 
 site = Table(
     "site",

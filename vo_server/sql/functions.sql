@@ -1,6 +1,6 @@
 -- Functions that translated queries call. All angles are degrees. Every function but the random one is pure, so that indexes and workers may use it.
 -- A shape is an array: two numbers are a position, three a circle (ra, dec, radius), more the vertices of a polygon, counter-clockwise.
--- What lies within 1e-10 degrees (0.4 microarcseconds) of an edge lies on it.
+-- What lies within 1e-10 degrees (0.4 microarcseconds) of an edge lies on it. Of a shape with a NaN nothing is known: predicates are NULL.
 
 CREATE OR REPLACE FUNCTION vo.haversine(ra1 float8, dec1 float8, ra2 float8, dec2 float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
@@ -278,7 +278,6 @@ COMMENT ON FUNCTION vo.shape_intersects_circle IS 'whether a shape and a circle 
 CREATE OR REPLACE FUNCTION vo.shape_inside_circle(shape float8[], ra float8, "dec" float8, radius float8) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT CASE
-     WHEN radius = 'NaN' THEN NULL
      WHEN radius >= 180 THEN shape IS NOT NULL
      WHEN array_length(shape, 1) = 2 THEN vo.distance(shape[1], shape[2], ra, "dec") <= radius + 1e-10
      WHEN array_length(shape, 1) = 3 THEN vo.distance(shape[1], shape[2], ra, "dec") + shape[3] <= radius + 1e-10
@@ -328,6 +327,7 @@ COMMENT ON FUNCTION vo.edges_cross IS 'whether an edge of one polygon goes throu
 CREATE OR REPLACE FUNCTION vo.shapes_intersect(one float8[], other float8[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
 $$ SELECT CASE
+     WHEN 'NaN' = ANY (one || other) THEN NULL
      WHEN array_length(one, 1) <= 3 THEN vo.shape_intersects_circle(other, one[1], one[2], coalesce(one[3], 0))
      WHEN array_length(other, 1) <= 3 THEN vo.shape_intersects_circle(one, other[1], other[2], coalesce(other[3], 0))
      ELSE (SELECT bool_or(vo.shape_contains_point(other, one[i], one[i + 1])) FROM generate_series(1, array_length(one, 1) - 1, 2) AS i)
@@ -339,6 +339,7 @@ COMMENT ON FUNCTION vo.shapes_intersect IS 'whether two shapes have a point in c
 CREATE OR REPLACE FUNCTION vo.shape_inside(inner_shape float8[], outer_shape float8[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
 $$ SELECT CASE
+     WHEN 'NaN' = ANY (inner_shape || outer_shape) THEN NULL
      WHEN array_length(outer_shape, 1) <= 3 THEN vo.shape_inside_circle(inner_shape, outer_shape[1], outer_shape[2], coalesce(outer_shape[3], 0))
      WHEN array_length(inner_shape, 1) <= 3 THEN
        vo.signed_distance(outer_shape, inner_shape[1], inner_shape[2]) <= 1e-10 - coalesce(inner_shape[3], 0)

@@ -66,12 +66,21 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A condition: what is exactly true, its opposite, the ranges (SQL) that can only hold where it is true; if many rows do, its cover."""
+    """A condition: what is exactly true, its opposite, the ranges (SQL) that can only hold where it is true; if many rows do, its cover.
+
+    Neither is true of a NaN. ``told`` is what is exact as a value: NULL there, if `exact` is false.
+    """
 
     exact: str
     opposite: str
     ranges: str | None = None
     cover: Cover | None = None
+    told: str | None = None
+
+    @property
+    def value(self) -> str:
+        """The condition where its being unknown makes a difference."""
+        return self.told or self.exact
 
     @property
     def indexed(self) -> str:
@@ -144,7 +153,7 @@ def comparison(render: ValueRenderer, left: resolved.Value, sign: str, right: re
     outcomes = _compared(0, sign, limit) != opposite, _compared(1, sign, limit) != opposite
     test = predicate(render, left)
     if outcomes[0] == outcomes[1]:
-        return f"({test.exact}) IS NOT NULL" if outcomes[0] else "FALSE"
+        return f"({test.value}) IS NOT NULL" if outcomes[0] else "FALSE"
     return test.indexed if outcomes[1] else test.opposite
 
 
@@ -252,8 +261,8 @@ def _point_in_polygon(point: Point, polygon: Polygon) -> Test:
         return _by_function("shape_contains_point", f"{polygon.sql}, {point.ra}, {point.dec}", ranges, cover)
     ra, dec, limit = point.ra, point.dec, plain(_ON_THE_EDGE)
     outwards = [f"cosd({dec}) * (cosd({ra}) * {plain(-x)} + sind({ra}) * {plain(-y)}) + sind({dec}) * {plain(-z)}" for x, y, z in normals]
-    exact = " AND ".join(f"{text} <= {limit}" for text in outwards)
-    return Test(f"({exact})", f"({' OR '.join(f'{limit} - ({text}) < 0' for text in outwards)})", ranges, cover)
+    exact, told = (" AND ".join(f"{text} <= {limit}" for text in texts) for texts in (outwards, map(_without_nan, outwards)))
+    return Test(f"({exact})", f"({' OR '.join(f'{limit} - ({text}) < 0' for text in outwards)})", ranges, cover, f"({told})")
 
 
 def _point_in_moc(point: Point, moc: Moc) -> Test:
@@ -316,12 +325,18 @@ def _pair(one: Point, other: Point, sign: str, limit: float) -> Test:
 def _measured(measure: str, sign: str, limit: str, ranges: str | None = None, cover: Cover | None = None) -> Test:
     """A measure below a limit. The opposite is written so that NaN fulfils neither."""
     opposite = f"{limit} - ({measure}) {'<' if sign == '<=' else '<='} 0"
-    return Test(f"{measure} {sign} {limit}", opposite, ranges, cover)
+    return Test(f"{measure} {sign} {limit}", opposite, ranges, cover, f"{_without_nan(measure)} {sign} {limit}")
 
 
 def _within(distance: str, radius: str) -> Test:
     """A distance of at most a radius that each row says, and that may be NaN, too."""
-    return Test(f"{distance} - {radius} <= 0", f"{radius} - {distance} < 0")
+    beyond = f"{distance} - {radius}"
+    return Test(f"{beyond} <= 0", f"{radius} - {distance} < 0", told=f"{_without_nan(beyond)} <= 0")
+
+
+def _without_nan(measure: str) -> str:
+    """A measure, NULL instead of NaN, which PostgreSQL takes for greater than any limit."""
+    return f"nullif({measure}, 'NaN')"
 
 
 def _haversine(place: Point, center: tuple[float, float]) -> str:
@@ -411,13 +426,18 @@ def _any(tests: list[Test]) -> Test:
     """At least one of the tests."""
     ranges = [test.ranges for test in tests if test.ranges is not None]
     around = f"({' OR '.join(f'({text})' for text in ranges)})" if len(ranges) == len(tests) else None
-    return Test(_joined("OR", [test.exact for test in tests]), _joined("AND", [test.opposite for test in tests]), around)
+    return _junction("OR", "AND", tests, around)
 
 
 def _all(tests: list[Test]) -> Test:
     """Each of the tests."""
     around = next((test.ranges for test in tests if test.ranges is not None), None)
-    return Test(_joined("AND", [test.exact for test in tests]), _joined("OR", [test.opposite for test in tests]), around)
+    return _junction("AND", "OR", tests, around)
+
+
+def _junction(word: str, other: str, tests: list[Test], ranges: str | None) -> Test:
+    exact, opposite = _joined(word, [test.exact for test in tests]), _joined(other, [test.opposite for test in tests])
+    return Test(exact, opposite, ranges, told=_joined(word, [test.value for test in tests]))
 
 
 def _joined(word: str, conditions: list[str]) -> str:
@@ -451,7 +471,7 @@ def _moc_value(renderer: ValueRenderer, call: resolved.Call) -> str:
 
 
 def _predicate_value(renderer: ValueRenderer, call: resolved.Call) -> str:
-    return f"({predicate(renderer, call).exact})::integer"
+    return f"({predicate(renderer, call).value})::integer"
 
 
 def _distance_value(renderer: ValueRenderer, call: resolved.Call) -> str:

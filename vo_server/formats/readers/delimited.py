@@ -28,10 +28,16 @@ INTEGER = r"^[+-]?(0|[1-9][0-9]{0,18})$"
 DECIMAL = r"^[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?[0-9]+[eE][+-]?[0-9]+$|^[+-]?(?i:inf|infinity|nan)$"
 SMALL_INTEGER = r"^[+-]?(0|[1-9][0-9]{0,14})$"
 INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?Z?)?$"
+PADDED = r"^[+-]?0[0-9]"
+DOUBTFUL = r"^.{16}|[eE]"
+"""What a double may round: a decimal of at most fifteen digits it holds, if it is within its range."""
+
 MAYBE_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 KINDS = ("boolean", "long", "double", "timestamp")
 """What a column of texts may turn out to be, tried in this order; else it stays text."""
+
+AS_TEXT = "to keep it as it is written, put it into a file whose format has types: ECSV, VOTable, Parquet"
 
 DELIMITERS = {".tsv": "\t", ".tab": "\t"}
 OTHER_DELIMITERS = (";", "\t", "|")
@@ -48,6 +54,10 @@ class Guess:
     numbers: int = 0
     first_text: tuple[int, str] | None = None
     """Row and value of the first that is not a number."""
+    padded: tuple[int, str] | None = None
+    """Row and value of the first number with zeros before it that it does not need."""
+    rounded: tuple[int, str] | None = None
+    """Row and value of the first number that a double does not hold."""
 
     def see(self, texts: pyarrow.Array, row: int) -> None:
         """Narrow the guess by some more values, the first of which stands in `row`."""
@@ -57,9 +67,12 @@ class Guess:
         self.empty = self.empty and len(known) == 0
         self.kinds = {kind for kind in self.kinds if _fits(known, kind)}
         if "long" in self.kinds and self.small and len(known):
-            bounds = pc.min_max(known.cast(pyarrow.int64()))
+            bounds = pc.min_max(_numbers(known, pyarrow.int64()))
             self.small = bounds["min"].as_py() >= -(2**31) and bounds["max"].as_py() < 2**31
         self._remember_text(trimmed, known, row)
+        if "double" in self.kinds:
+            self.padded = self.padded or _at(trimmed, pc.index(pc.match_substring_regex(trimmed, PADDED), True).as_py(), row)
+            self.rounded = self.rounded or _at(trimmed, _rounded(trimmed), row)
 
     def _remember_text(self, trimmed: pyarrow.Array, known: pyarrow.Array, row: int) -> None:
         if self.first_text is None and not self.kinds and len(known):
@@ -87,7 +100,12 @@ class Guess:
             row, value = self.first_text
             missing = f"if that means a missing value, leave the cell empty, or publish with --null {value!r}"
             return [f"is text, because row {row} holds {value!r} among numbers ({missing})"]
-        return []
+        if "double" not in self.kinds:
+            return []
+        return [
+            f"is double precision, in which {value!r} of row {row} is {float(value)!r} ({AS_TEXT})"
+            for row, value in dict.fromkeys(seen for seen in (self.padded, self.rounded) if seen)
+        ]
 
 
 def open_delimited(path: Path, table: str | None, nulls: Sequence[str] = ()) -> Source:
@@ -329,11 +347,39 @@ def _fits(known: pyarrow.Array, kind: str) -> bool:
     if kind == "boolean":
         return _matches(known, BOOLEAN)
     if kind == "long":
-        return _matches(known, INTEGER) and _casts(known, pyarrow.int64())
+        return _matches(known, INTEGER) and _casts(_without_plus(known), pyarrow.int64())
     if kind == "double":
-        # integers of more digits than a double holds are identifiers, and so are those with leading zeros
+        # integers of more digits than a double holds are identifiers, and so are those with leading zeros; not so decimals, which
+        # catalogues pad (-05.1234) and print with more digits than were measured: these are told
         return _matches(known, f"{DECIMAL}|{SMALL_INTEGER}")
     return _matches(known, INSTANT) and _casts(_without_zone(known), pyarrow.timestamp("us"))
+
+
+def _rounded(trimmed: pyarrow.Array) -> int:
+    """The place of the first number that a double does not hold; -1 if there is none."""
+    doubtful = pc.match_substring_regex(trimmed, DOUBTFUL)
+    texts = trimmed.filter(doubtful)
+    values = _numbers(texts, pyarrow.float64())
+    differs = pc.not_equal(values.cast(texts.type), texts)  # what programs write is mostly the shortest that means this double
+    pairs = zip(texts.filter(differs).to_pylist(), values.filter(differs).to_pylist(), strict=True)
+    lost = next((place for place, pair in enumerate(pairs) if not _is_held(*pair)), None)
+    return -1 if lost is None else int(pc.indices_nonzero(doubtful)[pc.indices_nonzero(differs)[lost].as_py()].as_py())
+
+
+def _is_held(text: str, value: float) -> bool:
+    """Whether `value`, written with as many digits as `text`, is `text`: programs write 17 digits and more of what they hold."""
+    digits = _digits(text)
+    return digits.isalpha() or _digits(f"{value:.{max(len(digits) - 1, 0)}e}") == digits
+
+
+def _digits(text: str) -> str:
+    """The significant digits of a number."""
+    return text.lower().partition("e")[0].replace(".", "").lstrip("+-0").rstrip("0")
+
+
+def _at(texts: pyarrow.Array, place: int, row: int) -> tuple[int, str] | None:
+    """Row and value of what stands at `place`, if it is one; `row` is that of the first value."""
+    return (row + place, texts[place].as_py()) if place >= 0 else None
 
 
 def _casts(known: pyarrow.Array, target: pyarrow.DataType) -> bool:
@@ -349,6 +395,14 @@ def _without_zone(texts: pyarrow.Array) -> pyarrow.Array:
     return pc.replace_substring_regex(texts, "Z$", "")
 
 
+def _without_plus(texts: pyarrow.Array) -> pyarrow.Array:
+    return pc.replace_substring_regex(texts, r"^\+", "")
+
+
+def _numbers(texts: pyarrow.Array, target: pyarrow.DataType) -> pyarrow.Array:
+    return _without_plus(texts).cast(target)
+
+
 def _typed(texts: pyarrow.Array, column: Column) -> pyarrow.Array:
     if column.is_text:
         return texts
@@ -357,5 +411,5 @@ def _typed(texts: pyarrow.Array, column: Column) -> pyarrow.Array:
         return _without_zone(bare).cast(arrow_type(column))
     if column.datatype == "boolean":
         return pc.utf8_lower(bare).cast(pyarrow.bool_())
-    values = pc.replace_substring_regex(bare, r"^\+", "").cast(arrow_type(column))
+    values = _numbers(bare, arrow_type(column))
     return pc.if_else(pc.is_nan(values), pyarrow.scalar(None, values.type), values) if column.datatype == "double" else values

@@ -1,0 +1,80 @@
+"""``vo publish`` as an operator types it: what it says, and its exit status."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from typer.testing import CliRunner, Result
+
+from vo_server.cli import app
+from vo_server.db.catalogue import load_catalogue
+from vo_server.db.database import Database
+from vo_server.errors import UsageError
+
+GOOD = Table({"id": [1, 2, 3], "ra": [10.0, 20.0, 30.0], "dec": [-5.0, 0.0, 5.0]})
+TOO_LARGE = Table({"id": np.array([1, 2**63], "u8")})
+
+
+@pytest.fixture
+def vo(database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """A terminal whose ``vo`` works on `database`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VO_DATABASE_URL", database_url)
+    return CliRunner()
+
+
+def publish(vo: CliRunner, tables: dict[str, Table], *options: str) -> Result:
+    """What the command makes of a file with these tables, by their names."""
+    fits.HDUList([fits.PrimaryHDU(), *(fits.table_to_hdu(table) for table in named(tables))]).writeto("many.fits", overwrite=True)
+    return vo.invoke(app, ["publish", "many.fits", *options])
+
+
+def named(tables: dict[str, Table]) -> list[Table]:
+    return [Table(table, meta={"EXTNAME": name}) for name, table in tables.items()]
+
+
+def in_data(database: Database) -> dict[str, int | None]:
+    """Names of the published tables, with their numbers of rows."""
+    with database.engine.connect() as connection:
+        return {table.name: table.nrows for table in load_catalogue(connection).tables if table.schema == "data"}
+
+
+def test_one_table_is_published_and_the_others_are_named(vo: CliRunner, database: Database) -> None:
+    told = publish(vo, {"EVENTS": GOOD, "GTI": GOOD})
+    assert told.exit_code == 0, told.output
+    assert "many.fits holds other tables: GTI (--all publishes them too, --part one of them)" in told.output
+    assert in_data(database) == {"many": 3}
+
+
+def test_all_tables_are_published_under_their_names(vo: CliRunner, database: Database) -> None:
+    told = publish(vo, {"EVENTS": GOOD, "GTI": GOOD[:2], "Point-Sources": GOOD[:1]}, "--all")
+    assert told.exit_code == 0, told.output
+    assert in_data(database) == {"many": 3, "many_gti": 2, "many_point_sources": 1}
+    assert told.output.count("/scs/data.many") == 3, "each has a cone search"
+
+
+def test_a_table_that_cannot_be_published_is_said_and_leaves_the_others_alone(vo: CliRunner, database: Database) -> None:
+    told = publish(vo, {"EVENTS": GOOD, "BAD": TOO_LARGE, "GTI": GOOD}, "--all")
+    assert "BAD was not published: many.fits: row 2, column id: 9223372036854775808 does not fit" in told.output
+    assert told.exit_code == 1
+    assert isinstance(told.exception, UsageError)
+    assert str(told.exception) == "BAD was not published, for the reasons above."
+    assert in_data(database) == {"many": 3, "many_gti": 3}
+
+
+def test_two_tables_of_one_name_do_not_replace_each_other(vo: CliRunner, database: Database) -> None:
+    told = publish(vo, {"EVENTS": GOOD, "A-1": GOOD[:2], "A+1": GOOD[:1]}, "--all")
+    assert "A+1 was not published: A-1 is called data.many_a_1 already. Give it another name: --part A+1 --table NAME." in told.output
+    assert told.exit_code == 1
+    assert in_data(database) == {"many": 3, "many_a_1": 2}
+    assert vo.invoke(app, ["publish", "many.fits", "--part", "A+1", "--table", "a_plus_1"]).exit_code == 0
+    assert in_data(database)["a_plus_1"] == 1
+
+
+def test_a_first_table_that_cannot_be_published_ends_it(vo: CliRunner, database: Database) -> None:
+    told = publish(vo, {"BAD": TOO_LARGE, "GTI": GOOD}, "--all")
+    assert told.exit_code == 1
+    assert "does not fit into a signed 64-bit integer" in str(told.exception)
+    assert in_data(database) == {}
