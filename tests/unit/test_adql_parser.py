@@ -63,6 +63,8 @@ REFUSED = [
     ('SELECT "" FROM t', '""', "empty"),
     ("SELECT size FROM t", "size", '"size"'),
     ("SELECT a AS date FROM t", "date", '"date"'),
+    ("SELECT COUNT(*) AS count FROM t", "count", 'double quotes: "count"'),
+    ("SELECT TOP 5 DISTINCT a FROM t", "DISTINCT", "SELECT DISTINCT TOP 5"),
     ("SELECT sum FROM t", "sum", "parentheses"),
     ("SELECT sin() FROM t", "sin", "1 argument, not 0"),
     ("SELECT sum(a, b) FROM t", ",", "one argument"),

@@ -112,7 +112,9 @@ class _Parser:
         word = token.value.upper()
         if word == "LIMIT" or (self.index and self.tokens[self.index - 1].value.upper() == "LIMIT"):
             return "ADQL has no LIMIT: write SELECT TOP n …"
-        if token.kind in RESERVED and token.kind not in CALLABLE:
+        if token.kind == "DISTINCT":
+            return "DISTINCT stands right behind SELECT (SELECT DISTINCT TOP 5 …), or in COUNT, SUM, AVG, MIN and MAX."
+        if token.kind in RESERVED and not (token.kind in CALLABLE and self.following() == "("):
             return f'{word} is a reserved word; as a name it needs double quotes: "{token.value}".'
         if token.kind is QUOTED and self.index and self.tokens[self.index - 1].kind is TEXT:
             return "Texts stand in single quotes, names in double quotes."

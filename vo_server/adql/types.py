@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date, time
 from typing import Literal
 
 from vo_server.adql.functions import Kind
@@ -96,7 +97,15 @@ def arithmetic(left: Column, right: Column) -> str:
 
 def instant(text: str) -> str | None:
     """A text that is an instant of DALI 1.1 §3.3.3, without the closing Z; None if it is none."""
-    return text.removesuffix("Z") if _INSTANT.fullmatch(text) else None
+    if not _INSTANT.fullmatch(text):
+        return None
+    minute, second = text[11:16] or "00:00", text[16:19]
+    try:
+        date.fromisoformat(text[:10])
+        time.fromisoformat(minute if second == ":60" else minute + second.removesuffix("Z"))  # a leap second is no mistake
+    except ValueError:
+        return None
+    return text.removesuffix("Z")
 
 
 def number(text: str) -> int | float | None:

@@ -31,7 +31,8 @@ AGAIN_S = 1.0
 CANCEL_S = 10.0
 """So long PostgreSQL may take to hear that a statement is cancelled."""
 
-DATA_EXCEPTION = "22"
+NOT_COMPUTED = ("21", "22")
+"""Several rows where there may be one, and values that a function does not take."""
 QUERY_CANCELED = "57014"
 NO_PRIVILEGE = "42501"
 LIMIT_EXCEEDED = "54"
@@ -245,8 +246,9 @@ def explain(error: Exception) -> VoError | Exception:
         return TimeLimitError(
             "The query took longer than a synchronous query may.", hint="Ask for less (TOP, a smaller region), or run it asynchronously."
         )
-    if state.startswith(DATA_EXCEPTION):
-        return UsageError(f"The database could not compute a value of the query: {_first_line(text)}.", parameter="QUERY")
+    if state.startswith(NOT_COMPUTED):
+        message = f"The database could not compute a value of the query: {_first_line(text)}."
+        return UsageError(message, hint=REMEDIES.get(state), parameter="QUERY")
     if state.startswith(LIMIT_EXCEEDED):
         what, hint = UPLOADED_ROW if "row is too big" in text else WHOLE_QUERY
         return TooLargeError(f"{what}: {_first_line(text)}.", hint=hint)
@@ -259,6 +261,16 @@ def explain(error: Exception) -> VoError | Exception:
         return UnavailableError("The database does not answer.", hint="Try again in a moment.")
     return error
 
+
+_DOMAIN = "CASE WHEN … THEN … END computes it only where it can be, and is NULL elsewhere."
+REMEDIES = {
+    "21000": "MIN, MAX or TOP 1 in the subquery makes it one row.",
+    "22003": "CAST(… AS DOUBLE PRECISION) of what is calculated with makes room for larger numbers. " + _DOMAIN,
+    "22012": "Dividing by NULLIF(…, 0) makes such values NULL.",
+    "2201E": _DOMAIN,
+    "2201F": _DOMAIN,
+}
+"""What a query can do where a value could not be computed, by SQLSTATE."""
 
 UPLOADED_ROW = (
     "A row of an uploaded table is too wide for the database",
