@@ -58,6 +58,13 @@ REFUSED = [
     ("SELECT IN_UNIT(ra, 'frob') FROM data.stars", "IN_UNIT", "not a unit"),
     ("SELECT COALESCE(id, 'x') FROM data.stars", "COALESCE", "different types"),
     ("SELECT 1 / 0 FROM data.stars", "/", "zero"),
+    ('SELECT id FROM data.stars WHERE name = "alpha"', '"alpha"', "texts in single ones: 'alpha'"),
+    ("SELECT id FROM data.stars WHERE seen > '2019-02-29'", "", "'2019-02-29' is not an instant"),
+    ("SELECT CAST('2019-02-28T24:00:00' AS TIMESTAMP) FROM data.stars", "", "is not an instant"),
+    ("SELECT (SELECT COUNT(s.id) FROM data.events) AS n FROM data.stars AS s", "COUNT", "own tables"),
+    ("SELECT (SELECT ivo_string_agg(s.name, ',') FROM data.events) AS n FROM data.stars AS s", "IVO_STRING_AGG", "own tables"),
+    ("SELECT SUM(COUNT(*)) FROM data.stars", "", "inside another set function"),
+    ("SELECT 1 FROM data.stars HAVING COUNT(*) > 1 ORDER BY id", "", "id is neither grouped nor aggregated"),
     ("WITH a AS (SELECT id FROM data.stars), A AS (SELECT id FROM data.stars) SELECT id FROM a", "A", "Two common tables"),
 ]
 
@@ -77,6 +84,11 @@ def test_refuses(text: str, word: str, part: str) -> None:
         ("SELECT MAX(name), ra + 1 FROM data.stars", 19),
         ("SELECT ra, name FROM data.stars GROUP BY ra", 12),
         ("SELECT COUNT(*) FROM data.stars HAVING ra > 1", 40),
+        ("SELECT name, SUM(ra) OVER () AS s, COUNT(*) FROM data.stars GROUP BY name", 18),
+        ("SELECT id, RANK() OVER (ORDER BY COUNT(*)) AS r FROM data.stars", 8),
+        ("SELECT COUNT(*), (SELECT MAX(e.id) FROM data.events AS e WHERE e.id = s.id) AS m FROM data.stars AS s", 1),
+        ("SELECT name FROM data.stars AS s GROUP BY name HAVING EXISTS (SELECT 1 FROM data.events AS e WHERE e.id = s.id)", 1),
+        ("SELECT name, (SELECT SUM(e.id + s.id) FROM data.events AS e) AS m FROM data.stars AS s GROUP BY name", 1),
     ],
 )
 def test_what_is_not_grouped_is_pointed_at(text: str, column: int) -> None:
@@ -124,6 +136,25 @@ def test_a_plain_column_keeps_its_metadata_through_everything() -> None:
 def test_types_and_units_of_expressions(expression: str, datatype: str, unit: str | None) -> None:
     (column,) = columns(f"SELECT {expression} AS x FROM data.stars")
     assert (column.datatype, column.unit) == (datatype, unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT name, (SELECT MAX(e.id) FROM data.events AS e WHERE e.id = s.id) AS m FROM data.stars AS s GROUP BY name, id",
+        "SELECT (SELECT SUM(e.id + s.id) FROM data.events AS e) AS m FROM data.stars AS s",
+        "SELECT SUM((SELECT MAX(e.id) FROM data.events AS e WHERE e.id = s.id)) AS m FROM data.stars AS s",
+        "SELECT name, SUM(COUNT(*)) OVER () AS total FROM data.stars GROUP BY name",
+        "SELECT id FROM data.stars WHERE seen > '2016-12-31T23:59:60' OR seen > '2020-02-29 12:00Z'",
+    ],
+)
+def test_takes(text: str) -> None:
+    assert columns(text)
+
+
+def test_what_is_always_null_takes_the_type_of_the_other_side() -> None:
+    assert columns("SELECT NULL AS e FROM data.stars UNION SELECT energy FROM data.events") == (Column("e", "double", unit="TeV"),)
+    assert columns("SELECT id FROM data.stars UNION SELECT NULL FROM data.events UNION SELECT NULL FROM data.stars")[0].datatype == "int"
 
 
 def test_aggregates_keep_units() -> None:

@@ -78,8 +78,10 @@ class Expressions:
                 owners = ", ".join(f"{item.source.label}.{wanted}" for item in found if isinstance(item, resolved.Reference))
                 self.fail(wanted.at, f"The column {wanted} is ambiguous.", word=str(wanted), hint=f"Say which: {owners}.")
             scope = scope.outer
-        close = nearest(wanted.text, names_in(self.scope))
-        return self.fail(wanted.at, f"There is no column {wanted} here.", word=str(wanted), hint=did_you_mean(close))
+        hint = did_you_mean(nearest(wanted.text, names_in(self.scope)))
+        if hint is None and wanted.delimited:
+            hint = f"Names stand in double quotes, texts in single ones: '{wanted.text}'."
+        return self.fail(wanted.at, f"There is no column {wanted} here.", word=str(wanted), hint=hint)
 
     def _qualified(self, node: tree.ColumnName, wanted: tree.Identifier, qualifier: tuple[tree.Identifier, ...]) -> resolved.Value:
         source = self.source(qualifier)
@@ -185,6 +187,7 @@ class Expressions:
         column = self._result(node, function, arguments)
         if function.aggregate:
             self._refuse_nested(node, arguments)
+            self._refuse_outer(node, arguments)
             return resolved.Aggregate(column, function.name, arguments[0], False, function, arguments[1:])
         return resolved.Call(column, function, arguments, node.at)
 
@@ -308,10 +311,17 @@ class Expressions:
         return found
 
     def _aggregate(self, node: tree.Aggregate) -> resolved.Value:
+        found = self._set_function(node)
+        if node.argument is not None and found.argument is not None:
+            self._refuse_nested(node.argument, (found.argument,))
+            self._refuse_outer(node, (found.argument,))
+        return found
+
+    def _set_function(self, node: tree.Aggregate) -> resolved.Aggregate:
+        """A set function, of the rows of a group or, in a window, of groups."""
         if node.argument is None:
             return resolved.Aggregate(_COUNT, "COUNT", None, False)
         inner = self.value(node.argument)
-        self._refuse_nested(node.argument, (inner,))
         column = inner.column
         if node.name == "COUNT":
             return resolved.Aggregate(_COUNT, "COUNT", inner, node.distinct)
@@ -325,8 +335,22 @@ class Expressions:
             self.fail(node.argument.at, f"{node.name} needs values with an order, and this is {types.CATEGORY_WORDS[kind]}.")
         return resolved.Aggregate(_plain(column), node.name, inner, node.distinct)
 
+    def _refuse_outer(self, node: tree.Aggregate | tree.Call, arguments: tuple[resolved.Value, ...]) -> None:
+        """A set function of nothing but columns of a query around this one would be that query's (SQL-92 §6.5)."""
+        named = set(resolved.references(arguments))
+        around = self.scope.outer
+        while around is not None and named.isdisjoint(self.scope.sources):
+            if not named.isdisjoint(around.sources):
+                self.fail(
+                    node.at,
+                    f"{node.name} names only columns of the query around this one, whose groups it would be of.",
+                    word=node.name,
+                    hint="Name a column of this query's own tables; COUNT(*) counts its rows.",
+                )
+            around = around.outer
+
     def _refuse_nested(self, node: tree.Node, arguments: tuple[resolved.Value, ...]) -> None:
-        """A set function has no other inside; a window function may have."""
+        """A set function has no other inside; one that is a window function may have."""
         found = next(filter(None, map(find_aggregate, arguments)), None)
         if found is not None:
             self.fail(node.at, f"{found} stands inside another set function.", hint="A subquery in FROM can compute it first.")
@@ -391,7 +415,7 @@ class Expressions:
         if isinstance(node.function, tree.Call):
             function = self._window_function(node.function)
         else:
-            function = self._aggregate(node.function)
+            function = self._set_function(node.function)
             if node.function.distinct:
                 self.fail(node.at, "DISTINCT is not possible in a window function.")
         partition = tuple(self.value(part) for part in node.partition)

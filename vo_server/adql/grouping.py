@@ -11,16 +11,19 @@ def _children(node: object) -> list[object]:
     found: list[object] = []
     if not isinstance(node, resolved.Value | resolved.Condition) or isinstance(node, resolved.Reference):
         return found
-    kind: type = type(node)
-    for name in resolved.parts_of(kind):
-        waiting = [getattr(node, name)]
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, tuple):
-                waiting += item
-            elif isinstance(item, resolved.Value | resolved.Condition) and not isinstance(item, resolved.Constant):
-                found.append(item)
+    waiting = list(resolved.inside(node))
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, tuple):
+            waiting += item
+        elif isinstance(item, resolved.Value | resolved.Condition) and not isinstance(item, resolved.Constant):
+            found.append(item)
     return found
+
+
+def _of_window(over: resolved.Over) -> list[object]:
+    """What a window function computes with, in each row or group: all inside it but its own set function."""
+    return [*_children(over.function), *over.partition, *(key for key, _ in over.order)]
 
 
 def find_aggregate(node: object) -> str | None:
@@ -31,7 +34,7 @@ def find_aggregate(node: object) -> str | None:
         if isinstance(item, resolved.Aggregate):
             return item.name
         if isinstance(item, resolved.Over):
-            waiting += [child for inner in _children(item) for child in _children(inner)]
+            waiting += _of_window(item)
         else:
             waiting += _children(item)
     return None
@@ -57,20 +60,30 @@ def column_names(node: object) -> Iterator[tree.ColumnName]:
     elif isinstance(node, tuple):
         for item in node:
             yield from column_names(item)
+    elif isinstance(node, tree.Over) and isinstance(node.function, tree.Aggregate):
+        yield from column_names((node.function.argument, node.partition, node.order))
     elif is_dataclass(node) and not isinstance(node, tree.Aggregate | tree.Query):
         for part in fields(node):
             yield from column_names(getattr(node, part.name))
 
 
 def ungrouped(parts: Sequence[object], group: Sequence[resolved.Value], sources: frozenset[int]) -> resolved.Reference | None:
-    """A column of these tables (identities in `sources`) that is neither grouped nor inside a set function; None if all is well."""
-    waiting = list(parts)
+    """A column of these tables (identities in `sources`) that is neither grouped nor inside a set function; None if all is well.
+
+    Queries inside are asked, too: what they name of these tables has one value only if it is grouped, even in set functions of theirs.
+    """
+    waiting = [(part, False) for part in parts]
     keys = set(group)
     while waiting:
-        item = waiting.pop()
-        if isinstance(item, resolved.Aggregate) or (isinstance(item, resolved.Value) and item in keys):
+        item, nested = waiting.pop()
+        if isinstance(item, resolved.Value) and (item in keys or (isinstance(item, resolved.Aggregate) and not nested)):
             continue
-        if isinstance(item, resolved.Reference) and id(item.source) in sources:
-            return item
-        waiting += _children(item)
+        if isinstance(item, resolved.Reference):
+            if id(item.source) in sources:
+                return item
+        elif isinstance(item, resolved.Over) and not nested:
+            waiting += [(part, False) for part in _of_window(item)]
+        else:
+            inner = nested or isinstance(item, resolved.Query)
+            waiting += [(part, inner) for part in resolved.inside(item)]
     return None

@@ -373,10 +373,17 @@ def references(part: object) -> Iterator[Source]:
         item = waiting.pop()
         if isinstance(item, Reference):
             yield item.source
-        elif isinstance(item, tuple):
-            waiting += reversed(item)
-        elif is_dataclass(item) and not isinstance(item, type | Constant | Column):
-            waiting += [getattr(item, name) for name in reversed(parts_of(type(item)))]
+        else:
+            waiting += reversed(list(inside(item)))
+
+
+def inside(part: object) -> Iterator[object]:
+    """What a tuple, value, condition or query is made of; constants and what is published apart."""
+    if isinstance(part, tuple):
+        yield from part
+    elif is_dataclass(part) and not isinstance(part, type | Constant | Column | Field | Table):
+        for name in parts_of(type(part)):
+            yield getattr(part, name)
 
 
 @cache

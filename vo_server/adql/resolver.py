@@ -115,7 +115,11 @@ class _Resolver:
         if len(first) != len(second):
             message = f"The queries of {body.word} have {len(first)} and {len(second)} columns."
             self.fail(body.at, message, word=body.word, hint="Both need the same number.")
-        columns = tuple(self.united(body, one, other) for one, other in zip(first, second, strict=True))
+        free, fixed = _always_null(left), _always_null(right)
+        columns = tuple(
+            renamed(other, one.name) if index in free else one if index in fixed else self.united(body, one, other)
+            for index, (one, other) in enumerate(zip(first, second, strict=True))
+        )
         return resolved.SetOperation(body.word, body.all, left, right), columns
 
     def united(self, body: tree.SetOperation, left: Column, right: Column) -> Column:
@@ -191,10 +195,9 @@ class _Resolver:
 
     def check_groups(self, node: tree.Select, select: resolved.Select, expressions: Expressions) -> None:
         """With groups, what is selected is grouped or aggregated (SQL-92 §7.9)."""
-        parts = [output.value for output in select.outputs]
-        grouped = bool(select.group) or select.having is not None or any(find_aggregate(part) for part in parts)
-        if not grouped:
+        if not _is_grouped(select):
             return
+        parts = [output.value for output in select.outputs]
         stray = ungrouped([*parts, *([select.having] if select.having else [])], select.group, _sources(select.tables))
         if stray is not None:
             named = next((name for name in column_names((node.items, node.having)) if expressions.value(name) == stray), node)
@@ -244,7 +247,7 @@ class _Resolver:
         """Whether rows can be ordered by something that is not selected."""
         if select.distinct:
             self.fail(node.at, "With DISTINCT only what is selected can order the result.")
-        grouped = bool(select.group) or any(find_aggregate(output.value) for output in select.outputs)
+        grouped = _is_grouped(select)
         if not grouped and find_aggregate(value):
             self.fail(node.at, "The rows are not grouped, so that an aggregate cannot order them.")
         stray = ungrouped([value], select.group, _sources(select.tables)) if grouped else None
@@ -269,13 +272,16 @@ class _Resolver:
         """Resolves a table reference and shows its columns in `scope`."""
         if isinstance(node, tree.Join):
             return self.join(node, scope)
-        source = self.source(node)
+        source = self.source(node, scope.outer)
         scope.show([source], columns_of(source))
         return source
 
-    def source(self, node: tree.TableName | tree.Derived) -> resolved.TableSource | resolved.QuerySource | resolved.CommonSource:
+    def source(
+        self, node: tree.TableName | tree.Derived, outer: Scope | None
+    ) -> resolved.TableSource | resolved.QuerySource | resolved.CommonSource:
+        """A table; a subquery sees the names `outer` to this query, not those beside it (SQL-92 §6.3)."""
         if isinstance(node, tree.Derived):
-            query = self.query(node.query, None)
+            query = self.query(node.query, outer)
             return resolved.QuerySource(self.alias(), node.alias.text, _fields(query), position_of_query(query), query)
         common = self.find_common(node)
         if common is not None:
@@ -386,6 +392,20 @@ class _Resolver:
             problem = f"no column {name}" if not found else f"several columns {name}"
             self.fail(name.at, f"{labels} has {problem} to join by.", word=str(name), hint=close)
         return scope.visible[found[0]]
+
+
+def _is_grouped(select: resolved.Select) -> bool:
+    """Whether the results are of groups; all rows are one where nothing says how to group them (SQL-92 §7.8)."""
+    return bool(select.group) or select.having is not None or any(find_aggregate(output.value) for output in select.outputs)
+
+
+def _always_null(body: resolved.Body) -> frozenset[int]:
+    """Which results (from 0) are NULL in each row, as written, and so of any type."""
+    if isinstance(body, resolved.Select):
+        return frozenset(index for index, output in enumerate(body.outputs) if types.category(output.value) == "null")
+    if isinstance(body, resolved.SetOperation):
+        return _always_null(body.left) & _always_null(body.right)
+    return _always_null(body.body)
 
 
 def _shared(left: Scope, right: Scope, node: tree.Join) -> tuple[tree.Identifier, ...]:

@@ -127,6 +127,10 @@ class Renderer(ABC):
         return f"({self.atom(operand)} * {number(factor)})"
 
     def _aggregate(self, value: resolved.Aggregate) -> str:
+        return self._set_function(value) + _settled(value)
+
+    def _set_function(self, value: resolved.Aggregate) -> str:
+        """A set function, of the type that PostgreSQL gives it."""
         if value.argument is None:
             return "count(*)"
         if value.function is not None:
@@ -135,8 +139,7 @@ class Renderer(ABC):
         argument = self.value(value.argument)
         if value.name in ("SUM", "AVG") and value.argument.column.datatype not in INTEGERS:
             argument = self.double(value.argument)
-        text = f"{value.name.lower()}({distinct}{argument})"
-        return text if value.name in ("MIN", "MAX", "COUNT") else f"{text}::{value.column.sql_type}"
+        return f"{value.name.lower()}({distinct}{argument})"
 
     def _cast_value(self, value: resolved.Cast) -> str:
         if value.type in _SHAPES:
@@ -186,8 +189,9 @@ class Renderer(ABC):
             parts.append(f"PARTITION BY {', '.join(self.value(part) for part in value.partition)}")
         if value.order:
             parts.append(f"ORDER BY {', '.join(self.value(key) + (' DESC' if descending else '') for key, descending in value.order)}")
-        function = self.value(value.function).removesuffix(f"::{value.column.sql_type}")
-        return f"{function} OVER ({' '.join(parts)})"
+        if isinstance(value.function, resolved.Aggregate):
+            return f"{self._set_function(value.function)} OVER ({' '.join(parts)}){_settled(value.function)}"
+        return f"{self.value(value.function)} OVER ({' '.join(parts)})"
 
     # conditions
 
@@ -227,6 +231,11 @@ class Renderer(ABC):
     def _logical(self, condition: resolved.Logical, opposite: bool) -> str:
         word = {"AND": "OR", "OR": "AND"}[condition.word] if opposite else condition.word
         return f" {word} ".join(self.part(operand, opposite) for operand in condition.operands)
+
+
+def _settled(value: resolved.Aggregate) -> str:
+    """The cast behind sums and means, which PostgreSQL computes of integers as numeric: those would not divide as integers do."""
+    return f"::{value.column.sql_type}" if value.name in ("SUM", "AVG") else ""
 
 
 def oriented(condition: resolved.Comparison) -> tuple[resolved.Value, str, resolved.Value]:
