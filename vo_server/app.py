@@ -29,7 +29,8 @@ from vo_server.db.records import lock_records, sync_records
 from vo_server.http.compress import Compressed
 from vo_server.http.middleware import AnyOrigin, BoundedBody, OneSpelling
 from vo_server.http.observe import Observed
-from vo_server.jobs.worker import Perform, Runner, Worker
+from vo_server.jobs.work import Perform
+from vo_server.jobs.worker import Runner, Worker
 from vo_server.model.capability import Capability, ServiceCapabilities
 from vo_server.model.catalogue import Table
 from vo_server.protocols import cones, datalink, files, scs, scs2, sia1, sia2, soda, ssa, tap

@@ -172,6 +172,7 @@ class QueryPool:
         for attempt in range(self._pool.size() + 1):
             connection = self._checkout()
             try:
+                hold(connection)
                 if seconds is not None:
                     own(connection).execute(f"SET statement_timeout = '{seconds}s'")
                 if statement.tables:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Protocol
 
 import procrastinate.exceptions
 import procrastinate.worker
@@ -18,8 +17,10 @@ from vo_server.db.database import PATIENCE_S, Database, patiently
 from vo_server.db.listen import Watch
 from vo_server.db.queue import QUEUE, TASK, worker_app
 from vo_server.errors import NotFoundError, TimeLimitError, UnavailableError, VoError, report_incident
+from vo_server.jobs.attempt import Attempt, SilentError
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import CHANNEL, JobStore
+from vo_server.jobs.work import Perform, Work
 from vo_server.model.job import Failure, Job, Phase, Result
 from vo_server.model.result import Piece
 
@@ -43,35 +44,6 @@ HEARTBEATS = 4
 PAUSE_S = 0.5
 
 
-class Work(Protocol):
-    """What a job does, as blocking calls; ``cancel`` may come from any thread at any time."""
-
-    content_type: str
-    filename: str | None
-    status: str | None
-    failure: VoError | None
-
-    @property
-    def rows(self) -> int | None:
-        """How many rows were written so far; None if it does not consist of rows."""
-
-    def start(self) -> None:
-        """Do all that comes before the first byte; raises VoError."""
-
-    def chunks(self) -> Iterator[Piece]:
-        """The result, piece by piece. What fails on the way stands in ``failure`` afterwards."""
-
-    def cancel(self) -> None:
-        """Stop as soon as possible."""
-
-    def close(self) -> None:
-        """Give back what was held."""
-
-
-Perform = Callable[[Job], Work]
-"""Job → its work, not yet started; raises VoError for parameters that do not fit."""
-
-
 class Runner:
     """Runs single jobs. Jobs that are aborted or destroyed, whoever does it, have their work cancelled."""
 
@@ -79,23 +51,35 @@ class Runner:
         self._store = store
         self._results = results
         self._performers = performers
-        self._running: dict[tuple[str, int], Work] = {}
+        self._running: dict[tuple[str, int], Attempt] = {}
         self._lock = threading.Lock()
         self._stopping = False
 
     def run(self, job_id: str, queue_id: int) -> None:
-        """Run a job from its beginning to its end, unless it does not wait for this row of the queue any more."""
+        """Run a job from its beginning to its end, unless it does not wait for this row of the queue any more; or until it is clear that
+        it has none.
+        """
         with logs.about(logs.JOB, job_id):
-            self._run(job_id, queue_id)
+            attempt = Attempt(lambda attempt: self._run(job_id, queue_id, attempt))
+            if not attempt.run():
+                self._leave(attempt)
 
-    def _run(self, job_id: str, queue_id: int) -> None:
+    def _run(self, job_id: str, queue_id: int, attempt: Attempt) -> None:
         job = patiently(lambda: self._store.begin(job_id, queue_id))
         if job is None:
             return
+        attempt.begin(job)
+        if attempt.is_given_up:  # the database stood still just then
+            self._store.give_back(job, counted=False)
+            return
         try:
-            work = self._performers[job.kind](job)
-            with self._registered(job, work):
-                result = self._perform(job, work)
+            with self._registered(job, attempt):
+                work = self._performers[job.kind](job)
+                try:
+                    attempt.start(work)
+                    result = self._perform(job, work, attempt.sign)
+                finally:
+                    work.close()
             if patiently(lambda: self._store.complete(job, result, work.rows)):
                 if job.attempts > 1:
                     self._results.clear(job.job_id, but=result.path)
@@ -119,17 +103,19 @@ class Runner:
             mine = list(self._running)
         self._cancel(mine)
 
-    def _perform(self, job: Job, work: Work) -> Result:
+    def _perform(self, job: Job, work: Work, sign: Callable[[], None]) -> Result:
         work.start()
         filename = work.filename or "result"
-        path, size = self._results.write_result((job.job_id, job.attempts), filename, self._noting(job, work))
+        path, size = self._results.write_result((job.job_id, job.attempts), filename, self._noting(job, work, sign))
+        sign()
         return Result(path, work.content_type, size, filename, work.status)
 
-    def _noting(self, job: Job, work: Work) -> Iterator[Piece]:
+    def _noting(self, job: Job, work: Work, sign: Callable[[], None]) -> Iterator[Piece]:
         """The chunks of the work; notes its progress, and ends in what went wrong."""
         noted = time.monotonic()
         try:
             for chunk in work.chunks():
+                sign()
                 if time.monotonic() - noted > PROGRESS_S:
                     noted = time.monotonic()
                     with suppress(OperationalError):
@@ -141,20 +127,32 @@ class Runner:
             raise work.failure
 
     @contextmanager
-    def _registered(self, job: Job, work: Work) -> Iterator[None]:
+    def _registered(self, job: Job, attempt: Attempt) -> Iterator[None]:
         key = (job.job_id, job.attempts)
         with self._lock:
-            self._running[key] = work
+            self._running[key] = attempt
             stopping = self._stopping
         try:
             if stopping:
-                work.cancel()
+                attempt.cancel()
             self.look(job.job_id)  # it may have been aborted before anybody could cancel it
             yield
         finally:
-            with self._lock:
-                del self._running[key]
-            work.close()
+            self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        with self._lock:
+            self._running.pop((job.job_id, job.attempts), None)
+
+    def _leave(self, attempt: Attempt) -> None:
+        """The worker has its place for other jobs. If even that cannot be told to the database, the keeper finds the job."""
+        log.warning("the job gives no sign of life any more, and is given up")
+        if attempt.job is not None:
+            self._forget(attempt.job)
+            error = SilentError("Nothing is heard of the job's work.")
+            end = threading.Thread(target=self._end, args=(attempt.job, error), name="end of a silent job", daemon=True)
+            end.start()
+            end.join(PATIENCE_S)
 
     def _end(self, job: Job, error: Exception) -> None:
         """Tell why; or give the job back if neither it nor its owner is to blame."""
@@ -183,9 +181,9 @@ class Runner:
 
     def _cancel(self, keys: list[tuple[str, int]]) -> None:
         with self._lock:
-            works = [self._running[key] for key in keys if key in self._running]
-        for work in works:
-            work.cancel()
+            attempts = [self._running[key] for key in keys if key in self._running]
+        for attempt in attempts:
+            attempt.cancel()
 
 
 def explain(job: Job, error: Exception) -> Failure:
@@ -194,6 +192,12 @@ def explain(job: Job, error: Exception) -> Failure:
         return Failure(
             f"The job took longer than its execution duration of {job.duration_s} s. "
             "Ask for less, or give it more by EXECUTIONDURATION before it is started."
+        )
+    if isinstance(error, SilentError):
+        return Failure(
+            f"Nothing was heard of the job's work beyond its execution duration of {job.duration_s} s, not even that it was cancelled: "
+            "the database or the store of results stands still. Try again later.",
+            transient=True,
         )
     if isinstance(error, UnavailableError | OperationalError):
         what = error.message if isinstance(error, UnavailableError) else "The database connection was lost."

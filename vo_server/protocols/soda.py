@@ -18,7 +18,7 @@ from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, read_params
 from vo_server.http.reply import stream
 from vo_server.http.threads import in_thread
-from vo_server.jobs.worker import Perform
+from vo_server.jobs.work import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, ServiceCapabilities
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import Job

@@ -19,7 +19,7 @@ from vo_server.http.errors import Dialect, guard
 from vo_server.http.params import Params, maxrec, read_params, read_run_id
 from vo_server.http.reply import stream
 from vo_server.http.threads import UPLOADS_S, in_thread
-from vo_server.jobs.worker import Perform
+from vo_server.jobs.work import Perform
 from vo_server.model.capability import Capability, InputParam, Interface, Language, Limits, OutputFormat, ServiceCapabilities, TableAccess
 from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import QUERY_KIND, Job
