@@ -9,6 +9,7 @@ from astropy.table import Table
 from typer.testing import CliRunner
 
 from vo_server.cli import app
+from vo_server.cli.common import say
 from vo_server.errors import DataError, UsageError
 from vo_server.formats.readers.ucds import nearest_ucd
 from vo_server.formats.readers.units import nearest_unit
@@ -175,3 +176,9 @@ def test_subjects_that_are_no_terms_are_told_with_their_line(file: Path) -> None
     assert said(terms) == ["line 3: resource.subjects: 'Neutrino astronomy' is not a term of the thesaurus: perhaps neutrino-astronomy."]
     (note,) = said(None)
     assert note.endswith("'Neutrino astronomy' is not written as a term of the thesaurus: perhaps neutrino-astronomy.")
+
+
+def test_words_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Units have colons, too: none of them is a picture."""
+    say("RAJ2000: the unit 'h:m:s' [deg]")
+    assert capsys.readouterr().err == "RAJ2000: the unit 'h:m:s' [deg]\n"

@@ -175,6 +175,19 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, wrong: str) -> Non
         opened(tmp_path, document(fields, data))
 
 
+def test_another_document_is_told_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"line 2: this is no VOTable: its outermost element is vod:tableset\."):
+        opened(
+            tmp_path,
+            b'<?xml version="1.0"?>\n<vod:tableset xmlns:vod="http://www.ivoa.net/xml/VODataService/v1.1"><schema/></vod:tableset>',
+        )
+
+
+def test_what_astropy_refuses_is_told_with_the_line_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"at line 2 \(type must be 'results' or 'meta'"):
+        opened(tmp_path, b'<VOTABLE version="1.4">\n<RESOURCE type="x">\n\n</RESOURCE>\n</VOTABLE>')
+
+
 def test_rows_that_are_missing_are_missed(tmp_path: Path) -> None:
     content = document(field("a", "int"), stream(struct.pack(">i", 1)), table='nrows="3"')
     with pytest.raises(DataError, match="ends after row 1 of 3"):

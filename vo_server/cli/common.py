@@ -20,7 +20,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file
 Thesaurus = Annotated[Path | None, typer.Option(help="The Unified Astronomy Thesaurus, in desise (JSON).", metavar="FILE")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Directory for the embedded database and datasets.", metavar="DIR")]
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(message: str) -> None:

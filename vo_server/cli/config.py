@@ -13,7 +13,7 @@ def show(config: ConfigFile = None) -> None:
     """Print every setting, its value and where it was set."""
     settings = load(config)
     _, sources = origins(config, None, {})
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     rows = [
         (name, _shown(getattr(settings, name)), sources.get(name, "default"), info.description or "")
         for name, info in Settings.model_fields.items()

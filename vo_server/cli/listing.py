@@ -18,4 +18,4 @@ def list_tables(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     for item in catalogue.tables:
         rows = f"{item.nrows:,}" if item.nrows is not None else ""
         table.add_row(item.full_name, rows, item.title or "", f"{settings.base_url}/scs/{item.full_name}" if item.position else "")
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(highlight=False, soft_wrap=True, emoji=False).print(table)

@@ -51,6 +51,9 @@ DEEPEST = 60
 MOST_ELEMENTS = 200_000
 """Elements besides those of rows."""
 
+PLACE = re.compile(r"None:(\d+):\d+: (?:[EW]\d+: )?(.*)", re.DOTALL)
+"""How astropy begins a message: file, line, column, number of the fault. The reader of elements is further down by then."""
+
 ADVICE = "Check it with `stilts votlint`."
 
 Event = tuple[bool, str, Any, tuple[int, int]]
@@ -152,7 +155,9 @@ def _parsed(path: Path, bounds: Bounds | None) -> tuple[Any, "dict[str, Rows]"]:
         reason = expat.errors.messages[error.code] if error.code in expat.errors.messages else str(error)
         raise DataError(f"this VOTable cannot be read at line {error.lineno} ({reason}).", source=path.name, hint=ADVICE) from None
     except FAULTS as error:
-        raise DataError(f"this VOTable cannot be read at line {reader.line} ({error}).", source=path.name, hint=ADVICE) from None
+        place = PLACE.match(str(error))
+        line, reason = (place[1], place[2]) if place else (reader.line, str(error))
+        raise DataError(f"this VOTable cannot be read at line {line} ({reason}).", source=path.name, hint=ADVICE) from None
     return document, reader.tables
 
 
@@ -216,6 +221,8 @@ class _Reader:
         if self._depth > DEEPEST or (self._bounds is not None and self._elements > MOST_ELEMENTS):
             self._refuse("there are too many elements, or too many in each other.")
         self._text.clear()
+        if self._depth == 1 and tag != "VOTABLE":
+            self._refuse(f"this is no VOTable: its outermost element is {name}.", NO_TABLE)
         if tag in SEEN:
             SEEN[tag](self, tag, attributes)
         if tag in ("FIELD", "PARAM"):
@@ -349,6 +356,7 @@ class _Reader:
         raise DataError(f"line {self.line}: {message}", source=self.path.name, hint=hint)
 
 
+NO_TABLE = "A file that came from an address may be its answer to another question, or a page: look into it."
 MEND = "Correct it, or leave the row out."
 COPY = "Write the table anew: `stilts tcopy ifmt=votable ofmt=votable-binary2`."
 
