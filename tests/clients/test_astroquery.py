@@ -1,7 +1,8 @@
 """astroquery's TapPlus, which is how ESA's and many others' users ask by TAP.
 
-Its ``load_tables`` reads the documents of ESA's servers alone: it wants an attribute of theirs on every column, for which validators want
-ESA's own schema (the wildcard of VODataService's BaseParam is strict).
+``load_tables()`` without an argument reads the documents of ESA's servers alone: it wants an attribute of theirs on every column, which
+validators refuse (the wildcard of VODataService's BaseParam is strict). With either of its arguments, and so does ``load_table``, it sends
+parameters of ESA's, and is understood.
 """
 
 import gc
@@ -32,6 +33,45 @@ def test_a_job(tap: Any) -> None:
     job = tap.launch_job_async(QUERY)
     assert list(job.get_results()["name"]) == ["Vega", "Sirius"]
     assert job.get_phase() == "COMPLETED"
+
+
+def test_a_job_step_by_step(tap: Any) -> None:
+    job = tap.launch_job_async(QUERY, autorun=False)
+    assert job.get_phase() == "PENDING"
+    job.start()
+    job.wait_for_job_end()
+    again = tap.load_async_job(jobid=job.jobid)
+    assert again.get_phase(update=True) == "COMPLETED"
+    assert list(again.get_results()["name"]) == ["Vega", "Sirius"]
+    job = tap.launch_job_async(QUERY, autorun=False)
+    with pytest.raises(Exception, match="303"):  # it takes the redirect that UWS 1.1 §2.2.3.4 asks for to be an error
+        job.abort()
+    assert tap.load_async_job(jobid=job.jobid, load_results=False).get_phase(update=True) == "ABORTED"
+
+
+def test_nobody_is_listed_the_jobs_of_others(tap: Any) -> None:
+    """It keeps no cookie without a login."""
+    tap.launch_job_async(QUERY, name="mine")
+    assert tap.list_async_jobs() == []
+
+
+def test_a_failed_job_carries_our_words(tap: Any) -> None:
+    job = tap.launch_job_async("SELECT flx FROM sky.sources", background=True)
+    with pytest.raises(Exception, match=r"column 8: There is no column flx.*Did you mean flux?"):
+        job.get_results()
+    assert job.get_phase(update=True) == "ERROR"
+
+
+def test_tables_are_loaded(tap: Any) -> None:
+    assert "sky.sources" in {table.name for table in tap.load_tables(only_names=True)}
+    tables = {table.name: table for table in tap.load_tables(include_shared_tables=True)}
+    for table in (tables["sky.sources"], tap.load_table("sky.sources")):
+        columns = {column.name: column for column in table.columns}
+        assert list(columns) == ["source_id", "name", "ra", "dec", "flux", "detected"]
+        assert (columns["ra"].unit, columns["ra"].ucd, columns["ra"].data_type) == ("deg", "pos.eq.ra;meta.main", "double")
+        assert [columns[name].flags for name in ("source_id", "ra", "dec", "flux")] == ["16", "1", "2", "0"]
+    with pytest.raises(Exception, match=r"404:\s*There is no table sky\.source\. Did you mean sky\.sources"):
+        tap.load_table("sky.source")
 
 
 def test_an_upload(tap: Any) -> None:

@@ -22,6 +22,7 @@ NAMESPACES: Mapping[str, str] = MappingProxyType(
         "cap": "http://www.ivoa.net/xml/VOSICapabilities/v1.0",
         "cs": "http://www.ivoa.net/xml/ConeSearch/v1.0",
         "dc": "http://purl.org/dc/elements/1.1/",
+        "esatapplus": "http://esa.int/xml/EsaTapPlus",
         "oai": "http://www.openarchives.org/OAI/2.0/",
         "oai_dc": "http://www.openarchives.org/OAI/2.0/oai_dc/",
         "ri": "http://www.ivoa.net/xml/RegistryInterface/v1.0",
@@ -47,8 +48,8 @@ LOCATIONS: Mapping[str, str] = MappingProxyType(
 )
 """Where a schema lies, if not at the address that is its namespace (as all of the IVOA's do)."""
 
-SCHEMALESS = ("dc", "xlink", "xsi")
-"""Prefixes without a schema of their own to point at: those of oai_dc and UWS import dc and xlink."""
+SCHEMALESS = ("dc", "esatapplus", "xlink", "xsi")
+"""Prefixes without a schema of their own to point at: those of oai_dc and UWS import dc and xlink, that of ESA lies with ESA."""
 
 Attributes = Mapping[str, str | None]
 NO_ATTRIBUTES: Attributes = MappingProxyType({})
@@ -71,6 +72,11 @@ def add(parent: Element, name: str, text: str | None = None, attributes: Attribu
     Raises ValueError for an ``xsi:type`` whose prefix the document does not declare: it would mean nothing to a reader.
     """
     return _dress(etree.SubElement(parent, _qualified(name)), text, attributes)
+
+
+def set_attribute(element: Element, name: str, value: str) -> None:
+    """Say one more thing of an element."""
+    element.set(_qualified(name), legal(value))
 
 
 def add_texts(parent: Element, name: str, *texts: str | None) -> None:
@@ -100,7 +106,7 @@ def legal(text: str) -> str:
 def _dress(element: Element, text: str | None, attributes: Attributes) -> Element:
     for name, value in attributes.items():
         if value is not None:
-            element.set(_qualified(name), legal(value))
+            set_attribute(element, name, value)
     kind = attributes.get("xsi:type")
     if kind is not None and kind.partition(":")[0] not in element.nsmap:
         raise ValueError(f"the document does not declare the prefix of xsi:type {kind}")

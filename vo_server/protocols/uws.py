@@ -177,7 +177,8 @@ class JobTree:
         """The result's file, or the range of it that is asked for; nothing if the client has it already."""
         job = await self._job(request)
         if job.result is None:
-            raise NotFoundError(f"The job is {job.phase} and has no result.")
+            why = f": {job.error.message}" if job.error else "."  # astroquery asks for nothing else of a job that failed
+            raise NotFoundError(f"The job is {job.phase} and has no result{why}")
         size, etag = job.result.size, f'"{job.job_id}-{job.attempts}"'
         # what is compressed on its way is not advertised in ranges, though it can be had so
         headers = {"ETag": etag} if codings(job.result.content_type) else {"ETag": etag, "Accept-Ranges": "bytes"}

@@ -12,7 +12,7 @@ from vo_server.documents.vodataservice import Detail
 from vo_server.errors import NotFoundError, UsageError
 from vo_server.http.documents import Documents
 from vo_server.http.errors import Dialect, guard
-from vo_server.http.params import read_params
+from vo_server.http.params import Params, read_params
 from vo_server.http.threads import in_thread
 from vo_server.model.capability import Capability, InputParam
 from vo_server.model.catalogue import Catalogue, Table
@@ -23,6 +23,12 @@ XML = "text/xml"
 
 DETAIL = InputParam("detail", "string", "min: without columns; max: with them, as without the parameter")
 """VOSI 1.1 §3.3.1."""
+
+TAP_PLUS = ("tables", "only_tables", "share_accessible")
+"""What the archives of ESA take at ``/tables``, and so astroquery sends: names of tables; whether without columns; whether with tables
+that others share, of which there are none. It reads no column without an attribute of ESA's, which no schema of the IVOA allows: so
+these parameters, which nobody else sends, bring it, and VOSI's own document goes without.
+"""
 
 CapabilityList = Callable[[], Sequence[Capability]]
 
@@ -90,20 +96,33 @@ def table_routes(services: Services, path: str) -> list[Route]:
 
     documents = Documents(services.clock)
 
-    async def show_tables(request: HttpRequest) -> Response:
-        detail = _detail((await read_params(request)).one("detail"))
-        catalogue = services.catalogue()
-        return await documents.reply(request, f"detail={detail}", catalogue.version, lambda: vosi.tables(catalogue, detail=detail), XML)
-
-    async def show_table(request: HttpRequest) -> Response:
-        name = request.path_params["name"]
+    async def find(name: str) -> Table:
         table = _find(services.catalogue(), name)
         if table is None and await in_thread(services.refresh):
             table = _find(services.catalogue(), name)
         if table is None:
             meant = did_you_mean(nearest(name, (one.full_name for one in services.catalogue().tables)))
             raise NotFoundError(f"There is no table {name}.", hint=meant or f"See {path}/tables for all tables.")
-        catalogue, shown = services.catalogue(), table
+        return table
+
+    async def show_tables(request: HttpRequest) -> Response:
+        params = await read_params(request)
+        if any(params.one(name) for name in TAP_PLUS):
+            return await show_tables_plus(params)
+        detail = _detail(params.one("detail"))
+        catalogue = services.catalogue()
+        return await documents.reply(request, f"detail={detail}", catalogue.version, lambda: vosi.tables(catalogue, detail=detail), XML)
+
+    async def show_tables_plus(params: Params) -> Response:
+        detail: Detail = "min" if params.one("only_tables") == "true" else "max"
+        wanted = params.one("tables")
+        named = [await find(name) for name in wanted.split(",")] if wanted else ()
+        catalogue = services.catalogue().only(tuple(named)) if named else services.catalogue()
+        return Response(await in_thread(lambda: vosi.tables(catalogue, detail=detail, flags=True)), media_type=XML)
+
+    async def show_table(request: HttpRequest) -> Response:
+        shown = await find(request.path_params["name"])
+        catalogue = services.catalogue()
         return await documents.reply(request, shown.full_name, catalogue.version, lambda: vosi.table(shown, catalogue.keys), XML)
 
     return [
