@@ -73,6 +73,7 @@ def job_terms(settings: Settings) -> Terms:
         timedelta(hours=hard),
         settings.user_jobs,
         settings.user_running_jobs,
+        settings.user_upload_bytes,
     )
 
 

@@ -114,6 +114,12 @@ class Settings(BaseModel):
     upload_bytes: int = Field(
         100_000_000, description="Most bytes that all tables of one query have together, packed as well as unpacked.", ge=1000
     )
+    user_upload_bytes: int = Field(
+        1_000_000_000,
+        description="Most bytes that the tables and parameters of all jobs of one user (one address) have together, until the jobs are "
+        "destroyed; more are refused.",
+        ge=1000,
+    )
     upload_networks: Networks = Field(
         (),
         description="Private networks from which tables are fetched when UPLOAD names an address there "
@@ -163,7 +169,11 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> "Settings":
-        for lower, upper in (("async_seconds", "hard_async_seconds"), ("retention_hours", "hard_retention_hours")):
+        for lower, upper in (
+            ("async_seconds", "hard_async_seconds"),
+            ("retention_hours", "hard_retention_hours"),
+            ("upload_bytes", "user_upload_bytes"),
+        ):
             if getattr(self, lower) > getattr(self, upper):
                 raise ValueError(f"{lower} is larger than {upper}")
         return self

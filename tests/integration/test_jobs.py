@@ -235,6 +235,20 @@ def test_nobody_has_more_unfinished_jobs_than_he_may(database: Database) -> None
     store.create("fake", [], client="one")
 
 
+def test_clients_who_upload_at_once_keep_no_more_than_they_may(database: Database) -> None:
+    store = JobStore(database.engine, replace(job_terms(Settings()), uploaded_bytes=3500), lambda: datetime.now(UTC))
+
+    def made(_: int) -> bool:
+        try:
+            store.create("fake", [], client="one", uploaded_bytes=1000)
+        except TooManyError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(made, range(16))) == 3
+
+
 def test_the_result_appears_whole(store: JobStore, results: ResultStore) -> None:
     job_id = waiting_job(store)
     run_next(Runner(store, results, {"fake": lambda _: Task(b"one ", b"two")}), store)

@@ -671,6 +671,34 @@ def test_a_user_with_too_many_jobs_is_told_to_wait(site: Services, monkeypatch: 
         assert "192.0.2" not in str(connection.execute(text("SELECT * FROM vo.jobs")).all()), "addresses are not kept"
 
 
+def test_what_one_user_keeps_with_his_jobs_has_a_limit(site: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UWS-003, UWS 1.1 §2.2.3.1: a job that is refused is not made; what is deleted counts no more; tables added later count too."""
+    monkeypatch.setattr(site.jobs, "terms", replace(site.jobs.terms, uploaded_bytes=5000))
+    mine, other = (TestClient(create_app(site), follow_redirects=False, client=(f"192.0.2.{one}", 4711)) for one in (1, 2))
+    table = b"x\n" + 1499 * b"1\n"
+    form = {"LANG": "ADQL", "QUERY": "SELECT x FROM TAP_UPLOAD.a"}
+
+    def post(client: TestClient, path: str = "/tap/async", name: str = "a") -> Any:
+        return client.post(path, data={**form, "UPLOAD": f"{name},param:one"}, files={"one": ("one.csv", table)})
+
+    first = post(mine)
+    assert first.status_code == 303
+    for refused in (post(mine), post(mine, f"{first.headers['location']}/parameters", "b")):
+        assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+        assert "beyond the 5000 that one user may keep" in refused.text
+    assert "Delete jobs" in refused.text
+    large = mine.post("/tap/async", data={"QUERY": 5000 * "x"})
+    assert large.status_code == 429, "parameters count too"
+    assert site.results.job_ids() == {first.headers["location"].rpartition("/")[2]}
+    assert post(other).status_code == 303
+    assert mine.delete(first.headers["location"]).status_code == 303
+    url = make(mine)
+    for _ in range(3):
+        assert post(mine, f"{url}/parameters", "no-name").status_code == 400, "what is refused for something else does not count"
+    assert post(mine, f"{url}/parameters").status_code == 303
+    assert post(mine).status_code == 429
+
+
 def test_a_job_that_waits_for_its_turn_says_how_many_are_before_it(client: TestClient, site: Services) -> None:
     at_once = site.settings.user_running_jobs
     proxied = TestClient(create_app(site), follow_redirects=False, client=("192.0.2.1", 4711))

@@ -231,6 +231,7 @@ jobs = Table(
         server_default="",
         comment="who is counted for it: a keyed digest of an address; empty if nobody is",
     ),
+    Column("uploaded_bytes", BigInteger, nullable=False, server_default="0", comment="of the tables that came with it"),
     schema="vo",
     comment="asynchronous jobs (UWS 1.1)",
 )

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from os import SEEK_END
 from urllib.parse import unquote_to_bytes, urlencode
 
 from starlette.datastructures import UploadFile
@@ -57,14 +59,25 @@ class Params:
         """The content of an upload that is a part of the form, be it sent as a file or as a field; None if there is no such part.
         UsageError if there are two.
         """
-        files = [file for name, file in self.files if name == upload.part]
-        texts = [value for name, value in self.pairs if name == upload.part]
-        if len(files) + len(texts) > 1:
-            raise UsageError(f"UPLOAD: the form has {len(files) + len(texts)} parts {upload.part!r}, and the table {upload.name} is one.")
-        for file in files:
-            file.file.seek(0)
-            return iter(partial(file.file.read, BLOCK_BYTES), b"")
-        return iter((texts[0].encode(),)) if texts else None
+        part = self._part(upload)
+        if isinstance(part, UploadFile):
+            part.file.seek(0)
+            return iter(partial(part.file.read, BLOCK_BYTES), b"")
+        return None if part is None else iter((part.encode(),))
+
+    def upload_bytes(self, upload: Upload) -> int:
+        """How many bytes `upload` gives."""
+        part = self._part(upload)
+        if isinstance(part, UploadFile):
+            return part.file.seek(0, SEEK_END)
+        return len((part or "").encode())
+
+    def _part(self, upload: Upload) -> UploadFile | str | None:
+        named: chain[tuple[str, UploadFile | str]] = chain(self.files, self.pairs)
+        parts = [part for name, part in named if name == upload.part]
+        if len(parts) > 1:
+            raise UsageError(f"UPLOAD: the form has {len(parts)} parts {upload.part!r}, and the table {upload.name} is one.")
+        return parts[0] if parts else None
 
     def address(self, url: str) -> str | None:
         """`url` with the parameters in its query string, however they came; what came as a file is not there. None if it is too long."""

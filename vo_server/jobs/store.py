@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ jobs = schema.jobs.c
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a job gets unless it asks, and the most it gets: database time in seconds, life. ``unfinished`` jobs are the most of one client,
-    ``at_once`` of them the most in the queue or under way.
+    ``at_once`` of them the most in the queue or under way; ``uploaded_bytes`` the most that all of one client's jobs came with.
     """
 
     duration_s: int
@@ -39,6 +39,7 @@ class Terms:
     hard_retention: timedelta
     unfinished: int
     at_once: int
+    uploaded_bytes: int
 
     def duration(self, asked: int) -> int:
         """What a job gets that asks for so many seconds; 0 asks for no limit, which is the hard one (UWS 1.1 §2.1.5)."""
@@ -76,11 +77,12 @@ class JobStore:
         *,
         owner: str | None = None,
         client: str = "",
+        uploaded_bytes: int = 0,
         duration_s: int | None = None,
         destruction: datetime | None = None,
     ) -> Job:
         """A new PENDING job with an id that nobody can guess, and with the duration and destruction asked for, as far as terms allow.
-        TooManyError if `client`, unless nameless, has as many as one may.
+        TooManyError if `client`, unless nameless, has as many as one may, or with `uploaded_bytes` of tables would keep too much.
         """
         now = self.clock()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is shown: AFTER is compared with it
@@ -92,6 +94,7 @@ class JobStore:
             "phase": Phase.PENDING,
             "owner": owner,
             "client": client,
+            "uploaded_bytes": uploaded_bytes,
             "run_id": run_id,
             "created": now,
             "duration_s": self.terms.duration_s if duration_s is None else self.terms.duration(duration_s),
@@ -100,6 +103,7 @@ class JobStore:
         }
         with self.engine.begin() as connection:
             turns.refuse_more(connection, client, self.terms.unfinished)
+            turns.refuse_bytes(connection, client, uploaded_bytes + _size(parameters), self.terms.uploaded_bytes)
             return _job(connection.execute(schema.jobs.insert().values(values).returning(schema.jobs)).one())
 
     def get(self, job_id: str) -> Job:
@@ -158,6 +162,28 @@ class JobStore:
             values = dict(row._mapping)
             yield values
             _update(connection, job_id, {**values, "parameters": _stored(values["parameters"])})
+
+    @contextmanager
+    def keeping(self, job_id: str, uploaded_bytes: int, parameters: Parameters) -> Iterator[None]:
+        """Within this, tables of so many bytes are added to a PENDING job, and parameters. ForbiddenError if it was started before,
+        TooManyError if its client would keep too much.
+        """
+        self._count(job_id, uploaded_bytes, _size(parameters))
+        try:
+            yield
+        except BaseException:
+            with suppress(ForbiddenError, NotFoundError):
+                self._count(job_id, -uploaded_bytes, 0)
+            raise
+
+    def _count(self, job_id: str, uploaded_bytes: int, more_bytes: int) -> None:
+        with self.engine.begin() as connection:
+            row = connection.execute(select(jobs.client).where(jobs.job_id == job_id).with_for_update())  # before its client's lock
+            client = row.scalar() or ""
+            if uploaded_bytes + more_bytes > 0:
+                turns.refuse_bytes(connection, client, uploaded_bytes + more_bytes, self.terms.uploaded_bytes)
+            if not _update(connection, job_id, {"uploaded_bytes": jobs.uploaded_bytes + uploaded_bytes}, jobs.phase == Phase.PENDING):
+                raise self._refusal(connection, job_id, "changed")
 
     def limit(self, job_id: str, seconds: int) -> None:
         """Set the execution duration, as far as the terms allow (UWS 1.1 §2.2.3.1)."""
@@ -281,7 +307,7 @@ def _readable(now: datetime) -> Any:
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    del values["queue_id"], values["client"]
+    del values["queue_id"], values["client"], values["uploaded_bytes"]
     phase = Phase(values["phase"])
     return Job(
         **values
@@ -302,6 +328,10 @@ def _stored(parameters: Parameters) -> list[list[str]]:
             said = repr(name)[1:-1]
             raise UsageError(f"{said}: the character U+0000 cannot be part of a job's parameters.", parameter=said)
     return [list(pair) for pair in parameters]
+
+
+def _size(parameters: Parameters) -> int:
+    return sum(len(name.encode()) + len(value.encode()) for name, value in parameters)
 
 
 def _missing(job_id: str) -> NotFoundError:

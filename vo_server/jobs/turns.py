@@ -65,6 +65,21 @@ def refuse_more(connection: Connection, client: str, most: int) -> None:
         )
 
 
+def refuse_bytes(connection: Connection, client: str, more: int, most: int) -> None:
+    """TooManyError if with `more` bytes the tables and parameters of all the client's jobs, whatever their phase, have more than `most`."""
+    if not client:
+        return
+    _lock(connection, client)
+    each = jobs.uploaded_bytes + func.pg_column_size(jobs.parameters)
+    held = int(connection.execute(select(func.coalesce(func.sum(each), 0)).where(jobs.client == client)).scalar_one())
+    if held + more > most:
+        raise TooManyError(
+            f"Your jobs keep {held} bytes of tables and parameters; {more} more are beyond the {most} that one user may keep.",
+            hint="Delete jobs that you do not need: what came with a job is kept until it is destroyed.",
+            retry_after=RETRY_S,
+        )
+
+
 def ahead() -> ColumnElement[int]:
     """How many jobs will probably be begun before this one. Behind the queue clients take turns, each with his oldest job."""
     other = aliased(schema.jobs).c

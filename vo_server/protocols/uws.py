@@ -133,10 +133,12 @@ class JobTree:
             raise UsageError(f"PHASE={starts!r} does not fit a new job; RUN starts it.", parameter="PHASE")
         pairs, run_id = job_parameters(params, repeatable=self.repeatable), read_run_id(params)
         duration, destruction = asked_duration(params), asked_destruction(params)
-        client = self.services.client(request)
+        client, size = self.services.client(request), uploaded_bytes(params)
 
         def make() -> Job:
-            job = self.jobs.create(self.kind, pairs, run_id, client=client, duration_s=duration, destruction=destruction)
+            job = self.jobs.create(
+                self.kind, pairs, run_id, client=client, uploaded_bytes=size, duration_s=duration, destruction=destruction
+            )
             try:
                 self._keep_uploads(job.job_id, params)
                 if starts:
@@ -273,7 +275,7 @@ class JobTree:
             "duration_s": None if duration is None else terms.duration(duration),
             "destruction": None if destruction is None else terms.destruction(destruction, self.jobs.clock()),
         }
-        with self.jobs.changing(job_id) as values:
+        with self.jobs.keeping(job_id, uploaded_bytes(params), params.pairs), self.jobs.changing(job_id) as values:
             known = {name.upper(): (name, value) for name, value in values["parameters"]}
             given = job_parameters(params, known.get(UPLOAD, (UPLOAD, None))[1], repeatable=self.repeatable)
             replaced = {name.upper() for name, _ in given}
@@ -370,6 +372,11 @@ def job_parameters(params: Params, uploads_before: str | None = None, *, repeata
         parse_uploads([together])  # two of one name are refused
         pairs.append((spelled, together))
     return pairs
+
+
+def uploaded_bytes(params: Params) -> int:
+    """How large the tables are that came in the form."""
+    return sum(params.upload_bytes(upload) for upload in parse_uploads(params.all(UPLOAD)) if upload.part is not None)
 
 
 def read_time(name: str, text: str) -> datetime:
