@@ -224,6 +224,14 @@ def _within(make: Callable[[str, str, str, MatchOrders], str], small: Point, hos
     return subquery
 
 
+def is_order(condition: resolved.Condition) -> bool:
+    """Whether a condition says which of two tables has the larger value, as ``a.id < b.id`` does where each pair is to come once."""
+    if not isinstance(condition, resolved.Comparison) or condition.sign in ("=", "<>"):
+        return False
+    sides = [set(resolved.references(side)) for side in (condition.left, condition.right)]
+    return all(len(side) == 1 for side in sides) and sides[0] != sides[1]
+
+
 def _has_index(point: Point) -> bool:
     """Whether PostgreSQL can use an index of the cells of a position."""
     return not point.computed and _is_table(point.source)

@@ -1,7 +1,7 @@
 """Queries → SQL: FROM, GROUP BY, ORDER BY, limits, set operations, common tables."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vo_server.adql import resolved
@@ -12,7 +12,7 @@ from vo_server.model.columns import CELL, Column
 from vo_server.model.result import Statement
 from vo_server.sql.errors import MisfitError
 from vo_server.sql.expressions import Renderer
-from vo_server.sql.joins import Within, by_rows, is_by_rows, joins_of
+from vo_server.sql.joins import Within, by_rows, is_by_rows, is_order, joins_of
 from vo_server.sql.literals import quote_identifier
 from vo_server.sql.nearest import Nearest, nearest_of
 from vo_server.sql.positions import PASSED_ON, passed_on
@@ -72,13 +72,24 @@ class _Spatial:
 
     def condition(self, renderer: Renderer, condition: resolved.Condition, join: resolved.JoinSource | None) -> str:
         """The SQL of WHERE, or of the ON of a join, behind the conditions of its matches."""
-        parts = list(resolved.conjuncts(condition)) if self.texts else [condition]
-        if not any(id(part) in self.texts for part in parts):
+        parts = list(resolved.conjuncts(condition))
+        if not any(id(part) in self.texts or self._is_hidden(part) for part in parts):
             parts = [condition]
         matches = self.matches.get(join, ())
         if not matches and len(parts) == 1:
-            return self.texts.get(id(parts[0])) or renderer.condition(parts[0])
-        return " AND ".join((*matches, *(self.texts.get(id(part)) or renderer.part(part) for part in parts)))
+            return self._written(parts[0], renderer, renderer.condition)
+        return " AND ".join((*matches, *(self._written(part, renderer, renderer.part) for part in parts)))
+
+    def _written(self, part: resolved.Condition, renderer: Renderer, render: Callable[[resolved.Condition], str]) -> str:
+        if self._is_hidden(part):
+            return f"{renderer.part(part)} IS TRUE"
+        return self.texts.get(id(part)) or render(part)
+
+    def _is_hidden(self, part: resolved.Condition) -> bool:
+        """Whether no index may be used for a condition: beside a match PostgreSQL would add to the few cells of each row half of an index
+        of what the condition names.
+        """
+        return bool(self.matches) and is_order(part)
 
 
 class _Writer(Renderer):
