@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
 from anyio import move_on_after
 from anyio.to_thread import run_sync
@@ -34,7 +35,7 @@ from vo_server.model.result import Info, Statement, TableHead
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.query.descriptors import descriptors_for
 from vo_server.query.fetch import Sources
-from vo_server.query.origin import data_origin, query_origin
+from vo_server.query.origin import Asked, data_origin, query_origin
 from vo_server.query.run import Answer
 from vo_server.query.uploads import UploadReader
 from vo_server.settings import Settings
@@ -111,6 +112,22 @@ def load_snapshot(connection: Connection) -> Snapshot:
     return Snapshot(load_catalogue(connection), load_resources(connection), load_site(connection), load_holdings(connection))
 
 
+class Wanted(Protocol):
+    """What every request for rows says of them: how to write them, and how many there may be."""
+
+    @property
+    def format(self) -> Format:
+        """How they are written."""
+
+    @property
+    def content_type(self) -> str:
+        """What that is called, as it was asked for."""
+
+    @property
+    def maxrec(self) -> int | None:
+        """The most of them."""
+
+
 class Services:
     """Opened once by the composition root, handed to every route."""
 
@@ -169,14 +186,9 @@ class Services:
     def answer(
         self,
         statement: Statement,
-        standard_id: str,
-        service: str,
-        form: Format,
-        content_type: str,
-        maxrec: int,
+        wanted: Wanted,
+        asked: Asked,
         *,
-        request: str | None = None,
-        query: str | None = None,
         columns: tuple[Column, ...] | None = None,
         infos: tuple[Info, ...] = (),
         description: str | None = None,
@@ -192,26 +204,20 @@ class Services:
         told = (*infos, *(Info("warning", sentence) for sentence in statement.warnings))
         head = self.head(
             columns or statement.columns,
-            standard_id,
-            service,
-            request=request,
-            query=query,
+            asked,
             reads=statement.reads,
             infos=told,
             description=description,
             params=params,
             descriptors=descriptors,
         )
-        return Answer(pool or self.pool, statement, head, form, content_type, maxrec, self.traffic.room)
+        return Answer(pool or self.pool, statement, head, wanted.format, wanted.content_type, wanted.maxrec, self.traffic.room)
 
     def head(
         self,
         columns: tuple[Column, ...],
-        standard_id: str,
-        service: str,
+        asked: Asked,
         *,
-        request: str | None = None,
-        query: str | None = None,
         reads: tuple[str, ...] = (),
         infos: tuple[Info, ...] = (),
         description: str | None = None,
@@ -224,7 +230,7 @@ class Services:
         snapshot = self.snapshot()
         origin = (
             *infos,  # of two that differ in case alone, SSA's SERVICE_PROTOCOL and the Note's, astropy takes the later one
-            *query_origin(snapshot.site, standard_id, service, self.clock(), request=request, query=query),
+            *query_origin(snapshot.site, asked, self.clock()),
             *(info for resource in snapshot.resources_of(reads) for info in data_origin(snapshot.site, resource)),
         )
         described = (*descriptors_for(columns, self.settings.base_url, self.site()), *descriptors)

@@ -98,11 +98,11 @@ def test_each_dataset_describes_its_own_cutouts(client: TestClient) -> None:
 
 
 def test_errors_are_rows_of_their_identifiers(client: TestClient) -> None:
-    root = ask(client, "ivo://nobody/x", "image", "  ", "a\0b")
+    root = ask(client, "ivo://nobody/x", "image", "  ")
     found = rows(root)
     assert [row["ID"] for row in found][:3] == ["ivo://nobody/x", identifier("image"), identifier("image")]
     faults = [(row["semantics"], (row["error_message"] or "").partition(":")[0]) for row in found if row["error_message"]]
-    assert faults == [("#this", "NotFoundFault"), ("#this", "UsageFault"), ("#this", "NotFoundFault")]
+    assert faults == [("#this", "NotFoundFault"), ("#this", "UsageFault")]
     assert statuses(root) == ["OK"]
 
 

@@ -1,5 +1,6 @@
 """The pages over a real database: what they read of it, what they refuse, whose jobs they show."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,13 @@ from urllib.parse import quote
 import datasets
 import pytest
 from datasets import identifier
+from lxml import html
 from starlette.testclient import TestClient
 
 from vo_server.app import create_app
+from vo_server.db.database import Database
 from vo_server.services import Services
+from vo_server.settings import Settings
 from vo_server.web.samples import COUNTED, Sampler, Spread, _some
 
 
@@ -74,23 +78,23 @@ def test_editors_are_told_names_as_one_types_them(client: TestClient) -> None:
 SENSELESS = {
     "/search?q=%00abc": 400,
     "/tables/a%00b": 404,
-    "/tables/sky.stars?x=%00&y=nothing": 200,
+    "/tables/sky.stars?x=%00&y=nothing": 400,
     "/plots/columns.svg?table=sky.stars&x=%00": 400,
     "/plots/columns.svg?table=sky.stars&x=name": 400,
     "/plots/columns.svg?table=sky.stars": 400,
-    "/plots/sky.svg?table=%00": 404,
-    "/plots/footprint.svg?ID=%00": 404,
-    "/dataset?ID=%00": 404,
+    "/plots/sky.svg?table=%00": 400,
+    "/plots/footprint.svg?ID=%00": 400,
+    "/dataset?ID=%00": 400,
     "/datasets?after=-1": 200,
-    "/datasets?resource=%00": 404,
+    "/datasets?resource=%00": 400,
     "/jobs/%00": 404,
     "/jobs/00000000000000000000000000000000": 404,
-    "/query?RUN=1&QUERY=%00": 200,
+    "/query?RUN=1&QUERY=%00": 400,
     "/query?RUN=1&QUERY=a&QUERY=b": 400,
     "/query?RUN=1&QUERY=SELECT+1/(mag-mag)+FROM+sky.stars": 200,
     "/sky": 400,
     "/sky?table=tap_schema.tables": 404,
-    "/sky/layers.json?ID=%00": 404,
+    "/sky/layers.json?ID=%00": 400,
 }
 """Address → status."""
 
@@ -148,3 +152,26 @@ def test_a_name_and_a_position_are_found(client: TestClient) -> None:
     assert "Vega" in near
     assert "Rigel" not in near
     assert "No table has a row there" in client.get("/search?q=100+80").text
+
+
+def test_links_begin_with_the_path_under_which_the_server_is_seen(database: Database, site: Services, tmp_path: Path) -> None:
+    """Pages, rows and errors of a server at https://example.org/vo, behind a proxy that takes /vo off."""
+    settings = Settings(public_url="http://testserver/vo", data_dir=tmp_path)
+    with closing(Services(settings, database)) as services:
+        client = TestClient(create_app(services))
+        pages = ("/", "/tap", "/tables/sky.stars", "/query?RUN=1&QUERY=SELECT+name+FROM+sky.stars", "/jobs", "/search?q=vega", "/datasets")
+        plain = (
+            "/tap/examples",
+            "/tables/no",
+            "/resources/no/thing",
+            "/nothing",
+            "/tap/sync?LANG=ADQL&RESPONSEFORMAT=html&QUERY=x",
+            "/?x=%00",
+        )
+        for address in (*pages, "/sky?table=sky.stars", *plain):
+            reply = client.get(address, headers={"Accept": "text/html,application/xhtml+xml"})
+            assert reply.headers["content-type"].startswith(("text/html", "application/xhtml+xml")), address
+            page = html.fromstring(reply.content)
+            links = [link for link in page.xpath("//@href | //@src | //@action | //@data-url") if link.startswith("/")]
+            assert links or address in plain
+            assert [link for link in links if not link.startswith("/vo/")] == [], address

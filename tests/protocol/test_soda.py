@@ -79,7 +79,7 @@ REFUSED = (
     ({}, 400, "UsageError: The parameter ID is missing"),
     ({"ID": ""}, 400, "UsageError: The parameter ID is missing"),
     ({"ID": "ivo://nobody/x"}, 404, "UsageError: There is no dataset"),
-    ({"ID": "a\0"}, 404, "UsageError: There is no dataset"),
+    ({"ID": "a\0"}, 400, "UsageError: ID: the character U+0000"),
     ({"ID": ["a", "b"]}, 400, "MultiValuedParamNotSupported: ID"),
     ({"CIRCLE": ["1 2 3", "2 3 4"]}, 400, "MultiValuedParamNotSupported: CIRCLE"),
     ({"BAND": ["1 2", "2 3"]}, 400, "MultiValuedParamNotSupported: BAND"),

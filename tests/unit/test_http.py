@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -29,7 +31,7 @@ from vo_server.errors import (
     UsageError,
     VoError,
 )
-from vo_server.http.errors import Dialect, guard, render
+from vo_server.http.errors import MANNERS, Dialect, guard, render
 from vo_server.http.middleware import AnyOrigin, OneSpelling
 from vo_server.http.params import TEXT_BYTES, Params, maxrec, read_params
 from vo_server.http.reply import Traffic, stream
@@ -65,6 +67,7 @@ def client() -> TestClient:
         Route("/lost", guard(lose_database, Dialect.TEXT)),
         Route("/canceled", guard(fail_statement, Dialect.TEXT)),
         Route("/refuse", guard(refuse, Dialect.HTML)),
+        Route("/paths/{name}", guard(echo, Dialect.TEXT)),
     ]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(AnyOrigin), Middleware(OneSpelling)]))
 
@@ -265,6 +268,31 @@ def test_a_trailing_slash_is_answered_in_place(client: TestClient) -> None:
     reply = client.post("/echo/", data={"q": "1"}, follow_redirects=False)
     assert reply.status_code == 200
     assert reply.json()["pairs"] == [["q", "1"]]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"params": {"a": "x\0"}}, {"params": {"a\0": "x"}}, {"data": {"a": "\0"}}, {"files": {"a": (None, "\0")}}]
+)
+def test_no_parameter_holds_what_no_text_of_the_database_can(client: TestClient, asked: dict[str, Any]) -> None:
+    reply = client.request("GET" if "params" in asked else "POST", "/echo", **asked)
+    assert reply.status_code == 400
+    assert re.search(r"a(\\x00)?: the character U\+0000 cannot stand in a parameter", reply.text)
+    assert client.get("/echo", params={"a": "%00"}).json()["pairs"] == [["a", "%00"]]
+
+
+def test_no_address_holds_it(client: TestClient) -> None:
+    assert client.get("/paths/a%00b").status_code == 404
+    assert client.get("/refuse?a=%00").text.count("U+0000") == 1
+
+
+def test_every_dialect_tells_every_error() -> None:
+    assert {Dialect(one) for one in MANNERS} == set(Dialect)
+    statuses = {dialect: render(UsageError("POS is wrong."), dialect).status_code for dialect in Dialect}
+    assert {dialect for dialect, status in statuses.items() if status == 200} == {Dialect.SIMPLE, Dialect.SCS}
+    for dialect in Dialect:
+        late = render(UnavailableError("Not now.", retry_after=7), dialect)
+        assert (late.status_code, late.headers["retry-after"]) == (503, "7")
+        assert b"Not now." in bytes(late.body)
 
 
 @pytest.mark.parametrize(

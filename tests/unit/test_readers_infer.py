@@ -104,8 +104,11 @@ def test_descriptor_over_file_and_flags_over_descriptor(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("descriptor", "words"),
     [
-        ('[table]\nsource = "d.csv"\nnam = "x"\n', r"table\.nam \(line 3\)"),
-        ('[table]\nsource = "d.csv"\n[columns.n]\nunti = "x"\n', r"columns\.n\.unti \(line 4\)"),
+        ('[table]\nsource = "d.csv"\nnam = "x"\n', r"table\.nam \(line 3\): there is no such key, but name"),
+        ('[table]\nsource = "d.csv"\n[table.layout]\nzzz = 1\n', "no such key, only comment, names, places, separator, skip"),
+        ('[resource]\ncreators = [{name = "A", orchid = "x"}]\n[table]\nsource = "d.csv"\n', r"orchid \(line 2\).*no such key, but orcid"),
+        ('[[tables]]\nsource = "d.csv"\n[tables.columns.n]\nunti = "x"\n', r"\.unti \(line 4\): there is no such key, but unit"),
+        ('[table]\nsource = "d.csv"\n[columns.n]\nunti = "x"\n', r"columns\.n\.unti \(line 4\): there is no such key, but unit"),
         ('[resource]\ndoi = "none"\n[table]\nsource = "d.csv"\n', r"resource\.doi \(line 2\)"),
         ("[resource]\n", r"one \[table\], or several"),
         ("not toml", "not TOML"),

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from html import escape
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +26,7 @@ from vo_server.errors import (
     report_incident,
 )
 from vo_server.formats import votable
+from vo_server.http.params import refuse_nul
 from vo_server.scratch import is_full
 
 log = logging.getLogger("vo_server")
@@ -46,46 +48,65 @@ class Dialect(Enum):
     HTML = "a page"
 
 
-STATUSES: tuple[tuple[type[VoError], int, str, str], ...] = (
-    (ManyValuesError, 400, "UsageFault", "MultiValuedParamNotSupported"),
-    (UsageError, 400, "UsageFault", "UsageError"),
-    (NotFoundError, 404, "NotFoundFault", "UsageError"),
-    (ForbiddenError, 403, "UsageFault", "AuthorizationError"),
-    (TooLargeError, 413, "UsageFault", "UsageError"),
-    (TimeLimitError, 408, "TransientFault", "ServiceUnavailable"),
-    (TooManyError, 429, "TransientFault", "ServiceUnavailable"),
-    (UnavailableError, 503, "TransientFault", "ServiceUnavailable"),
-    (SetupError, 503, "FatalFault", "Error"),
-    (InternalError, 500, "FatalFault", "Error"),
+class Kind(NamedTuple):
+    """A kind of errors: its HTTP status, its fault label (SIA 2.0 §3.3) and SODA's (SODA 1.0 §4.2)."""
+
+    error: type[VoError]
+    status: int
+    fault: str
+    soda: str
+
+
+KINDS = (
+    Kind(ManyValuesError, 400, "UsageFault", "MultiValuedParamNotSupported"),
+    Kind(UsageError, 400, "UsageFault", "UsageError"),
+    Kind(NotFoundError, 404, "NotFoundFault", "UsageError"),
+    Kind(ForbiddenError, 403, "UsageFault", "AuthorizationError"),
+    Kind(TooLargeError, 413, "UsageFault", "UsageError"),
+    Kind(TimeLimitError, 408, "TransientFault", "ServiceUnavailable"),
+    Kind(TooManyError, 429, "TransientFault", "ServiceUnavailable"),
+    Kind(UnavailableError, 503, "TransientFault", "ServiceUnavailable"),
+    Kind(SetupError, 503, "FatalFault", "Error"),
+    Kind(InternalError, 500, "FatalFault", "Error"),
 )
-"""Kind of error → HTTP status, fault label, SODA's label; the first that fits counts."""
+"""The first that an error is of counts."""
+
+
+class Manner(NamedTuple):
+    """How a dialect tells an error: the body, made of the error's text and kind, and its type.
+
+    ``lenient``: with status 200, since clients of the older protocols do not read the body of a 4xx answer; "not now" stays what it is.
+    """
+
+    body: Callable[[str, Kind], str | bytes]
+    media_type: str
+    lenient: bool = False
+
 
 VOTABLE = "application/x-votable+xml"
+XML = "text/xml"
+PLAIN = "text/plain; charset=utf-8"
+
+MANNERS = {
+    Dialect.DALI: Manner(lambda text, _: votable.error_document(text), VOTABLE),
+    Dialect.FAULT: Manner(lambda text, kind: votable.error_document(f"{kind.fault}: {text}"), VOTABLE),
+    Dialect.FAULT_TEXT: Manner(lambda text, kind: f"{kind.fault}: {text}\n", PLAIN),
+    Dialect.SIMPLE: Manner(lambda text, _: votable.error_document(text), XML, lenient=True),
+    Dialect.SCS: Manner(lambda text, _: votable.cone_error_document(text), XML, lenient=True),
+    Dialect.SODA: Manner(lambda text, kind: f"{kind.soda}: {text}\n", PLAIN),
+    Dialect.TEXT: Manner(lambda text, _: f"{text}\n", PLAIN),
+    Dialect.JSON: Manner(lambda text, _: json.dumps({"error": text}, ensure_ascii=False), "application/json"),
+    Dialect.HTML: Manner(lambda text, kind: _page(text, kind.status), "text/html; charset=utf-8"),
+}
 
 
 def render(error: VoError, dialect: Dialect) -> Response:
     """The reply that tells `error` in `dialect`."""
-    status, fault, soda = next((status, fault, soda) for kind, status, fault, soda in STATUSES if isinstance(error, kind))
+    kind = next(kind for kind in KINDS if isinstance(error, kind.error))
+    manner = MANNERS[dialect]
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
-    if dialect is Dialect.DALI:
-        return Response(votable.error_document(str(error)), status, headers, VOTABLE)
-    if dialect is Dialect.FAULT:
-        return Response(votable.error_document(f"{fault}: {error}"), status, headers, VOTABLE)
-    if dialect is Dialect.FAULT_TEXT:
-        return Response(f"{fault}: {error}\n", status, headers, "text/plain; charset=utf-8")
-    # clients of the older protocols do not read the body of a 4xx answer; "not now" must stay what it is
-    simple = status if status >= 500 or headers else 200
-    if dialect is Dialect.SIMPLE:
-        return Response(votable.error_document(str(error)), simple, headers, "text/xml")
-    if dialect is Dialect.SCS:
-        return Response(votable.cone_error_document(str(error)), simple, headers, "text/xml")
-    if dialect is Dialect.SODA:
-        return Response(f"{soda}: {error}\n", status, headers, "text/plain; charset=utf-8")
-    if dialect is Dialect.TEXT:
-        return Response(f"{error}\n", status, headers, "text/plain; charset=utf-8")
-    if dialect is Dialect.JSON:
-        return Response(json.dumps({"error": str(error)}, ensure_ascii=False), status, headers, "application/json")
-    return Response(_page(str(error), status), status, headers, "text/html; charset=utf-8")
+    status = 200 if manner.lenient and kind.status < 500 and not headers else kind.status
+    return Response(manner.body(str(error), kind), status, headers, manner.media_type)
 
 
 def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
@@ -93,6 +114,7 @@ def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
 
     async def guarded(request: Request) -> Response:
         try:
+            _refuse_nul(request)
             return await endpoint(request)
         except VoError as error:
             return render(error, dialect)
@@ -109,8 +131,16 @@ def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
     return guarded
 
 
+def _refuse_nul(request: Request) -> None:
+    """U+0000 stands in no text of the database: NotFoundError for a path that holds it, UsageError for a parameter."""
+    if "\0" in request.url.path:
+        raise NotFoundError("There is nothing at this address, which holds the character U+0000.")
+    refuse_nul(request.query_params.multi_items())
+
+
 def _page(message: str, status: int) -> str:
+    """A page without links: only the pages' own know under which path the server is seen."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title></head>'
-        f'<body><h1>{status}</h1><pre>{escape(message)}</pre><p><a href="/">Start page</a></p></body></html>'
+        f"<body><h1>{status}</h1><pre>{escape(message)}</pre></body></html>"
     )

@@ -1,6 +1,6 @@
 """Parameters as the VO means them: names without case, repeatable, by query string or form (DALI 1.1 §2.2, §3.1–3.2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -90,7 +90,10 @@ class Params:
 
 
 async def read_params(request: Request) -> Params:
-    """The parameters of the query string and, for POST, of the form body (urlencoded or multipart). UsageError if one is not UTF-8."""
+    """The parameters of the query string and, for POST, of the form body (urlencoded or multipart).
+
+    UsageError if one is not UTF-8, or holds U+0000.
+    """
     pairs = _decoded(request.scope["query_string"])
     files: list[tuple[str, UploadFile]] = []
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -108,9 +111,18 @@ async def read_params(request: Request) -> Params:
             raise UsageError(f"The form could not be read: {error.detail.rstrip('.')}.") from None
         except ClientDisconnect:
             raise UsageError("The connection was closed before the form was complete.") from None
+    refuse_nul(pairs)
     params = Params(pairs, files, request.headers.get("accept", ""))
     request.scope[RUN_ID] = next((value for value in params.all("RUNID") if _is_run_id(value)), None)
     return params
+
+
+def refuse_nul(pairs: Iterable[tuple[str, str]]) -> None:
+    """U+0000 stands in no text of the database: UsageError that names the parameter."""
+    for name, value in pairs:
+        if "\0" in name + value:
+            said = repr(name)[1:-1]
+            raise UsageError(f"{said}: the character U+0000 cannot stand in a parameter.", parameter=said)
 
 
 def _decoded(text: bytes) -> list[tuple[str, str]]:

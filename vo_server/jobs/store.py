@@ -322,11 +322,7 @@ def _job(row: Row[Any]) -> Job:
 
 
 def _stored(parameters: Parameters) -> list[list[str]]:
-    """Parameters as a job's row has them; UsageError for the character that PostgreSQL does not take in texts."""
-    for name, value in parameters:
-        if "\0" in name + value:
-            said = repr(name)[1:-1]
-            raise UsageError(f"{said}: the character U+0000 cannot be part of a job's parameters.", parameter=said)
+    """Parameters as a job's row has them."""
     return [list(pair) for pair in parameters]
 
 

@@ -1,7 +1,7 @@
 """What parameters ask of the rows of ObsCore, the same for SIA 2, SIAP 1 and SSAP: from a value to a condition."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -132,10 +132,3 @@ def touching(shape: Shape) -> tree.Condition:
 def offering(param: ServiceParam, options: Mapping[str, Sequence[str]]) -> ServiceParam:
     """A parameter with the words that find something."""
     return replace(param, options=tuple(options[param.name])) if param.name in options else param
-
-
-def refuse_nul(given: Iterable[tuple[str, Sequence[str]]]) -> None:
-    """U+0000 stands in no text of the database: UsageError that names the parameter."""
-    for name, values in given:
-        if any("\0" in value for value in values):
-            raise UsageError(f"{name}: the character U+0000 cannot stand in a text.", parameter=name)

@@ -31,6 +31,7 @@ from vo_server.query.descriptors import (
     filters_of,
     is_cuttable,
 )
+from vo_server.query.origin import Asked
 from vo_server.services import Services
 from vo_server.settings import Settings
 
@@ -129,7 +130,7 @@ def perform(services: Services, asked: Request) -> bytes:
             break
         rows += links
         described += [service] if service is not None else []
-    head = services.head(COLUMNS, STANDARD_ID, PATH, descriptors=tuple(described))
+    head = services.head(COLUMNS, Asked(STANDARD_ID, PATH), descriptors=tuple(described))
     writer = asked.format.writer(head)
     try:
         return b"".join((writer.head(), writer.rows(batch(rows)), *writer.tail(Outcome(ending, len(rows)))))

@@ -21,6 +21,7 @@ from vo_server.model.capability import ConeSearch, InputParam, Interface, Servic
 from vo_server.model.catalogue import Table
 from vo_server.model.resource import Resource
 from vo_server.protocols import cones, outputs, vosi
+from vo_server.query.origin import Asked
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -84,14 +85,11 @@ def perform(services: Services, name: str, asked: Request, params: Params) -> An
     cone = cones.is_near(table, asked.ra, asked.dec, asked.radius)
     statement = cones.statement_of(table, shown, cone, cones.NEAREST_FIRST, services.catalogue(), asked.maxrec + 1)
     described = outputs.columns_of(shown)
+    address = params.address(f"{services.settings.base_url}/{path_of(table)}")
     return services.answer(
         statement,
-        STANDARD_ID,
-        table.resource or PATH,
-        asked.format,
-        asked.content_type,
-        asked.maxrec,
-        request=params.address(f"{services.settings.base_url}/{path_of(table)}"),
+        asked,
+        Asked(STANDARD_ID, table.resource or PATH, address),
         columns=described,
         description=table.title,
     )

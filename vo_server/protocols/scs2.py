@@ -37,6 +37,7 @@ from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.protocols import cones, constraints, outputs, vosi
 from vo_server.protocols.cones import UCD1_PLUS
 from vo_server.protocols.outputs import Output
+from vo_server.query.origin import Asked
 from vo_server.query.run import Answer
 from vo_server.query.uploads import Parts, UploadedTable, with_uploads
 from vo_server.services import Services
@@ -175,14 +176,11 @@ def perform(services: Services, fixed: str | None, params: Params) -> Answer:
     statement = statement_of(services, asked, shown, params.upload)
     itself = describe(settings, table)
     described_by = outputs.columns_of(shown)
+    address = params.address(f"{services.settings.base_url}/{PATH}")
     return services.answer(
         statement,
-        STANDARD_ID,
-        table.resource or PATH,
-        asked.format,
-        asked.content_type,
-        asked.maxrec,
-        request=params.address(f"{services.settings.base_url}/{PATH}"),
+        asked,
+        Asked(STANDARD_ID, table.resource or PATH, address),
         columns=described_by,
         description=table.title,
         descriptors=(itself,),

@@ -31,6 +31,7 @@ from vo_server.model.result import Info
 from vo_server.model.service import ServiceParam
 from vo_server.protocols import constraints, outputs, vosi
 from vo_server.protocols.outputs import Output
+from vo_server.query.origin import Asked
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -213,14 +214,11 @@ def perform(services: Services, asked: Request, params: Params) -> Answer:
     """The answer to `asked`, said by `params`, not yet started."""
     statement = translate(adql.resolve(asked.query(), PREVIEWS), max_rows=asked.maxrec + 1)
     described = outputs.columns_of(asked.outputs)
+    address = params.address(f"{services.settings.base_url}/{PATH}")
     return services.answer(
         statement,
-        STANDARD_ID,
-        PATH,
-        asked.format,
-        asked.content_type,
-        asked.maxrec,
-        request=params.address(f"{services.settings.base_url}/{PATH}"),
+        asked,
+        Asked(STANDARD_ID, PATH, address),
         columns=described,
         infos=(PROTOCOL,),
     )
@@ -234,7 +232,7 @@ def describe(services: Services, asked: Request) -> bytes:
     held = services.snapshot().holdings.only(IMAGES)
     options = {"INPUT:FORMAT": (*WORDS, *held.words("format")), "INPUT:COLLECTION": held.words("collection")}
     params = tuple(constraints.offering(param, options) for param in INPUTS)
-    return metadata_document(services.head(outputs.columns_of(asked.outputs), STANDARD_ID, PATH, infos=(PROTOCOL,), params=params))
+    return metadata_document(services.head(outputs.columns_of(asked.outputs), Asked(STANDARD_ID, PATH), infos=(PROTOCOL,), params=params))
 
 
 def capability(settings: Settings, holdings: Holdings) -> ServiceCapabilities:
@@ -275,7 +273,6 @@ def _conditions(params: Params) -> tuple[tree.Condition, ...] | None:
     if how not in INTERSECTIONS:
         raise UsageError(f"INTERSECT={how!r} is not one of {', '.join(INTERSECTIONS)}.", parameter="INTERSECT")
     collections = params.all("COLLECTION")
-    constraints.refuse_nul([("COLLECTION", collections), ("FORMAT", params.all("FORMAT"))])
     asked = (build.some(constraints.equals("obs_collection")(name, "COLLECTION") for name in collections), *formats)
     return (_region(params).meets(how), *filter(None, asked))
 

@@ -25,6 +25,7 @@ from vo_server.model.obscore import SCHEMA, TABLE
 from vo_server.model.resource import Site
 from vo_server.model.service import ServiceDescriptor, ServiceParam
 from vo_server.protocols import constraints, vosi
+from vo_server.query.origin import Asked
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -104,7 +105,6 @@ class Request:
         if params.all("UPLOAD") or "UPLOAD" in {name.upper() for name, _ in params.files}:
             raise UsageError("UPLOAD: this service does not take uploads.", parameter="UPLOAD")
         given = {one.described.name: params.all(one.described.name) for one in PARAMETERS}
-        constraints.refuse_nul(given.items())
         asked = tuple(tuple(one.read(value, name) for value in given[name]) for one in PARAMETERS if given[name := one.described.name])
         format_, content_type = choose(params.one("RESPONSEFORMAT"))
         limit = maxrec(params, default=settings.default_maxrec, hard=settings.hard_maxrec)
@@ -169,14 +169,11 @@ def perform(services: Services, asked: Request, params: Params) -> Answer:
         # of all that is asked, only a region can turn out to be more than the database knows
         raise UsageError(f"POS: {error}", hint="A CIRCLE is always understood.", parameter="POS") from None
     itself = describe(services.settings, services.site(), services.snapshot().holdings)
+    address = params.address(f"{services.settings.base_url}/{PATH}/query")
     return services.answer(
         statement,
-        STANDARD_ID,
-        PATH,
-        asked.format,
-        asked.content_type,
-        asked.maxrec,
-        request=params.address(f"{services.settings.base_url}/{PATH}/query"),
+        asked,
+        Asked(STANDARD_ID, PATH, address),
         descriptors=(itself,),
     )
 

@@ -31,6 +31,7 @@ from vo_server.model.result import Info
 from vo_server.model.service import ServiceParam
 from vo_server.protocols import constraints, outputs, vosi
 from vo_server.protocols.outputs import Output
+from vo_server.query.origin import Asked
 from vo_server.query.run import Answer
 from vo_server.services import Services
 from vo_server.settings import Settings
@@ -387,14 +388,11 @@ def routes(services: Services, capabilities: vosi.CapabilityList) -> list[Route]
 def perform(services: Services, asked: Request, params: Params) -> Answer:
     """The answer to `asked`, said by `params`, not yet started."""
     statement = translate(adql.resolve(asked.query(), SPECTRA_AND_PREVIEWS), max_rows=asked.maxrec + 1)
+    address = params.address(f"{services.settings.base_url}/{PATH}")
     return services.answer(
         statement,
-        STANDARD_ID,
-        PATH,
-        asked.format,
-        asked.content_type,
-        asked.maxrec,
-        request=params.address(f"{services.settings.base_url}/{PATH}"),
+        asked,
+        Asked(STANDARD_ID, PATH, address),
         columns=outputs.columns_of(OUTPUTS),
         infos=(PROTOCOL,),
         params=constants(services.site().organisation),
@@ -426,7 +424,7 @@ def describe(services: Services) -> bytes:
         for column in outputs.columns_of(OUTPUTS)
     ]
     fixed = [replace(param, name=f"OUTPUT:{param.name}") for param in constants(services.site().organisation)]
-    return metadata_document(services.head((), STANDARD_ID, PATH, infos=(PROTOCOL,), params=(*INPUTS, *known, *told, *fixed)))
+    return metadata_document(services.head((), Asked(STANDARD_ID, PATH), infos=(PROTOCOL,), params=(*INPUTS, *known, *told, *fixed)))
 
 
 INPUTS: tuple[ServiceParam, ...] = (
@@ -487,7 +485,6 @@ def _condition(params: Params, parameter: Parameter) -> tree.Condition | None:
     text = params.one(parameter.name)
     if text is None or not text.strip():
         return None
-    constraints.refuse_nul([(parameter.name, [text])])
     return parameter.read(text, parameter.name)
 
 

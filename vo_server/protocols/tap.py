@@ -25,6 +25,7 @@ from vo_server.model.catalogue import Catalogue
 from vo_server.model.job import QUERY_KIND, Job
 from vo_server.model.result import Info, Statement
 from vo_server.protocols import examples, uws, vosi
+from vo_server.query.origin import Asked
 from vo_server.query.run import Answer
 from vo_server.query.uploads import Parts, UploadedTable, missing_part, with_uploads
 from vo_server.services import Services
@@ -143,7 +144,8 @@ def perform(services: Services, asked: Request, parts: Parts, pool: LimitedPool 
     uploaded = services.uploads.read(asked.uploads, content, adql.parse(_bounded(services, asked.query))) if asked.uploads else ()
     statement, limit = limited(services, asked, uploaded)
     label = (Info("RUNID", asked.run_id),) if asked.run_id else ()
-    return services.answer(statement, STANDARD_ID, PATH, asked.format, asked.content_type, limit, query=asked.query, infos=label, pool=pool)
+    wanted, origin = replace(asked, maxrec=limit), Asked(STANDARD_ID, PATH, query=asked.query)
+    return services.answer(statement, wanted, origin, infos=label, pool=pool)
 
 
 def own_result(services: Services, uri: str) -> Iterator[bytes] | None:

@@ -1,5 +1,6 @@
 """A descriptor: one TOML file that says of a resource what its data file does not."""
 
+import difflib
 import json
 import re
 import tomllib
@@ -296,7 +297,7 @@ def read_descriptor(path: Path) -> Descriptor:
         raise DataError(f"this is not TOML: {error}.", source=path.name) from None
     except ValidationError as error:
         faults = "; ".join(f"{where}{f' (line {line})' if line else ''}: {message}" for line, where, message in explain(text, error))
-        raise DataError(f"{faults}.", source=path.name, hint="All keys are in schemas/resource.schema.json.") from None
+        raise DataError(f"{faults}.", source=path.name) from None
 
 
 def explain(text: str, error: ValidationError) -> list[tuple[int, str, str]]:
@@ -304,9 +305,28 @@ def explain(text: str, error: ValidationError) -> list[tuple[int, str, str]]:
     found = []
     for fault in error.errors():
         keys = [str(key) for key in fault["loc"] if not str(key).endswith("Section") and key != "str"]
-        message = fault["msg"]
+        message = _unknown_key(keys) if fault["type"] == "extra_forbidden" else fault["msg"]
         found.append((line_of(text, keys) or 0, ".".join(keys), f"{message[:1].lower()}{message[1:]}"))
     return found
+
+
+def _unknown_key(path: Sequence[str]) -> str:
+    """What to say of a key that is none: the nearest that is, or all that could stand there."""
+    known = _keys_beside(path)
+    near = difflib.get_close_matches(path[-1], known, 1)
+    return f"there is no such key, but {near[0]}" if near else f"there is no such key, only {', '.join(known)}"
+
+
+def _keys_beside(path: Sequence[str]) -> list[str]:
+    """The keys that can stand where `path` ends, by the JSON Schema."""
+    schema = Descriptor.model_json_schema(by_alias=True)
+    nodes = [schema]
+    for step in path[:-1]:
+        inner = [node.get("properties", {}).get(step) or node.get("items") or node.get("additionalProperties") for node in nodes]
+        nodes = [one for node in inner if node for one in node.get("anyOf", [node])]
+        nodes = [schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node for node in nodes]
+        nodes = [node for node in nodes if {"properties", "items", "additionalProperties"} & node.keys()]
+    return sorted({key for node in nodes for key in node.get("properties", {})})
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:

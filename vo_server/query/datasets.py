@@ -20,7 +20,6 @@ FILES_PATH = "/files"
 
 def find_datasets(connection: Connection, identifiers: Sequence[str], base_url: str) -> dict[str, StoredDataset]:
     """The datasets with these identifiers (obs_publisher_did), each with its links; those that are not here are missing."""
-    known = [identifier for identifier in identifiers if "\0" not in identifier]  # which PostgreSQL does not take in texts
     obscore, collections, resources, files = schema.obscore, schema.collections, schema.resources, schema.files
     rows = connection.execute(
         select(obscore, files.c.size, (resources.c.schema_name + "/" + resources.c.name).label("resource"))
@@ -28,7 +27,7 @@ def find_datasets(connection: Connection, identifiers: Sequence[str], base_url: 
         .join(collections, collections.c.collection == obscore.c.collection)
         .outerjoin(resources, resources.c.resource_id == collections.c.resource_id)
         .outerjoin(files, (files.c.collection == obscore.c.collection) & (files.c.path == obscore.c.path))
-        .where(obscore.c.obs_publisher_did.in_(known))
+        .where(obscore.c.obs_publisher_did.in_(identifiers))
     ).all()
     links = _find_links(connection, [row.obs_key for row in rows])
     return {row.obs_publisher_did: _dataset(row, links[row.obs_key], base_url) for row in rows}
@@ -137,9 +136,8 @@ def resolved_path(connection: Connection, collection: str, file: Path) -> str:
 
 
 def _root(connection: Connection, collection: str) -> Path:
-    known = "\0" not in collection  # which PostgreSQL does not take in texts
     roots = schema.collections.c
-    root = connection.execute(select(roots.root).where(roots.collection == collection)).scalar() if known else None
+    root = connection.execute(select(roots.root).where(roots.collection == collection)).scalar()
     if root is None:
         raise NotFoundError(f"There is no collection {collection!r} here.")
     return Path(root)

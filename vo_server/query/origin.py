@@ -1,6 +1,7 @@
 """Where the rows of an answer come from, as INFOs that travel with them (IVOA Note Data Origin in the VO 1.1; DALI 1.1 §4.4.4)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from vo_registry.records.entry import doi_uri, resource_ivoid
@@ -15,19 +16,27 @@ MOST_CREATORS = 10
 """The record in the registry has them all."""
 
 
-def query_origin(
-    site: Site, standard_id: str, service: str, now: datetime, *, request: str | None = None, query: str | None = None
-) -> Iterator[Info]:
-    """How the rows were asked for (§5.1): `service` is the path of the service's record, or the id of the resource whose record has it;
-    `request` the whole address for protocols without a language, `query` the text for those with one.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """By what rows are asked for: ``service`` is the path of the service's record, or the id of the resource whose record has it;
+    ``request`` the whole address for protocols without a language, ``query`` the text for those with one.
     """
-    yield Info("standardID", standard_id)
-    yield Info("service_protocol", standard_id, "Protocol by which the rows were asked for")
-    yield Info("service_ivoid", resource_ivoid(site, service), "Service that gave them")
-    if request is not None:
-        yield Info("request", request, "What was asked")
-    if query is not None:
-        yield Info("query", query)
+
+    standard_id: str
+    service: str
+    request: str | None = None
+    query: str | None = None
+
+
+def query_origin(site: Site, asked: Asked, now: datetime) -> Iterator[Info]:
+    """How the rows were asked for (§5.1)."""
+    yield Info("standardID", asked.standard_id)
+    yield Info("service_protocol", asked.standard_id, "Protocol by which the rows were asked for")
+    yield Info("service_ivoid", resource_ivoid(site, asked.service), "Service that gave them")
+    if asked.request is not None:
+        yield Info("request", asked.request, "What was asked")
+    if asked.query is not None:
+        yield Info("query", asked.query)
     yield Info("request_date", _instant(now), "When it was asked")
     yield Info("server_software", SOFTWARE)
     yield Info("publisher", site.organisation, "Data centre that gave the rows")

@@ -18,7 +18,7 @@ from vo_server.query.datasets import file_url, find_datasets, is_kept_back
 from vo_server.query.descriptors import is_cuttable
 from vo_server.services import Services, Snapshot
 from vo_server.web import figures, skymap, svg
-from vo_server.web.kit import Kit
+from vo_server.web.kit import Kit, find_resource
 
 ON_A_PAGE = 24
 CIRCLE_POINTS = 72
@@ -75,9 +75,7 @@ class DatasetPages:
         """All datasets, or those of a ``resource``, so many to a page; ``after`` is the last one's key of the page before."""
         asked = request.query_params.get("resource", "")
         after = request.query_params.get("after", "0")
-        resource = next((one for one in snapshot.resources if one.id == asked), None)
-        if asked and resource is None:
-            raise NotFoundError(f"There is no resource {asked}.", hint="The start page lists all resources.")
+        resource = find_resource(snapshot, asked) if asked else None
         first = int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0
         views, last, total = await in_thread(self.found, asked, first)
         more = {"after": str(last), **({"resource": asked} if asked else {})}
@@ -115,9 +113,7 @@ class DatasetPages:
     async def footprint(self, request: Request) -> Response:
         """The sky, and on it the outline of a dataset."""
         view = await in_thread(self.view, request.query_params.get("ID", ""))
-        if view.dataset.shape is None and view.dataset.circle is None:
-            raise NotFoundError("It is not known where this dataset lies.")
-        drawn = skymap.footprint_map(outline(view.dataset), f"Footprint of {view.name}")
+        drawn = skymap.footprint_map(find_outline(view.dataset), f"Footprint of {view.name}")
         return Response(drawn, headers=figures.HEADERS, media_type=svg.MEDIA_TYPE)
 
     def found(self, resource: str, after: int) -> tuple[list[DatasetView], int | None, int]:
@@ -150,6 +146,13 @@ def has_datasets(services: Services, resource: str) -> bool:
     """Whether a resource has any datasets."""
     with services.database.engine.connect() as connection:
         return connection.execute(_of(select(schema.obscore.c.obs_key), resource).limit(1)).first() is not None
+
+
+def find_outline(dataset: StoredDataset) -> list[tuple[float, float]]:
+    """The outline of a dataset; NotFoundError if it is not known where it lies."""
+    if dataset.shape is None and dataset.circle is None:
+        raise NotFoundError("It is not known where this dataset lies.")
+    return outline(dataset)
 
 
 def outline(dataset: StoredDataset) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ from vo_server.model.columns import NUMBERS, Column
 from vo_server.services import Services
 from vo_server.web import plots, skymap, svg
 from vo_server.web.cache import Cache
+from vo_server.web.kit import find_position, find_resource, find_table
 from vo_server.web.samples import Sampler
 
 HEADERS = {"Content-Security-Policy": svg.POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=3600"}
@@ -50,19 +51,16 @@ class Figures:
 
     async def coverage(self, request: Request) -> Response:
         """The sky that a ``resource`` covers."""
-        asked = request.query_params.get("resource", "")
-        resource = next((one for one in self.services.snapshot().resources if one.id == asked), None)
-        if resource is None or not resource.coverage.spatial:
-            raise NotFoundError(f"There is no resource {asked} with a known coverage.")
+        resource = find_resource(self.services.snapshot(), request.query_params.get("resource", ""))
         moc = resource.coverage.spatial
+        if not moc:
+            raise NotFoundError(f"The sky that {resource.id} covers is not known.")
         return await self._drawn(("coverage", moc), partial(skymap.coverage_map, moc, f"Sky covered by {resource.title}"))
 
     async def sky(self, request: Request) -> Response:
         """Where the rows of a ``table`` lie."""
         table = self._table(request)
-        position = table.position
-        if position is None:
-            raise NotFoundError(f"The table {table.full_name} has no positions.")
+        position = find_position(table)
 
         def draw() -> str:
             ra, dec = self.sampler.numbers(table, (position.ra, position.dec))
@@ -87,11 +85,7 @@ class Figures:
         return await self._drawn(("columns", self.sampler.state(table), *(column.name for column in chosen)), draw)
 
     def _table(self, request: Request) -> Table:
-        name = request.query_params.get("table", "")
-        table = self.services.catalogue().table(name)
-        if table is None:
-            raise NotFoundError(f"There is no table {name}.")
-        return table
+        return find_table(self.services.snapshot(), request.query_params.get("table", "")).table
 
     def _column(self, table: Table, name: str | None) -> Column:
         column = table.column(name or "")

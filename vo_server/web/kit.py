@@ -11,9 +11,10 @@ from starlette.responses import HTMLResponse, Response
 from vo_server.errors import NotFoundError, VoError
 from vo_server.http.errors import Dialect, Endpoint, guard, render
 from vo_server.http.threads import in_thread
-from vo_server.model.catalogue import Table
+from vo_server.model.catalogue import Position, Table
 from vo_server.model.columns import Column
 from vo_server.model.names import adql_table_name
+from vo_server.model.resource import Resource
 from vo_server.services import Services, Snapshot
 from vo_server.settings import Settings
 from vo_server.web import addresses, beside, cells, words
@@ -134,6 +135,21 @@ def find_table(snapshot: Snapshot, name: str) -> TableView:
     if not views:
         raise NotFoundError(f"There is no table {name}.", hint="The start page lists all tables.")
     return views[0]
+
+
+def find_position(table: Table) -> Position:
+    """The columns with a table's positions; NotFoundError."""
+    if table.position is None:
+        raise NotFoundError(f"The table {table.full_name} has no positions.")
+    return table.position
+
+
+def find_resource(snapshot: Snapshot, identifier: str) -> Resource:
+    """The resource of this id, ``schema/name``; NotFoundError."""
+    found = next((one for one in snapshot.resources if one.id == identifier), None)
+    if found is None:
+        raise NotFoundError(f"There is no resource {identifier}.", hint="The start page lists all resources.")
+    return found
 
 
 def make_environment(settings: Settings) -> Environment:

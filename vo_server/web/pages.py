@@ -6,7 +6,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.routing import Route
 
-from vo_server.errors import NotFoundError, VoError
+from vo_server.errors import VoError
 from vo_server.http.threads import in_thread
 from vo_server.model.catalogue import Table
 from vo_server.model.columns import FLOATS
@@ -15,7 +15,7 @@ from vo_server.web import addresses, beside, datasets, figures, jobs, metrics, q
 from vo_server.web.citation import cite
 from vo_server.web.datasets import has_datasets
 from vo_server.web.figures import can_be_drawn
-from vo_server.web.kit import Kit, find_table, table_views
+from vo_server.web.kit import Kit, find_resource, find_table, table_views
 from vo_server.web.samples import Rows, Statistics
 
 OBSCORE = "ivoa.obscore"
@@ -79,10 +79,7 @@ class Pages:
 
     async def resource(self, request: Request, snapshot: Snapshot) -> str:
         """A resource: who made it, how to cite it, its tables. Raises NotFoundError."""
-        schema, name = request.path_params["schema"], request.path_params["name"]
-        resource = next((resource for resource in snapshot.resources if (resource.schema, resource.name) == (schema, name)), None)
-        if resource is None:
-            raise NotFoundError(f"There is no resource {schema}/{name}.", hint="The start page lists all resources.")
+        resource = find_resource(snapshot, "{schema}/{name}".format_map(request.path_params))
         address = self.settings.base_url + addresses.resource_page(resource)
         return self.kit.render(
             "resource.html",

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from vo_server.adql.functions import BY_NAME
 from vo_server.adql.words import AGGREGATES, RESERVED
 from vo_server.db.stream import ResultStream
-from vo_server.errors import NotFoundError, QueryError, QueryMeaningError, TooLargeError, UnavailableError, UsageError, VoError
+from vo_server.errors import QueryError, QueryMeaningError, TooLargeError, UnavailableError, UsageError, VoError
 from vo_server.http.admission import Kind
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.identity import caller
@@ -23,7 +23,7 @@ from vo_server.model.result import Statement
 from vo_server.services import Services, Snapshot
 from vo_server.sql import compile_adql
 from vo_server.web import snippets
-from vo_server.web.kit import Kit
+from vo_server.web.kit import Kit, find_table
 from vo_server.web.samples import Rows, taken
 
 SHOWN_ROWS = 200
@@ -128,10 +128,7 @@ class Queries:
 
     async def columns(self, request: Request) -> Response:
         """The columns of a ``table``, as one types them."""
-        name = request.query_params.get("table", "")
-        table = self.services.catalogue().table(name)
-        if table is None:
-            raise NotFoundError(f"There is no table {name}.")
+        table = find_table(self.services.snapshot(), request.query_params.get("table", "")).table
         columns = [
             {"name": adql_name(column.name), "unit": column.unit or "", "title": column.description or ""} for column in table.columns
         ]

@@ -9,7 +9,7 @@ from time import monotonic
 from starlette.requests import Request
 from starlette.routing import Route
 
-from vo_server.errors import UsageError, VoError
+from vo_server.errors import VoError
 from vo_server.model.catalogue import Table
 from vo_server.model.columns import Column
 from vo_server.model.names import adql_name, adql_table_name
@@ -106,8 +106,6 @@ def named(table: Table, name: str) -> str | None:
     columns = [column for column in table.columns if column.is_text and (column.ucd or "").startswith(NAMES)]
     if not columns or len(name) < AT_LEAST or table.resource is None or (table.nrows or 0) > LARGE:
         return None
-    if "\0" in name:
-        raise UsageError("A name has no character U+0000.")
     pattern = "'%" + re.sub(r"[\s_%]+", "%", name).replace("'", "''") + "%'"
     return f"{_select(table)} WHERE {' OR '.join(f'{adql_name(column.name)} ILIKE {pattern}' for column in columns)}"
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from vo_server.errors import NotFoundError, UsageError
+from vo_server.errors import UsageError
 from vo_server.http.errors import Dialect, guard
 from vo_server.http.threads import in_thread
 from vo_server.libraries import later
@@ -22,8 +22,8 @@ from vo_server.model.resource import Resource
 from vo_server.services import Snapshot
 from vo_server.sky.mocs import blurred
 from vo_server.sql import compile_adql
-from vo_server.web.datasets import DatasetPages, outline
-from vo_server.web.kit import Kit, find_table
+from vo_server.web.datasets import DatasetPages, find_outline, outline
+from vo_server.web.kit import Kit, find_position, find_resource, find_table
 from vo_server.web.samples import read_rows
 
 mocpy = later("mocpy")
@@ -92,23 +92,17 @@ class SkyView:
             key = ("layers", self.kit.sampler.state(table))
             return await self.kit.cache.get(key, partial(self._of_table, table, snapshot), lambda _: 60 * MOST_ROWS)
         if "resource" in asked:
-            resource = next((one for one in snapshot.resources if one.id == asked["resource"]), None)
-            if resource is None:
-                raise NotFoundError(f"There is no resource {asked['resource']}.", hint="The start page lists all resources.")
-            return await in_thread(self._of_resource, resource)
+            return await in_thread(self._of_resource, find_resource(snapshot, asked["resource"]))
         if "ID" in asked:
             view = await in_thread(self.datasets.view, asked["ID"])
-            if view.dataset.shape is None and view.dataset.circle is None:
-                raise NotFoundError("It is not known where this dataset lies.")
-            corners = outline(view.dataset)
+            corners = find_outline(view.dataset)
             return {**NOTHING, "name": view.name, "footprints": [corners], "target": corners[0], "page": view.page}
         raise UsageError("Say what to show: a table, a resource, or the ID of a dataset.", parameter="table")
 
     def _of_table(self, table: Table, snapshot: Snapshot) -> dict[str, Any]:
-        if table.position is None:
-            raise NotFoundError(f"The table {table.full_name} has no positions.")
+        position = find_position(table)
         label = next((column.name for column in table.columns if (column.ucd or "") == LABELS), None)
-        columns = [table.position.ra, table.position.dec, *([label] if label else [])]
+        columns = [position.ra, position.dec, *([label] if label else [])]
         names = ", ".join(adql_name(name) for name in columns)
         adql = f"SELECT TOP {MOST_ROWS} {names} FROM {adql_table_name(table.schema, table.name)}"  # noqa: S608 ADQL
         rows = read_rows(self.kit.services.page_pool, compile_adql(adql, snapshot.catalogue), MOST_ROWS).values
