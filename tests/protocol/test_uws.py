@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from astropy.io.votable import parse
 from lxml import etree
-from sqlalchemy import text
+from sqlalchemy import event, text
 from starlette.testclient import TestClient
 
 from vo_server.app import create_app, performers
 from vo_server.db.database import QUEUE_SCHEMA
 from vo_server.errors import UnavailableError
 from vo_server.jobs.keeper import destroy_due
+from vo_server.jobs.store import Selection
 from vo_server.jobs.worker import Runner
 from vo_server.services import Services
 
@@ -520,6 +521,44 @@ def test_filters_of_the_list(client: TestClient) -> None:
     created = said(document(client, urls[1]), "creationTime")
     assert listed(client, AFTER=created) == ["2"], "created later, not at that time"
     assert listed(client, AFTER="2020-01-01T00:00:00Z") == ["2", "1", "0"]
+
+
+MANY = """
+INSERT INTO vo.jobs (job_id, kind, phase, client, created, duration_s, destruction, parameters)
+SELECT md5(n::text), 'tap', CASE WHEN n % 2 = 0 THEN 'QUEUED' ELSE 'COMPLETED' END, 'user ' || n % 100, now() - interval '1 hour', 60,
+    now() + interval '1 day', '[]' FROM generate_series(1, 10000) AS n
+"""
+
+
+def test_the_list_after_a_deletion_does_not_grow_with_the_table(client: TestClient, site: Services) -> None:
+    """UWS-014, UWS-033: among 10,000 jobs of others the caller's are found by their ids, and filtered, without a look at the others."""
+    with site.database.engine.begin() as connection:
+        connection.execute(text(MANY))
+        connection.execute(text("ANALYZE vo.jobs"))
+    urls = [make(client, RUNID=str(number)) for number in range(4)]
+    client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
+    with site.database.engine.connect() as connection:
+        plans: list[str] = []
+
+        def look(other: Any, _: Any, statement: str, values: Any, *_more: Any) -> None:
+            if other.connection.dbapi_connection is not connection.connection.dbapi_connection:
+                plans.extend(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values))
+
+        event.listen(site.database.engine, "before_cursor_execute", look)
+        assert listed(client) == ["3", "2", "1", "0"]
+        assert listed(client, PHASE=["QUEUED", "PENDING"], AFTER="2020-01-01", LAST="3") == ["3", "2", "1"]
+        event.remove(site.database.engine, "before_cursor_execute", look)
+    assert any("jobs_pkey" in line for line in plans)
+    assert not [line for line in plans if "Seq Scan" in line or "WindowAgg" in line]
+    reply = client.delete(urls[3])
+    assert [one.findtext(f"{UWS}runId") for one in document(client, reply.headers["location"])] == ["2", "1", "0"]
+    assert document(client, urls[1]).findtext(f"{UWS}jobInfo/queuePosition") == "1"
+    with site.database.engine.connect() as connection:
+        found = connection.execute(text("SELECT job_id FROM vo.jobs WHERE phase = 'QUEUED' AND queue_id IS NULL LIMIT 50"))
+        waiting = found.scalars().all()
+    positions = {job.job_id: job.ahead for job in site.jobs.find(Selection(tuple(waiting)), ahead=True)}
+    assert positions == {job_id: site.jobs.get(job_id).ahead for job_id in waiting}
+    assert len(set(positions.values())) == 50
 
 
 @pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"LAST": "9" * 5000}, {"AFTER": "yesterday"}])

@@ -26,6 +26,8 @@ Parameters = Sequence[tuple[str, str]]
 
 jobs = schema.jobs.c
 
+AHEAD = turns.ahead().label("ahead")
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -111,14 +113,22 @@ class JobStore:
         if not ID.fullmatch(job_id):  # PostgreSQL takes no text with U+0000
             raise NotFoundError("There is no such job: its id has 32 hexadecimal digits.")
         with self.engine.connect() as connection:
-            row = connection.execute(_readable(self.clock()).where(jobs.job_id == job_id)).one_or_none()
+            row = connection.execute(self._readable(schema.jobs, AHEAD).where(jobs.job_id == job_id)).one_or_none()
         if row is None:
             raise _missing(job_id)
         return _job(row)
 
-    def find(self, selection: Selection) -> list[Job]:
-        """The selected jobs, newest first."""
-        statement = _readable(self.clock()).where(jobs.job_id.in_(selection.ids))
+    def phase(self, job_id: str) -> Phase:
+        """Where the job is now, for those who ask again and again: who is before it takes a look at all that wait. Raises as `get`."""
+        with self.engine.connect() as connection:
+            phase = connection.execute(self._readable(jobs.phase).where(jobs.job_id == job_id)).scalar()
+        if phase is None:
+            raise _missing(job_id)
+        return Phase(phase)
+
+    def find(self, selection: Selection, *, ahead: bool = False) -> list[Job]:
+        """The selected jobs, newest first; ``ahead`` of them is known only if it is asked for."""
+        statement = self._readable(schema.jobs, *([AHEAD] if ahead else ())).where(jobs.job_id.in_(selection.ids))
         if selection.phases:
             statement = statement.where(jobs.phase.in_(selection.phases))
         if selection.after is not None:
@@ -271,6 +281,10 @@ class JobStore:
             statement = select(jobs.job_id, jobs.attempts).where(tuple_(jobs.job_id, jobs.attempts).in_(list(attempts)), may)
             return {(row.job_id, row.attempts) for row in connection.execute(statement)}
 
+    def _readable(self, *columns: Any) -> Any:
+        """Jobs whose time is not over."""
+        return select(*columns).where(jobs.destruction > self.clock())
+
     def _refusal(self, connection: Connection, job_id: str, verb: str) -> Exception:
         phase = connection.execute(select(jobs.phase).where(jobs.job_id == job_id)).scalar()
         if phase is None:
@@ -298,11 +312,6 @@ def _update(connection: Connection, job_id: str, values: dict[str, Any], *condit
 def _mine(job: Job) -> tuple[ColumnElement[bool], ...]:
     """Holds as long as no other worker has begun the job: one that was taken for dead, and is not, changes nothing."""
     return (jobs.phase == Phase.EXECUTING, jobs.attempts == job.attempts)
-
-
-def _readable(now: datetime) -> Any:
-    """Jobs whose time is not over, with the number of those ahead in the queue."""
-    return select(schema.jobs, turns.ahead().label("ahead")).where(jobs.destruction > now)
 
 
 def _job(row: Row[Any]) -> Job:

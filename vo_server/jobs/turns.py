@@ -87,7 +87,8 @@ def ahead() -> ColumnElement[int]:
     turn = func.row_number().over(partition_by=other.client, order_by=(other.created, other.job_id))
     turns = select(other.job_id, other.created, turn.label("turn")).where(other.phase == Phase.QUEUED, other.queue_id.is_(None)).subquery()
     place = func.row_number().over(order_by=(turns.c.turn, turns.c.created, turns.c.job_id))
-    places = select(turns.c.job_id, (place - 1).label("before")).subquery()
+    # computed at the first job that needs it, and once for all
+    places = select(turns.c.job_id, (place - 1).label("before")).cte("places").prefix_with("MATERIALIZED")
     before = select(places.c.before).where(places.c.job_id == jobs.job_id)
     return case(
         (jobs.phase != Phase.QUEUED, None),

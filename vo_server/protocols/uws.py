@@ -301,12 +301,9 @@ class JobTree:
             return job
         deadline = time.monotonic() + seconds
         with self.services.changes.of(job.job_id) as bell:
-            while True:
-                job = await in_thread(self.jobs.get, job.job_id)
-                left = deadline - time.monotonic()
-                if job.phase is not first or left <= 0:
-                    return job
+            while await in_thread(self.jobs.phase, job.job_id) is first and (left := deadline - time.monotonic()) > 0:
                 await bell.wait(left)
+        return await in_thread(self.jobs.get, job.job_id)
 
     def _page(self, request: HttpRequest, job_id: str = "") -> Response | None:
         """The way to the page for people, for a browser that shows in its window what it asks for; programs get XML."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -40,7 +41,7 @@ class Jobs:
     async def show_all(self, request: Request, snapshot: Snapshot) -> str:
         """The jobs that this browser made, newest first."""
         ids = cookie.remembered(request, self.services.secret)
-        found = await in_thread(self.services.jobs.find, Selection(ids)) if ids else []
+        found = await in_thread(partial(self.services.jobs.find, ahead=True), Selection(ids)) if ids else []
         return self._page(snapshot, [job for job in found if job.kind == QUERY_KIND], single=False)
 
     async def create(self, request: Request, _: Snapshot) -> Response:
