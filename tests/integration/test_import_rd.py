@@ -29,6 +29,7 @@ RD = """
     <column name="name" ucd="meta.id;meta.main" description="Designation"/>
     <FEED source="position"/>
     <column name="flux" unit="ph cm-2 s-1" ucd="phot.flux" description="Flux"/>
+    <group name="place"><columnRef key="raj2000"/><columnRef key="dej2000"/></group>
     <foreignKey inTable="fields" source="name" dest="field"/>
   </table>
   <table id="fields" onDisk="True" adql="True"><column name="field" ucd="meta.id;meta.main"/><column name="exposure" unit="s"/></table>
@@ -87,6 +88,7 @@ def test_what_was_moved_is_published(moved: Path, database: Database) -> None:
         assert main is not None
         assert spots is not None
         assert [table.position is not None for table in tables.values() if table] == [False, True, False, True]
+        assert [column.group and column.group.name for column in main.columns] == [None, "place", "place", None]
         assert [column.description for column in main.columns] == ["Designation", "Right ascension", "Declination", "Flux"]
         rows = connection.execute(text(f"SELECT name, raj2000, dej2000, flux FROM {main.physical} ORDER BY name")).all()
         assert [tuple(row) for row in rows] == [("SB 01", 83.63, 22.01, 3e-7), ("SB 02", 128.8, -45.1, None)]

@@ -51,7 +51,6 @@ SAID = {
 """Elements of a table that need not be taken over → what happens anyway."""
 
 LEFT = {
-    "group": "columns are not grouped",
     "param": "tables have no parameters",
     "FEED": "it is defined elsewhere: write its columns into the descriptor",
     "viewStatement": "views are published from the database: `vo publish --in-place`",
@@ -59,19 +58,22 @@ LEFT = {
 }
 """Elements of a table that are lost → why."""
 
-SILENT = ("meta", "column", "columnRef", "index", "stc", "mixin", "foreignKey", "publish", "register", "property")
+SILENT = ("meta", "column", "columnRef", "index", "stc", "mixin", "foreignKey", "group", "publish", "register", "property")
 """Elements that are looked at elsewhere, or say nothing of data."""
 
 
 @dataclass
 class Table:
-    """One table as it will be written: keys of its section; columns by their names in the file; foreign keys; epoch of its position."""
+    """One table as it will be written: keys of its section; columns by their names in the file; foreign keys; groups of columns;
+    epoch of its position.
+    """
 
     node: Node
     name: str
     keys: dict[str, Any]
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     foreign: list[dict[str, Any]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
     epoch: str | None = None
 
     @property
@@ -160,6 +162,8 @@ def described(table: Node, columns: list[Node], feed: Feed, schema: str, report:
     for node in table.all("index"):
         _index(node, made, feed, report)
     made.foreign = [key for node in table.all("foreignKey") if (key := _key(node, schema, report))]
+    for node in table.all("group"):
+        _group(node, made, feed, report)
     _elements(table, report)
     return made
 
@@ -276,6 +280,39 @@ def _index(node: Node, made: Table, feed: Feed, report: Report) -> None:
         report.covered(node, "positions are indexed anyway")
     else:
         made.columns[source]["index"] = True
+
+
+def _group(node: Node, made: Table, feed: Feed, report: Report) -> None:
+    """A group of columns (Reference Documentation, "Element group"), and those within it, beside it."""
+    name = node.get("name") or node.get("utype") or node.get("ucd") or f"group{len(made.groups) + 1}"
+    taken = {column: group["name"] for group in made.groups for column in group["columns"]}
+    columns: list[str] = []
+    for reference in node.all("columnRef"):
+        wanted = reference.get("key", "dest") or ""
+        column = _published(wanted, made, feed)
+        if column is None:
+            report.lost(reference, f"{name}: the column {wanted} is not published", "<group>")
+        elif column in taken:
+            report.lost(reference, f"{name}: {column} is in the group {taken[column]} already, and can be in one", "<group>")
+        elif column not in columns:
+            columns.append(column)
+    for key in ("ucd", "utype"):
+        if node.get(key) not in (None, name):
+            report.lost(node, f"{name}: groups have no {key}", f"<group {key}>")
+    for inner in node.all("param", "paramRef"):
+        report.lost(inner, f"{name}: {LEFT['param']}", "<group>")
+    if columns:
+        description = told(node.get("description") or "")
+        made.groups.append({"name": name, "columns": columns} | ({"description": description} if description else {}))
+    for inner in node.all("group"):
+        report.lost(inner, f"{name}: a group within it stands beside it", "<group>")
+        _group(inner, made, feed, report)
+
+
+def _published(name: str, made: Table, feed: Feed) -> str | None:
+    """What a column is called in the published table, if it is there."""
+    source = feed.column(name)
+    return None if source is None or source not in made.columns else str(made.columns[source].get("name", source))
 
 
 def _is_main(column: Node, word: str) -> bool:

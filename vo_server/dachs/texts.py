@@ -31,19 +31,22 @@ def text_of_tables(source: str, how: str, keys: Mapping[str, Any], tables: Seque
     yield from written.section("[resource]", keys)
     for table in tables:
         if len(tables) == 1:
-            yield from _one(table, "[table]", "table.frames", "columns", "keys")
+            yield from _one(table, "[table]", "table", "")
         else:
-            yield from _one(table, "[[tables]]", "tables.frames", "tables.columns", "tables.keys")
+            yield from _one(table, "[[tables]]", "tables", "tables.")
 
 
-def _one(table: Table, header: str, frames: str, columns: str, keys: str) -> Iterator[str]:
+def _one(table: Table, header: str, inside: str, beside: str) -> Iterator[str]:
+    """The sections of one table: those in its own begin with `inside`, its columns and keys with `beside`."""
     yield from written.section(header, table.keys)
     if table.epoch is not None:
-        yield from written.section(f"[[{frames}]]", {"epoch": table.epoch})
+        yield from written.section(f"[[{inside}.frames]]", {"epoch": table.epoch})
+    for group in table.groups:
+        yield from written.section(f"[[{inside}.groups]]", group)
     for name, section in table.columns.items():
-        yield from written.section(f"[{columns}.{written.key(name)}]", section)
+        yield from written.section(f"[{beside}columns.{written.key(name)}]", section)
     for foreign in table.foreign:
-        yield from written.section(f"[[{keys}]]", foreign)
+        yield from written.section(f"[[{beside}keys]]", foreign)
 
 
 def text_of_collection(source: str, keys: Mapping[str, Any], one: Collection, remarks: Sequence[Remark]) -> Iterator[str]:

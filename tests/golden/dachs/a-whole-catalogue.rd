@@ -16,7 +16,8 @@
 "columns.vmag" = { unit = "mag", ucd = "phot.mag;em.opt.V", description = "Magnitude in V" }
 "columns.bmag" = { unit = "mag", ucd = "phot.mag;em.opt.B", description = "Magnitude in B" }
 "columns.e_bmag" = { unit = "mag", ucd = "stat.error;phot.mag;em.opt.B", description = "Error of bmag" }
-lost = ["colour: no column of the file goes into it", "columns are not grouped"]
+"table.groups" = [{ name = "place", columns = ["ra", "dec"] }]
+lost = ["colour: no column of the file goes into it"]
 covered = ["scs.xml: main gets a cone search", "coverage.profile", "creationDate"]
 -->
 <resource schema="near" resdir=".">
