@@ -40,9 +40,33 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 FIRST_SYSTEMD_FD = 3
 
+LONGEST_ADDRESS = 65_535
+"""Bytes of an address that the parser can tell the parts of; longer ones are read up to MOST_ADDRESS, for the sake of an answer."""
+
+MOST_ADDRESS = 1 << 20
+
 
 class LingeringProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that, when its process ends, answers what was already on its way and tells the client to come by another connection."""
+    """HTTP/1.1 that, when its process ends, answers what was already on its way and tells the client to come by another connection;
+    addresses that are too long are told to be (RFC 9110 §15.5.15, PITFALLS P-13).
+    """
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the address."""
+        super().on_url(url)
+        if len(self.url) > MOST_ADDRESS:
+            raise ValueError("an address without an end")
+
+    def send_400_response(self, msg: str) -> None:
+        """What the client is told whose request cannot be read."""
+        if len(self.url or b"") <= LONGEST_ADDRESS:
+            super().send_400_response(msg)
+            return
+        told = f"The address has more than {LONGEST_ADDRESS} bytes. Send the parameters by POST: every service here takes them so.\n"
+        lines = [*self.server_state.default_headers, *TOO_LONG, (b"content-length", str(len(told)).encode()), CLOSE]
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in lines)
+        self.transport.write(b"HTTP/1.1 414 URI Too Long\r\n" + head + b"\r\n" + told.encode())
+        self.transport.close()
 
     def shutdown(self) -> None:
         """Called once for each connection when the process ends."""
@@ -55,6 +79,7 @@ class LingeringProtocol(HttpToolsProtocol):
 
 
 CLOSE = (b"connection", b"close")
+TOO_LONG = ((b"content-type", b"text/plain; charset=utf-8"), (b"access-control-allow-origin", b"*"))
 
 
 class Server(uvicorn.Server):

@@ -136,7 +136,6 @@ def _config(make_app: Callable[[], Starlette], settings: Settings) -> uvicorn.Co
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         timeout_worker_healthcheck=int(processes.READY_S),
-        h11_max_incomplete_event_size=256 * 1024,
     )
 
 
