@@ -96,6 +96,40 @@ def test_uploads_by_topcats_engine(live: str, serialisation: str, tmp_path: Path
         assert answer.read_text().splitlines() == ["count,Name,source,interval", "1,a,Vega,5", "2,,,"]
 
 
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own positions: near Vega, near nothing, without one, near the blazar."""
+    path = tmp_path_factory.mktemp("mine") / "mine.csv"
+    path.write_text("label,RA,DE\na,279.2348,38.7838\nb,10,10\nc,,\nd,77.359,5.694\n")
+    return path
+
+
+def test_cone_searches_of_topcat_window_and_of_its_multiple_search(live: str, mine: Path) -> None:
+    """*VO → Cone Search* asks once, *Multiple Cone Search* for each row of a table."""
+    cone = f"serviceurl={live}/scs/sky.sources"
+    once = stilts("cone", cone, "lon=77.4", "lat=5.7", "radius=0.5", "out=-", "ofmt=csv", "ocmd=keepcols 'name flux'")
+    assert once.splitlines() == ["name,flux", "TXS 0506+056,0.125"]
+    keep = "ocmd=keepcols 'label name'"
+    many = ("coneskymatch", f"in={mine}", "ifmt=csv", "ra=RA", "dec=DE", "sr=0.01", "usefoot=false", cone, "out=-", "ofmt=csv", keep)
+    assert stilts(*many, "find=each").splitlines() == ["label,name", "a,Vega", "b,", "c,", "d,TXS 0506+056"]
+    assert stilts(*many, "find=best", "parallel=3").splitlines() == ["label,name", "a,Vega", "d,TXS 0506+056"]
+
+
+def test_a_match_by_uploads_in_blocks(live: str, mine: Path) -> None:
+    """What *VO → TAP* matches of TOPCAT do with long tables: blocks of rows are uploaded one after the other."""
+    table = ("taptable=sky.sources", "taplon=ra", "taplat=dec", "tapcols=name,flux", "blocksize=2", "sr=0.01")
+    match = ("tapskymatch", f"in={mine}", "ifmt=csv", "inlon=RA", "inlat=DE", f"tapurl={live}/tap", *table)
+    found = stilts(*match, "find=best", "out=-", "ofmt=csv", "ocmd=keepcols 'label name flux'")
+    assert found.splitlines() == ["label,name,flux", "a,Vega,1.5", "d,TXS 0506+056,0.125"]
+
+
+def test_a_job_is_taken_up_again(live: str, tmp_path: Path) -> None:
+    """TOPCAT's *Resume Job*: who has a job's address gets its result."""
+    reply = httpx2.post(f"{live}/tap/async", data={"LANG": "ADQL", "PHASE": "RUN", "QUERY": "SELECT COUNT(*) AS n FROM sky.sources"})
+    answer = stilts("tapresume", f"joburl={reply.headers['location']}", "poll=200", "delete=never", "out=-", "ofmt=csv")
+    assert answer.splitlines() == ["n", "5"]
+
+
 WRITERS = ("votable-tabledata", "votable-binary-inline", "votable-binary2-inline", "fits-basic", "csv")
 
 

@@ -58,9 +58,17 @@ def test_a_result_is_loaded_and_shown(live: str, display: str, samp: Any, tmp_pa
         message = {"url": f"{live}/tap/sync?{urlencode(query)}", "table-id": "sources", "name": "Sources of ours"}
         answer = samp.ecall_and_wait(topcat, "table.load.votable", str(PATIENCE_S), **message)
         assert answer["samp.status"] == "samp.ok", answer
+        wait_for(lambda: selected(samp, topcat, "sources", 0, 4) or None, log)
+        assert not selected(samp, topcat, "another", 0)
         shown = wait_for(lambda: settled(before, tmp_path), log)
     (tmp_path / "screenshot.ppm").write_bytes(b"P6 %d %d 255\n" % shown.shape[1::-1] + shown.tobytes())  # to be looked at
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 50, "the screen is empty"
+
+
+def selected(samp: Any, topcat: str, table: str, *rows: int) -> bool:
+    """Whether TOPCAT has these rows of a table: it selects them."""
+    message = {"table-id": table, "row-list": [str(row) for row in rows]}
+    return bool(samp.ecall_and_wait(topcat, "table.select.rowList", str(PATIENCE_S), **message)["samp.status"] == "samp.ok")
 
 
 def find(samp: Any, name: str, mtype: str) -> str | None:
