@@ -1,13 +1,14 @@
 """What the commands share: settings from the command line, the database behind them, words on the screen."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from vo_server.db import embedded
 from vo_server.db.catalogue import read_address
@@ -26,6 +27,21 @@ console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 def say(message: str) -> None:
     """Tell the operator something on stderr, so that stdout stays for results."""
     console.print(message, markup=False)
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on a terminal; elsewhere each row is a line with tabs, and nothing is cut for a width that nobody sees."""
+    screen = Console(markup=False, highlight=False, emoji=False)
+    if not screen.is_terminal:
+        for row in rows:
+            print(*row, sep="\t")
+        return
+    table = Table(box=None, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table)
 
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:

@@ -2,10 +2,7 @@
 
 from urllib.parse import urlsplit, urlunsplit
 
-from rich.console import Console
-from rich.table import Table
-
-from vo_server.cli.common import ConfigFile
+from vo_server.cli.common import ConfigFile, show_table
 from vo_server.settings import Settings, load, origins
 
 
@@ -13,21 +10,13 @@ def show(config: ConfigFile = None) -> None:
     """Print every setting, its value and where it was set."""
     settings = load(config)
     _, sources = origins(config, None, {})
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
     rows = [
         (name, _shown(getattr(settings, name)), sources.get(name, "default"), info.description or "")
         for name, info in Settings.model_fields.items()
     ]
-    if console.is_terminal:
-        table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table, soft_wrap=False)
-    else:  # nothing is cut for a width that nobody sees
-        for row in rows:
-            print(*row, sep="\t")
+    show_table(("setting", "value", "from", "meaning"), rows)
     if settings.database_url and not settings.query_database_url:
-        console.print(
+        print(
             "\nwarning: users' queries run under the login of database_url after SET ROLE, and a role can be left again. "
             "Give them a login of their own with query_database_url."
         )

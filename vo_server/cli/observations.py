@@ -71,7 +71,7 @@ def publish_images(
     said = flags(values, band, time, release_date)
     asked = replace_texts(described(directory, collection, said), title, description)
     done, base_url = run(images.publish_images, asked, "images", config, data_dir, no_previews=no_previews, processes=processes)
-    tell(done, "images", f"{base_url}/sia2/query?COLLECTION={quote(done.collection)}")
+    tell(done, ("image", "images"), f"{base_url}/sia2/query?COLLECTION={quote(done.collection)}")
 
 
 def publish_skymaps(
@@ -92,7 +92,7 @@ def publish_skymaps(
     """
     asked = replace_texts(described(directory, collection, flags(values, None, time, release_date)), title, description)
     done, base_url = run(skymaps.publish_skymaps, asked, "sky maps", config, data_dir, no_previews=no_previews, processes=processes)
-    tell(done, "sky maps", f"{base_url}/tap   SELECT * FROM ivoa.skymap_areas")  # noqa: S608 — for people to read
+    tell(done, ("sky map", "sky maps"), f"{base_url}/tap   SELECT * FROM ivoa.skymap_areas")  # noqa: S608 — for people to read
 
 
 def publish_events(
@@ -122,14 +122,14 @@ def publish_events(
             return catalogues.publish_event_catalogue(database, asked, directory, messenger or "photon", work)
 
         done, base_url = run(publish, alone, "events", config, data_dir, no_previews=True)
-        tell(done, "event lists", f"{base_url}/tap   SELECT TOP 10 * FROM {alone.schema_name}.events")  # noqa: S608 — for people to read
+        tell(done, ("event list", "event lists"), f"{base_url}/tap   SELECT TOP 10 * FROM {alone.schema_name}.events")  # noqa: S608 — for people to read
         return
     if messenger is not None:
         raise UsageError("--messenger is for catalogues of events: files in GADF hold photons.")
     asked = replace_texts(described(directory, collection, flags(values, None, None, release_date)), title, description)
     asked = with_own_schema(asked)
     done, base_url = run(eventtables.publish_events, asked, "events", config, data_dir, no_previews=no_previews, processes=processes)
-    tell(done, "observations", f"{base_url}/tap   SELECT TOP 10 * FROM {asked.schema_name}.events")  # noqa: S608 — for people to read
+    tell(done, ("observation", "observations"), f"{base_url}/tap   SELECT TOP 10 * FROM {asked.schema_name}.events")  # noqa: S608 — for people to read
 
 
 def publish_alerts(
@@ -147,7 +147,7 @@ def publish_alerts(
     asked = replace_texts(described(directory, collection, flags(values, None, None, None)), title, description)
     asked = with_own_schema(asked)
     done, base_url = run(alerts.publish_alerts, asked, "alerts", config, data_dir, no_previews=True)
-    tell(done, "alerts", f"{base_url}/tap   SELECT * FROM {asked.schema_name}.alerts WHERE superseded_by IS NULL")  # noqa: S608 — for people
+    tell(done, ("alert", "alerts"), f"{base_url}/tap   SELECT * FROM {asked.schema_name}.alerts WHERE superseded_by IS NULL")  # noqa: S608 — for people
 
 
 def publish_spectra(
@@ -186,7 +186,7 @@ def publish_spectra(
             return spectrumfiles.publish_spectrum_files(database, asked, work, section)
 
         done, base_url = run(publish_files, here, "spectra", config, data_dir, no_previews=no_previews, processes=processes)
-        tell(done, "spectra", f"{base_url}/ssa?REQUEST=queryData&COLLECTION={quote(done.collection)}")
+        tell(done, ("spectrum", "spectra"), f"{base_url}/ssa?REQUEST=queryData&COLLECTION={quote(done.collection)}")
         return
     if collection is None:
         raise UsageError("--collection names what the spectra become, and is missing.")
@@ -199,7 +199,7 @@ def publish_spectra(
         return spectra.publish_spectra(database, collection, work, found)
 
     done, base_url = run(publish, asked, "spectra", config, data_dir, no_previews=no_previews)
-    tell(done, "spectra", f"{base_url}/ssa?REQUEST=queryData&POS=…&SIZE=…")
+    tell(done, ("spectrum", "spectra"), f"{base_url}/ssa?REQUEST=queryData&POS=…&SIZE=…")
 
 
 def flags(values: Sequence[str] | None, band: str | None, time: str | None, release_date: str | None) -> dict[str, Any]:
@@ -285,15 +285,16 @@ def ask(datasets: Sequence[Dataset]) -> dict[str, Any]:
     return answers
 
 
-def tell(done: PublishedCollection, what: str, address: str) -> None:
-    """What was published, what was not and why."""
+def tell(done: PublishedCollection, what: tuple[str, str], address: str) -> None:
+    """What was published, what was not and why; `what` is the word for one, and for several."""
     for path, reason in done.skipped[:SHOWN]:
         say(f"Skipped {path}: {reason}.")
     if len(done.skipped) > SHOWN:
         say(f"Skipped {len(done.skipped) - SHOWN:,} more.")
     for note in done.notes:
         say(f"  {note}")
-    print(f"{done.collection}: {done.published:,} {what} of {done.files:,} files published")
+    files = "file" if done.files == 1 else "files"
+    print(f"{done.collection}: {done.published:,} {what[done.published != 1]} of {done.files:,} {files} published")
     print(f"  {address}")
 
 
