@@ -18,6 +18,7 @@ from astropy.table import Table
 from sickle import Sickle
 
 READY_S = 90
+ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
 
 
 def free_port() -> int:
@@ -29,7 +30,7 @@ def free_port() -> int:
 class Program:
     """A running ``vo demo`` or ``vo serve``."""
 
-    def __init__(self, command: str, data_dir: Path, port: int, cwd: Path) -> None:
+    def __init__(self, command: str, data_dir: Path, port: int, cwd: Path, **variables: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.data_dir = data_dir
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VO_")}
@@ -40,7 +41,7 @@ class Program:
             stderr=self.log,
             text=True,
             cwd=cwd,
-            env=environment,
+            env=environment | variables,
         )
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline()
@@ -158,13 +159,28 @@ def test_republishing_replaces_without_a_reader_noticing(demo: Program, folder: 
 
 @pytest.mark.timeout(180)
 def test_a_killed_server_starts_again_on_its_data(tmp_path: Path) -> None:
+    """UWS-043, UWS 1.1 §2.1.3: of its jobs those that ran are run again, the others are as they were."""
     data_dir, port = tmp_path / "data", free_port()
-    first = Program("serve", data_dir, port, tmp_path)
+    first = Program("serve", data_dir, port, tmp_path, VO_STALLED_SECONDS="3")
     (tmp_path / "one.csv").write_text("x\n1\n")
     assert vo("publish", tmp_path / "one.csv", "--data-dir", data_dir, cwd=tmp_path).returncode == 0
+    service = pyvo.dal.TAPService(f"{first.url}/tap")
+    done, running, pending = (service.submit_job(query) for query in ("SELECT x FROM data.one", ENDLESS, "SELECT x FROM data.one"))
+    done.run().wait(timeout=30)
+    running.run().wait(phases=["EXECUTING"], timeout=30)
+    begun = running.job.starttime
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
-    second = Program("serve", data_dir, port, tmp_path)
+    second = Program("serve", data_dir, port, tmp_path, VO_STALLED_SECONDS="3")
     assert pyvo.dal.TAPService(f"{second.url}/tap").search("SELECT x FROM data.one")["x"][0] == 1
+    assert (done.phase, done.fetch_result()["x"][0]) == ("COMPLETED", 1)
+    assert pending.phase == "PENDING"
+    deadline = time.monotonic() + 40
+    while running.phase != "EXECUTING" or running.job.starttime == begun:
+        assert time.monotonic() < deadline, "it hangs"
+        time.sleep(0.2)
+    running.abort()
+    pending.run().wait(timeout=30)
+    assert (running.phase, pending.phase) == ("ABORTED", "COMPLETED")
     assert second.end(signal.SIGTERM) == 0
 
 

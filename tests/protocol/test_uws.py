@@ -82,7 +82,8 @@ def said(job: Any, name: str) -> str | None:
 
 
 def test_a_job_is_created_pending_with_all_that_is_known_of_it(client: TestClient) -> None:
-    """UWS 1.1 §2.2.2.2, §2.1: the document's elements in order, times in UTC, what is not known is nil; an id that nobody guesses."""
+    """UWS-002, UWS-004 to UWS-007, UWS-036, UWS-040; UWS 1.1 §2.1, §2.2.2.2: elements in order, times in UTC, what is not known is nil;
+    an id that nobody guesses."""
     url = make(client, RUNID="mine", maxrec="3")
     assert re.fullmatch(BASE + r"/[0-9a-f]{32}", url), "UWS-036: 128 bits"
     job = document(client, url)
@@ -102,7 +103,7 @@ def test_a_job_is_created_pending_with_all_that_is_known_of_it(client: TestClien
 
 
 def test_a_job_runs_and_gives_what_sync_gives(client: TestClient, work: Callable[[], int]) -> None:
-    """UWS 1.1 §2.2.2.6: results have an absolute address, a media type and a size."""
+    """UWS-009, UWS-026, UWS-042; UWS 1.1 §2.2.2.6: results have an absolute address, a media type and a size."""
     url = make(client, PHASE="RUN")
     job = document(client, url)
     assert said(job, "phase") == "QUEUED"
@@ -194,7 +195,7 @@ def test_maxrec_overflows_as_in_sync(client: TestClient, work: Callable[[], int]
     [("SELECT nme FROM sky.stars", "name"), ("SELECT 1 / (mag - mag) AS x FROM sky.stars", "division by zero"), ("SELECT", "Line 1")],
 )
 def test_a_failed_job_says_why_in_both_places(client: TestClient, work: Callable[[], int], query: str, message: str) -> None:
-    """UWS 1.1 §2.1.9, TAP 1.1 §2.2: a message in the document, and the error's own document."""
+    """UWS-027, UWS-028; UWS 1.1 §2.1.9, TAP 1.1 §2.2: a message in the document, and the error's own document."""
     url = make(client, query, PHASE="RUN")
     work()
     job = document(client, url)
@@ -210,14 +211,14 @@ def test_a_failed_job_says_why_in_both_places(client: TestClient, work: Callable
 
 
 def test_an_error_is_not_there_before(client: TestClient) -> None:
-    """UWS 1.1 §2.2.2: there is no error and no result before there is one."""
+    """UWS-026, UWS-027; UWS 1.1 §2.2.2: there is no error and no result before there is one."""
     url = make(client)
     assert client.get(f"{url}/error").status_code == 404
     assert client.get(f"{url}/results/result").status_code == 404
 
 
 def test_run_and_abort_by_phase(client: TestClient, work: Callable[[], int]) -> None:
-    """UWS 1.1 §2.2.3.4: each change answers 303 and leads to the job."""
+    """UWS-008 to UWS-010; UWS 1.1 §2.2.3.4: each change answers 303 and leads to the job."""
     url = make(client)
     reply = client.post(f"{url}/phase", data={"PHASE": "RUN"})
     assert (reply.status_code, reply.headers["location"]) == (303, url)
@@ -228,14 +229,14 @@ def test_run_and_abort_by_phase(client: TestClient, work: Callable[[], int]) -> 
 
 
 def test_a_pending_job_is_aborted(client: TestClient) -> None:
-    """UWS 1.1 §2.1.1: PENDING may become ABORTED."""
+    """UWS-010; UWS 1.1 §2.1.1: PENDING may become ABORTED."""
     url = make(client)
     assert client.post(f"{url}/phase", data={"PHASE": "ABORT"}).status_code == 303
     assert phase(client, url) == "ABORTED"
 
 
 def test_what_is_over_stays_as_it_is(client: TestClient, work: Callable[[], int]) -> None:
-    """UWS 1.1 §2.2.3: what the phase does not allow is answered 403, and nothing changes."""
+    """UWS-011, UWS-017, UWS-024; UWS 1.1 §2.2.3: what the phase does not allow is answered 403, and nothing changes."""
     url = make(client, PHASE="RUN")
     work()
     for action in ("RUN", "ABORT"):
@@ -278,7 +279,8 @@ def bring(client: TestClient, site: Services, work: Callable[[], int], wanted: s
 def test_what_can_be_done_in_each_phase(
     client: TestClient, site: Services, work: Callable[[], int], before: str, run: str | None, abort: str | None
 ) -> None:
-    """UWS 1.1 §2.1.3, §2.2.3: which changes a phase allows; the others are answered 403 and change nothing; DELETE is always one."""
+    """UWS-008 to UWS-012, UWS-016, UWS-018, UWS-039; UWS 1.1 §2.1.3, §2.2.3: which changes a phase allows; the others are answered 403 and
+    change nothing; DELETE is always one."""
     for action, after in (("RUN", run), ("ABORT", abort)):
         url = bring(client, site, work, before)
         words = {name: client.get(f"{url}/{name}").text for name in ("phase", "executionduration", "destruction", "quote", "owner")}
@@ -302,7 +304,7 @@ def test_what_can_be_done_in_each_phase(
 
 @pytest.mark.parametrize("way", ["DELETE", "ACTION"])
 def test_a_destroyed_job_is_gone_with_its_files(client: TestClient, work: Callable[[], int], site: Services, way: str) -> None:
-    """UWS 1.1 §2.2.3.2: DELETE and ACTION=DELETE lead to the list, and then there is no such job."""
+    """UWS-012, UWS-013, UWS-015; UWS 1.1 §2.2.3.2: DELETE and ACTION=DELETE lead to the list, and then there is no such job."""
     url = make(client, PHASE="RUN")
     work()
     assert site.results.job_ids() == {url.rpartition("/")[2]}
@@ -316,12 +318,13 @@ def test_a_destroyed_job_is_gone_with_its_files(client: TestClient, work: Callab
 
 
 def test_a_job_that_waits_leaves_the_queue_when_it_is_destroyed(client: TestClient, work: Callable[[], int]) -> None:
+    """UWS-015."""
     assert client.delete(make(client, PHASE="RUN")).status_code == 303
     assert work() == 0
 
 
 def test_the_execution_duration(client: TestClient, site: Services) -> None:
-    """UWS 1.1 §2.2.3.3: seconds, lowered to what the service allows; 0 asks for no limit."""
+    """UWS-016, UWS-017; UWS 1.1 §2.2.3.3: seconds, lowered to what the service allows; 0 asks for no limit."""
     url = make(client)
     hard = site.settings.hard_async_seconds
     for asked, given in (("5", 5), ("0", hard), ("999999999", hard), ("9" * 30, hard)):
@@ -369,7 +372,7 @@ def test_what_belongs_elsewhere_is_not_taken_for_a_parameter(client: TestClient,
 
 
 def test_the_execution_duration_is_enforced_in_the_database(client: TestClient, work: Callable[[], int]) -> None:
-    """UWS 1.1 §2.1.5: a job that takes longer is ended."""
+    """UWS-016; UWS 1.1 §2.1.5: a job that takes longer is ended."""
     url = make(client, SUM_OF_ALL)
     client.post(f"{url}/executionduration", data={"EXECUTIONDURATION": "1"})
     client.post(f"{url}/phase", data={"PHASE": "RUN"})
@@ -380,7 +383,7 @@ def test_the_execution_duration_is_enforced_in_the_database(client: TestClient, 
 
 
 def test_destruction(client: TestClient, site: Services) -> None:
-    """UWS 1.1 §2.2.3.3: a time with Z or without, lowered to what the service allows."""
+    """UWS-018, UWS-019; UWS 1.1 §2.2.3.3: a time with Z or without, lowered to what the service allows."""
     url = make(client)
     assert client.get(f"{url}/destruction").text == said(document(client, url), "destruction")
     soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
@@ -394,7 +397,7 @@ def test_destruction(client: TestClient, site: Services) -> None:
 
 
 def test_a_job_ends_with_its_time(client: TestClient, work: Callable[[], int], site: Services) -> None:
-    """UWS 1.1 §2.1.6: after its destruction time the job is gone."""
+    """UWS-020; UWS 1.1 §2.1.6: after its destruction time the job is gone."""
     url = make(client, PHASE="RUN")
     work()
     client.post(f"{url}/destruction", data={"DESTRUCTION": "2020-01-01T00:00:00Z"})
@@ -407,6 +410,7 @@ def test_a_job_ends_with_its_time(client: TestClient, work: Callable[[], int], s
 
 
 def test_job_documents_are_compressed_only_for_those_who_ask(client: TestClient) -> None:
+    """UWS-041, RFC 9110 §12.5.3: and caches are told that they differ."""
     url = make(client, query=f"{QUERY}{' ' * 2000}")
     plain, packed = (client.get(url, headers={"Accept-Encoding": asked}) for asked in ("identity", "gzip"))
     assert "content-encoding" not in plain.headers
@@ -415,7 +419,7 @@ def test_job_documents_are_compressed_only_for_those_who_ask(client: TestClient)
 
 
 def test_words_are_plain_text(client: TestClient) -> None:
-    """UWS 1.1 §2.2.2: quote and owner are text, empty when there is none."""
+    """UWS-021, UWS-022, UWS-039; UWS 1.1 §2.2.2: quote and owner are text, empty when there is none."""
     url = make(client)
     for name in ("quote", "owner"):
         reply = client.get(f"{url}/{name}")
@@ -424,7 +428,7 @@ def test_words_are_plain_text(client: TestClient) -> None:
 
 
 def test_parameters_are_added_and_replaced_until_the_job_runs(client: TestClient) -> None:
-    """UWS 1.1 §2.2.3.5: while the job is PENDING; RUNID is taken there too."""
+    """UWS-023, UWS-024; UWS 1.1 §2.2.3.5: while the job is PENDING; RUNID is taken there too."""
     url = make(client)
     assert client.post(f"{url}/parameters", data={"query": "SELECT 1", "MAXREC": "5", "runId": "later"}).status_code == 303
     shown = document(client, f"{url}/parameters")
@@ -434,7 +438,7 @@ def test_parameters_are_added_and_replaced_until_the_job_runs(client: TestClient
 
 
 def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
-    """DALI 1.1 §2.1: parameters come in the POST that makes the job, or to …/parameters."""
+    """UWS-025; DALI 1.1 §2.1: parameters come in the POST that makes the job, or to …/parameters."""
     url = make(client)
     assert client.post(url, data={"QUERY": "SELECT 1"}).status_code == 400
     assert client.get(url, params={"QUERY": "SELECT 1"}).status_code == 200
@@ -450,7 +454,7 @@ def test_the_job_itself_takes_no_parameters(client: TestClient) -> None:
     ],
 )
 def test_what_can_never_be_a_job_is_refused_at_once(client: TestClient, wrong: dict[str, Any]) -> None:
-    """UWS 1.1 §2.2.3.1: a job that is refused is not made."""
+    """UWS-003, UWS-019; UWS 1.1 §2.2.3.1: a job that is refused is not made."""
     reply = client.post("/tap/async", data={"QUERY": QUERY, **wrong})
     assert reply.status_code == 400
     assert len(document(client, BASE)) == 0
@@ -482,7 +486,7 @@ def test_a_job_that_cannot_be_started_is_not_made(client: TestClient, site: Serv
 
 
 def test_the_list_shows_a_browser_its_own_jobs_and_nobody_elses(client: TestClient, site: Services) -> None:
-    """UWS 1.1 §2.2.2.1, §4: the caller's jobs, newest first; an address that somebody holds works for him."""
+    """UWS-002, UWS-036; UWS 1.1 §2.2.2.1, §4: the caller's jobs, newest first; an address that somebody holds works for him."""
     urls = [make(client, RUNID=str(number)) for number in range(3)]
     client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
     listed = document(client, BASE)
@@ -508,7 +512,7 @@ def listed(client: TestClient, **filters: Any) -> list[str]:
 
 
 def test_filters_of_the_list(client: TestClient) -> None:
-    """UWS 1.1 §2.2.2.1: PHASE, repeated for several; AFTER, LAST, and all of them together; ARCHIVED is not ours."""
+    """UWS-033, UWS-034; UWS 1.1 §2.2.2.1: PHASE, repeated for several; AFTER, LAST, and all of them together; ARCHIVED is not ours."""
     urls = [make(client, RUNID=str(number)) for number in range(3)]
     client.post(f"{urls[1]}/phase", data={"PHASE": "RUN"})
     client.post(f"{urls[2]}/phase", data={"PHASE": "ABORT"})
@@ -563,18 +567,19 @@ def test_the_list_after_a_deletion_does_not_grow_with_the_table(client: TestClie
 
 @pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"LAST": "9" * 5000}, {"AFTER": "yesterday"}])
 def test_wrong_filters_are_refused(client: TestClient, wrong: dict[str, str]) -> None:
-    """UWS 1.1 §2.2.2.1: a filter that cannot be read is told."""
+    """UWS-035; UWS 1.1 §2.2.2.1: a filter that cannot be read is told."""
     reply = client.get("/tap/async", params=wrong)
     assert (reply.status_code, reply.headers["content-type"].partition(";")[0]) == (400, "text/plain")
 
 
 @pytest.mark.parametrize("wrong", ["-2", "1.5", "x", ""])
 def test_wrong_waits_are_refused(client: TestClient, wrong: str) -> None:
+    """UWS-035: as with filters."""
     assert client.get(make(client), params={"WAIT": wrong}).status_code == 400
 
 
 def test_wait_returns_at_once_where_nothing_is_to_be_waited_for(client: TestClient, work: Callable[[], int]) -> None:
-    """UWS 1.1 §2.2.1.1: in another phase than PHASE, in a phase that nothing follows."""
+    """UWS-029, UWS-030; UWS 1.1 §2.2.1.1: in another phase than PHASE, in a phase that nothing follows."""
     url = make(client)
     assert client.get(url, params={"WAIT": "-1", "PHASE": "QUEUED"}).status_code == 200
     assert client.get(url, params={"WAIT": "30", "PHASE": "COMPLETED"}).status_code == 200
@@ -592,7 +597,7 @@ def listening(site: Services) -> Iterator[None]:
 
 @pytest.mark.parametrize(("change", "status"), [("ABORT", 200), ("DELETE", 404)])
 def test_wait_ends_with_the_phase_whoever_changes_it(client: TestClient, site: Services, listening: None, change: str, status: int) -> None:
-    """UWS 1.1 §2.2.1.1: an abortion and a destruction end the wait."""
+    """UWS-032; UWS 1.1 §2.2.1.1: an abortion and a destruction end the wait."""
     url = make(client)
     answers: list[Answers] = []
     waiter = threading.Thread(target=lambda: answers.append(client.get(url, params={"WAIT": "-1"})))
@@ -607,12 +612,12 @@ def test_wait_ends_with_the_phase_whoever_changes_it(client: TestClient, site: S
 
 
 def test_wait_ends_after_its_time(client: TestClient) -> None:
-    """UWS 1.1 §2.2.1.1: after so many seconds the document comes as it is."""
+    """UWS-029; UWS 1.1 §2.2.1.1: after so many seconds the document comes as it is."""
     assert b"PENDING" in client.get(make(client), params={"WAIT": "1"}).content
 
 
 def test_no_wait_is_longer_than_proxies_are_patient(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """UWS 1.1 §2.2.1.1: the service may answer sooner than it was asked to, for -1 too."""
+    """UWS-031; UWS 1.1 §2.2.1.1: the service may answer sooner than it was asked to, for -1 too."""
     monkeypatch.setattr("vo_server.protocols.uws.LONGEST_WAIT_S", 1)
     url = make(client)
     for asked in ("-1", "999999999"):
@@ -621,12 +626,14 @@ def test_no_wait_is_longer_than_proxies_are_patient(client: TestClient, monkeypa
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x", "%00", "0" * 31 + "%00", "0" * 3000])
 def test_a_job_that_does_not_exist(client: TestClient, job_id: str) -> None:
+    """UWS-037: nobody learns whether an id is in use by how it is refused."""
     for path in ("", "/phase", "/parameters", "/results", "/results/result", "/error", "/owner"):
         reply = client.get(f"{BASE}/{job_id}{path}")
         assert (reply.status_code, len(reply.content) < 200) == (404, True)
 
 
 def test_a_wrong_phase_is_named(client: TestClient) -> None:
+    """UWS-011: neither RUN nor ABORT."""
     url = make(client)
     assert client.post(f"{url}/phase", data={"PHASE": "GO"}).status_code == 400
     assert client.post(f"{url}/phase", data={}).status_code == 400
@@ -644,6 +651,7 @@ def test_capabilities_declare_what_holds(client: TestClient, site: Services) -> 
 
 
 def test_uploads_stay_with_their_job(client: TestClient, work: Callable[[], int], site: Services) -> None:
+    """UWS-023, UWS-015; UWS 1.1 §2.1.11: tables are parameters by reference, and go with the job."""
     query = "SELECT a.x, b.y FROM TAP_UPLOAD.a CROSS JOIN TAP_UPLOAD.b"
     form = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv", "UPLOAD": "a,param:one"}
     url = client.post("/tap/async", data=form, files={"one": ("one.csv", b"x\n1\n2\n")}).headers["location"]
@@ -739,6 +747,7 @@ def test_what_one_user_keeps_with_his_jobs_has_a_limit(site: Services, monkeypat
 
 
 def test_a_job_that_waits_for_its_turn_says_how_many_are_before_it(client: TestClient, site: Services) -> None:
+    """UWS-044: the place in the queue."""
     at_once = site.settings.user_running_jobs
     proxied = TestClient(create_app(site), follow_redirects=False, client=("192.0.2.1", 4711))
     urls = [make(proxied, PHASE="RUN") for _ in range(at_once + 2)]
@@ -752,7 +761,7 @@ def test_a_job_that_waits_for_its_turn_says_how_many_are_before_it(client: TestC
     [("/tap/async/{job}", "http://testserver/jobs/{job}"), ("/tap/async", "http://testserver/jobs"), ("/soda/async", None)],
 )
 def test_a_browsers_window_shows_a_page_and_programs_get_xml(client: TestClient, path: str, page: str | None) -> None:
-    """UWS 1.1 §2.2: what a program reads does not depend on what its HTTP client says it accepts."""
+    """UWS-038; UWS 1.1 §2.2: what a program reads does not depend on what its HTTP client says it accepts."""
     job = make(client).rpartition("/")[2]
     path = path.format(job=job)
     java = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}

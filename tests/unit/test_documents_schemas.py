@@ -99,13 +99,16 @@ JOBS = (
         PENDING, phase=Phase.COMPLETED, started=CREATED, ended=NOW, rows_written=7, result=Result("a/b", "text/csv", 123, "result.csv")
     ),
     replace(PENDING, phase=Phase.ERROR, started=CREATED, ended=NOW, error=Failure("It <failed>.", transient=True)),
-    replace(PENDING, phase=Phase.ABORTED, ended=NOW),
+    replace(PENDING, phase=Phase.ABORTED, ended=NOW, parameters=(("UPLOAD", "a,param:one;b,http://vo.test/b"),)),
+    *(replace(PENDING, phase=phase) for phase in (Phase.HELD, Phase.SUSPENDED, Phase.UNKNOWN, Phase.ARCHIVED)),
 )
 URL = "http://vo.test/tap/async"
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.phase)
 def test_documents_of_a_job_are_valid_in_every_phase(job: Job, tmp_path: Path) -> None:
+    """UWS-004, UWS 1.1 §2.2.3: in phases too that our jobs do not enter."""
+    assert {one.phase for one in JOBS} == set(Phase)
     assert faults(uws.job(job, f"{URL}/{job.job_id}"), tmp_path) == []
 
 
