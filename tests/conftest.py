@@ -25,6 +25,7 @@ from vo_server.db import cluster
 from vo_server.db.database import Database
 from vo_server.db.setup import init
 from vo_server.db.supervisor import die_with
+from vo_server.sql import function_definitions
 
 PUBLIC_URL = "http://vo.test"
 OWNER = "vo_owner"
@@ -185,6 +186,15 @@ def postgres_url(postgres_server: Server) -> Iterator[str]:
     postgres_server.create(name, "template0")
     yield postgres_server.url(name)
     postgres_server.drop(name)
+
+
+@pytest.fixture
+def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
+    """A connection to a database that has nothing but the functions which translated queries call."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA vo")
+        connection.execute(function_definitions().encode())
+        yield connection
 
 
 @pytest.fixture

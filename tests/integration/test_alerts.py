@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import publishing
 import pytest
-from sqlalchemy import Connection, select, text
+from publishing import silent
+from sqlalchemy import select, text
 
 from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue
@@ -21,10 +23,6 @@ PACKET = """<voe:VOEvent xmlns:voe="http://www.ivoa.net/xml/VOEvent/v2.0" ivorn=
 </AstroCoords></ObservationLocation></ObsDataLocation></WhereWhen>{cites}</voe:VOEvent>"""
 
 
-def keep_nothing(connection: Connection, resource: str | None = None) -> None:
-    """A record renderer without records."""
-
-
 def write(
     directory: Path, local: str, *, date: str = "2017-09-22T21:00:00", value: str = "0.57", cites: tuple[str, str] | None = None
 ) -> None:
@@ -34,14 +32,13 @@ def write(
 
 
 def publish(database: Database, directory: Path, name: str = "nu") -> PublishedCollection:
-    return publish_alerts(database, with_own_schema(Collection(name=name, directory=directory)), Work(records=keep_nothing))
+    return publish_alerts(database, with_own_schema(Collection(name=name, directory=directory)), Work(records=silent))
 
 
 def rows(database: Database, table: str, columns: str, order: str = "1, 2") -> list[tuple[Any, ...]]:
+    physical = publishing.table(database, table).physical
     with database.engine.connect() as connection:
-        found = load_catalogue(connection).table(table)
-        assert found is not None
-        return [tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM {found.physical} ORDER BY {order}"))]
+        return [tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM {physical} ORDER BY {order}"))]
 
 
 @pytest.fixture
@@ -121,5 +118,5 @@ def test_the_same_name_again_replaces_and_retracting_takes_all_away(database: Da
     publish(database, alerts)
     assert rows(database, "nu.alerts", "superseded_by", "ivorn")[-1] == (None,)
     with database.engine.begin() as connection:
-        assert retract_collection(connection, "nu", keep_nothing) == ["nu.alerts", "nu.citations", "nu.params"]
+        assert retract_collection(connection, "nu", silent) == ["nu.alerts", "nu.citations", "nu.params"]
         assert load_catalogue(connection).table("nu.alerts") is None

@@ -2,31 +2,26 @@
 
 from pathlib import Path
 
+import publishing
 import pytest
-from sqlalchemy import Connection, text
+from publishing import table
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from vo_server.cli import app
-from vo_server.db.catalogue import load_catalogue, load_resources
+from vo_server.db.catalogue import load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.model.catalogue import Table
-from vo_server.publish import Published, PublishOptions, publish_file
-
-
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
+from vo_server.publish import Published
 
 
 def publish(database: Database, path: Path, **options: object) -> Published:
-    return publish_file(database, path, PublishOptions(table="stars", **options), records=silent)  # type: ignore[arg-type]
+    return publishing.publish(database, path, table="stars", **options)
 
 
 def stars(database: Database) -> Table:
-    with database.engine.connect() as connection:
-        table = load_catalogue(connection).table("data.stars")
-    assert table is not None
-    return table
+    return table(database, "data.stars")
 
 
 def values(database: Database, column: str) -> list[object]:

@@ -1,6 +1,5 @@
 """The IVOA's catalogue of user defined functions in SQL: astropy and cdshealpix are the judges."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from cdshealpix.nested import healpix_to_lonlat, lonlat_to_healpix
 from vo_server.adql.functions import USER_DEFINED
 from vo_server.model.catalogue import Catalogue, Schema, Table
 from vo_server.model.columns import Column
-from vo_server.sql import compile_adql, function_definitions
+from vo_server.sql import compile_adql
 
 NAMES = ("ra", "dec", "plx", "pmra", "pmdec", "rv")
 CATALOGUE = Catalogue(
@@ -54,16 +53,13 @@ MOMENTS = [datetime(1910, 12, 31, 6) + timedelta(seconds=float(number)) for numb
 
 
 @pytest.fixture
-def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(postgres_url, autocommit=True) as opened:
-        opened.execute("CREATE SCHEMA vo")
-        opened.execute(function_definitions().encode())
-        opened.execute(
-            "CREATE TABLE stars (id int, ra float8, dec float8, plx float8, pmra float8, pmdec float8, rv float8, seen timestamp)"
-        )
-        for number, (moment, *values) in enumerate(zip(MOMENTS, *(STARS[name].tolist() for name in NAMES), strict=True)):
-            opened.execute("INSERT INTO stars VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", (number, *values, moment))
-        yield opened
+def connection(connection: psycopg.Connection) -> psycopg.Connection:
+    connection.execute(
+        "CREATE TABLE stars (id int, ra float8, dec float8, plx float8, pmra float8, pmdec float8, rv float8, seen timestamp)"
+    )
+    for number, (moment, *values) in enumerate(zip(MOMENTS, *(STARS[name].tolist() for name in NAMES), strict=True)):
+        connection.execute("INSERT INTO stars VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", (number, *values, moment))
+    return connection
 
 
 def column(connection: psycopg.Connection, expression: str) -> np.ndarray:

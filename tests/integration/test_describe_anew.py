@@ -3,27 +3,22 @@
 import os
 import random
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from publishing import NOON, publish, table
+from sqlalchemy import text
 
-from vo_server.db.catalogue import load_catalogue, load_resources
+from vo_server.db.catalogue import load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.model.catalogue import Table
 from vo_server.model.resource import Resource
-from vo_server.publish import Published, PublishOptions, publish_file
 
 ROWS = "name,ra,dec,mjd,flux\nb,200.5,-10,58000.5,1.5\na,10,20,58001,2\nc,,,58002.25,3\n"
 SAID = '[resource]\nname = "stars"\ntitle = "Stars"\n[table]\nsource = "stars.csv"\nname = "stars"\n'
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
-
-
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
 
 
 @pytest.fixture
@@ -34,16 +29,10 @@ def descriptor(tmp_path: Path) -> Path:
     return path
 
 
-def publish(database: Database, path: Path, now: datetime = NOON, **options: object) -> Published:
-    return publish_file(database, path, PublishOptions(**options), records=silent, clock=lambda: now)  # type: ignore[arg-type]
-
-
 def seen(database: Database) -> tuple[Table, Resource]:
     with database.engine.connect() as connection:
-        table = load_catalogue(connection).table("data.stars")
         resource = next(one for one in load_resources(connection) if one.name == "stars")
-    assert table is not None
-    return table, resource
+    return table(database, "data.stars"), resource
 
 
 def test_an_edit_changes_what_is_said_and_loads_nothing(database: Database, descriptor: Path) -> None:

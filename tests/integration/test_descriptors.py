@@ -4,12 +4,12 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from publishing import publish
+from sqlalchemy import text
 
 from vo_server.db.catalogue import load_catalogue, load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError, EmbargoError
-from vo_server.publish import PublishOptions, publish_file
 from vo_server.publish.check import check
 from vo_server.publish.descriptor import entries, line_of, read_descriptor
 
@@ -46,10 +46,6 @@ query = "SELECT name FROM grb.bursts WHERE t90 > 2"
 """
 
 
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
-
-
 @pytest.fixture
 def two(tmp_path: Path) -> Path:
     (tmp_path / "bursts.csv").write_text("name,ra,dec,t90\nA,1,2,3.5\nB,10,20,0.5\n")
@@ -61,7 +57,7 @@ def two(tmp_path: Path) -> Path:
 
 def publish_all(database: Database, path: Path) -> None:
     for entry in range(len(entries(read_descriptor(path)))):
-        publish_file(database, path, PublishOptions(entry=entry), records=silent)
+        publish(database, path, entry=entry)
 
 
 def test_several_tables_are_one_resource_and_know_each_other(database: Database, two: Path) -> None:
@@ -89,9 +85,9 @@ def test_several_tables_are_one_resource_and_know_each_other(database: Database,
 )
 def test_a_key_that_leads_nowhere_publishes_nothing(database: Database, two: Path, old: str, new: str, words: str) -> None:
     two.write_text(TWO.replace(old, new))
-    publish_file(database, two, PublishOptions(), records=silent)
+    publish(database, two)
     with pytest.raises(DataError, match=words):
-        publish_file(database, two, PublishOptions(entry=1), records=silent)
+        publish(database, two, entry=1)
     with database.engine.connect() as connection:
         assert load_catalogue(connection).table("grb.afterglows") is None
 
@@ -138,11 +134,11 @@ def test_what_is_under_embargo_does_not_exist(database: Database, two: Path) -> 
     two.write_text(TWO.replace('description = "Bursts"', "embargo = 2027-01-01"))
     before = dt.datetime(2026, 12, 31, 23, 59, tzinfo=dt.UTC)
     with pytest.raises(EmbargoError, match="until 2027-01-01"):
-        publish_file(database, two, PublishOptions(), records=silent, clock=lambda: before)
+        publish(database, two, before)
     with database.engine.connect() as connection:
         assert load_catalogue(connection).table("grb.bursts") is None
         assert connection.execute(text("SELECT count(*) FROM vo.loads")).scalar_one() == 0
-    publish_file(database, two, PublishOptions(), records=silent, clock=lambda: before + dt.timedelta(minutes=1))
+    publish(database, two, before + dt.timedelta(minutes=1))
     with database.engine.connect() as connection:
         assert load_catalogue(connection).table("grb.bursts") is not None
 

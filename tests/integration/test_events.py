@@ -8,7 +8,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from mocpy import TimeMOC
-from sqlalchemy import Connection, select, text
+from publishing import silent, table
+from sqlalchemy import select, text
 
 from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue, load_products, load_resources
@@ -21,10 +22,6 @@ from vo_server.publish.retract import retract_table
 
 REFERENCE = {"MJDREFI": 51910, "MJDREFF": 0.000742870370370241, "TIMESYS": "TT", "TIMEUNIT": "s"}
 START = 86400.0 * 1000
-
-
-def keep_nothing(connection: Connection, resource: str | None = None) -> None:
-    """A record renderer without records."""
 
 
 def response(name: str, kind: str, shape: str) -> fits.BinTableHDU:
@@ -59,7 +56,7 @@ def write_run(path: Path, obs_id: int, *, ra: float = 83.63, energy_unit: str = 
 
 def publish(database: Database, directory: Path, name: str = "runs", previews: Path | None = None) -> PublishedCollection:
     collection = with_own_schema(Collection(name=name, directory=directory))
-    return publish_events(database, collection, Work(records=keep_nothing, previews=previews))
+    return publish_events(database, collection, Work(records=silent, previews=previews))
 
 
 def rows(database: Database, query: str) -> list[Any]:
@@ -68,10 +65,7 @@ def rows(database: Database, query: str) -> list[Any]:
 
 
 def physical(database: Database, name: str) -> str:
-    with database.engine.connect() as connection:
-        found = load_catalogue(connection).table(name)
-    assert found is not None
-    return found.physical
+    return table(database, name).physical
 
 
 def test_an_observation_is_a_dataset_with_its_responses(database: Database, tmp_path: Path) -> None:
@@ -186,7 +180,7 @@ def test_a_catalogue_of_neutrinos_is_a_dataset(database: Database, tmp_path: Pat
     table.write(tmp_path / "nu.ecsv")
     (tmp_path / "secret.txt").write_text("not to be served")
     collection = with_own_schema(Collection(name="neutrinos", directory=tmp_path / "datasets" / "neutrinos"))
-    publish_event_catalogue(database, collection, tmp_path / "nu.ecsv", "neutrino", Work(records=keep_nothing))
+    publish_event_catalogue(database, collection, tmp_path / "nu.ecsv", "neutrino", Work(records=silent))
     (row,) = rows(database, "SELECT o.*, h.* FROM ivoa.obscore AS o JOIN ivoa.obscore_hea AS h USING (obs_publisher_did)")
     assert (row.ev_xel, row.messenger_name, row.em_min, row.em_max) == (200, "neutrino", None, None)
     assert (row.energy_min, row.energy_max) == (pytest.approx(1e12), pytest.approx(10 ** (3 + 1.99) * 1e9))
@@ -216,7 +210,7 @@ def test_a_retracted_collection_takes_its_tables_along(database: Database, tmp_p
     write_run(tmp_path / "run1.fits", 101)
     publish(database, tmp_path)
     with database.engine.begin() as connection:
-        assert retract_collection(connection, "runs", keep_nothing) == ["runs.events", "runs.observations"]
+        assert retract_collection(connection, "runs", silent) == ["runs.events", "runs.observations"]
     with database.engine.connect() as connection:
         assert load_catalogue(connection).table("runs.events") is None
         assert load_resources(connection) == ()
@@ -230,10 +224,10 @@ def test_datasets_keep_their_record_when_the_last_table_is_taken_away(database: 
     publish(database, tmp_path)
     for name in ("runs.events", "runs.observations"):
         with database.engine.begin() as connection:
-            assert retract_table(connection, name, keep_nothing).resource is None
+            assert retract_table(connection, name, silent).resource is None
     with database.engine.begin() as connection:
         (resource,) = load_resources(connection)
         assert resource.tables == ()
         assert load_products(connection) == {resource.id: {("event", "application/fits")}}
-        assert retract_collection(connection, "runs", keep_nothing) == []
+        assert retract_collection(connection, "runs", silent) == []
         assert load_resources(connection) == ()

@@ -11,13 +11,14 @@ import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord, angular_separation
 from mocpy import MOC
+from positions import fill
 
 from vo_server.model.catalogue import Catalogue, Footprint, Position, Schema, Table
 from vo_server.model.columns import Column
 from vo_server.publish.datasets import shape_ranges, stored_shape
 from vo_server.sky.cells import cells_of
 from vo_server.sky.polygons import DegenerateError, box
-from vo_server.sql import compile_adql, function_definitions
+from vo_server.sql import compile_adql
 
 PLACE = (Column("id", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
 SHAPES = (Column("id", "int"), Column("outline", "double", "*", "polygon"), Column("disc", "double", "3", "circle"))
@@ -97,17 +98,9 @@ def even_odd(x: np.ndarray, y: np.ndarray, corners: list[tuple[float, float]]) -
 
 
 @pytest.fixture
-def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(postgres_url, autocommit=True) as opened:
-        opened.execute("CREATE SCHEMA vo")
-        opened.execute(function_definitions().encode())
-        opened.execute("CREATE TABLE points (id int, ra float8, dec float8, _hpx29 bigint)")
-        with opened.cursor().copy("COPY points FROM STDIN") as copy:
-            for row in zip(range(len(RA)), RA.tolist(), DEC.tolist(), cells_of(RA, DEC).tolist(), strict=True):
-                copy.write_row(row)
-        opened.execute("INSERT INTO points VALUES (-1, NULL, 0, NULL), (-2, 'NaN', 0, NULL), (-3, 0, NULL, NULL)")
-        opened.execute("CREATE INDEX ON points (_hpx29); ANALYZE points")
-        yield opened
+def connection(connection: psycopg.Connection) -> psycopg.Connection:
+    fill(connection, "points", RA, DEC)
+    return connection
 
 
 def found(connection: psycopg.Connection, condition: str, table: str = "points") -> set[int]:

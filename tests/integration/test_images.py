@@ -14,6 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
+from publishing import silent
 from sqlalchemy import Connection, select
 
 from vo_server.db import locks, schema
@@ -28,17 +29,13 @@ from vo_server.observations.words import Said, checked
 from vo_server.sky.cells import cells_of
 
 
-def keep_nothing(connection: Connection, _resource: str | None = None) -> None:
-    """A record renderer without records."""
-
-
 def publish_images(
     database: Database,
     directory: Path,
     name: str,
     *,
     defaults: dict[str, Any] | None = None,
-    records: Any = keep_nothing,
+    records: Any = silent,
     previews: Path | None = None,
 ) -> PublishedCollection:
     collection = Collection(name=name, directory=directory, said=Said(checked(defaults or {}, "test")))
@@ -101,9 +98,7 @@ def test_headers_become_obscore(database: Database, tmp_path: Path) -> None:
         DATE_OBS="2017-09-22T12:00:00",
         EXPTIME=8640.0,
     )
-    done = publish_images(
-        database, tmp_path, "maps", defaults={"em_min": 4e-7, "em_max": 7e-7, "facility_name": "Nobody"}, records=keep_nothing
-    )
+    done = publish_images(database, tmp_path, "maps", defaults={"em_min": 4e-7, "em_max": 7e-7, "facility_name": "Nobody"}, records=silent)
     assert (done.published, done.skipped) == (1, ())
     (row,) = rows(database)
     assert (row.obs_collection, row.obs_id, row.dataproduct_type) == ("maps", "field", "image")
@@ -121,7 +116,7 @@ def test_headers_become_obscore(database: Database, tmp_path: Path) -> None:
 
 def test_the_polygon_is_the_rim_of_the_image(database: Database, tmp_path: Path) -> None:
     path = write_image(tmp_path / "field.fits", centre=(0.0, 60.0))
-    publish_images(database, tmp_path, "maps", records=keep_nothing)
+    publish_images(database, tmp_path, "maps", records=silent)
     (row,) = rows(database)
     rim = WCS(fits.getheader(path)).calc_footprint(center=False)
     assert sorted(zip(row.shape[::2], row.shape[1::2], strict=True)) == [
@@ -139,7 +134,7 @@ def test_the_polygon_is_the_rim_of_the_image(database: Database, tmp_path: Path)
 
 def test_galactic_images_lie_where_they_are_on_the_sky(database: Database, tmp_path: Path) -> None:
     write_image(tmp_path / "centre.fits", axes=("GLON-CAR", "GLAT-CAR"), centre=(0.0, 0.0))
-    publish_images(database, tmp_path, "maps", records=keep_nothing)
+    publish_images(database, tmp_path, "maps", records=silent)
     (row,) = rows(database)
     assert (row.s_ra, row.s_dec) == (pytest.approx(266.405, abs=1e-3), pytest.approx(-28.936, abs=1e-3))
     assert turns_left([float(number) for number in row.s_region.split()[2:]])
@@ -148,7 +143,7 @@ def test_galactic_images_lie_where_they_are_on_the_sky(database: Database, tmp_p
 
 def test_all_sky_images_are_found_everywhere(database: Database, tmp_path: Path) -> None:
     write_image(tmp_path / "sky.fits", axes=("RA---AIT", "DEC--AIT"), centre=(0.0, 0.0), size=180, pixel=2.0)
-    publish_images(database, tmp_path, "maps", records=keep_nothing)
+    publish_images(database, tmp_path, "maps", records=silent)
     (row,) = rows(database)
     assert (len(row.shape), row.shape[2], row.s_fov) == (3, 180.0, 360.0)
     assert row.s_region.startswith("Circle ICRS ")
@@ -160,7 +155,7 @@ def test_names_with_blanks_folders_and_endings(database: Database, tmp_path: Pat
     plain = write_image(tmp_path / "night 1" / "a.fits")
     (plain.parent / "a.fits.gz").write_bytes(gzip.compress(plain.read_bytes()))
     write_image(tmp_path / ".hidden" / "b.fits")
-    publish_images(database, tmp_path, "my maps", records=keep_nothing)
+    publish_images(database, tmp_path, "my maps", records=silent)
     assert [(row.obs_id, row.access_path, row.obs_publisher_did) for row in rows(database)] == [
         ("night 1/a.fits", "/files/my%20maps/night%201/a.fits", "ivo://example.vo-server/~?my%20maps/night%201/a.fits"),
         ("night 1/a.fits.gz", "/files/my%20maps/night%201/a.fits.gz", "ivo://example.vo-server/~?my%20maps/night%201/a.fits.gz"),
@@ -172,7 +167,7 @@ def test_what_is_no_image_of_the_sky_is_skipped_and_said(database: Database, tmp
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "laboratory.fits")
     (tmp_path / "broken.fits").write_bytes(b"SIMPLE  = not really")
     (tmp_path / "notes.txt").write_text("not looked at")
-    done = publish_images(database, tmp_path, "maps", records=keep_nothing)
+    done = publish_images(database, tmp_path, "maps", records=silent)
     assert done.published == 1
     assert [path for path, _ in done.skipped] == ["broken.fits", "laboratory.fits"]
     assert done.skipped[1][1] == "it has no celestial WCS"
@@ -180,7 +175,7 @@ def test_what_is_no_image_of_the_sky_is_skipped_and_said(database: Database, tmp
 
 def test_publishing_again_replaces_and_announces(database: Database, tmp_path: Path) -> None:
     one = write_image(tmp_path / "one.fits")
-    publish_images(database, tmp_path, "maps", records=keep_nothing)
+    publish_images(database, tmp_path, "maps", records=silent)
     with database.engine.connect() as connection:
         before = read_version(connection)
     one.unlink()
@@ -196,7 +191,7 @@ def test_publishing_again_replaces_and_announces(database: Database, tmp_path: P
 
 def test_a_failure_leaves_the_collection_as_it_was(database: Database, tmp_path: Path) -> None:
     write_image(tmp_path / "one.fits")
-    publish_images(database, tmp_path, "maps", records=keep_nothing)
+    publish_images(database, tmp_path, "maps", records=silent)
     write_image(tmp_path / "two.fits")
 
     def fail(connection: Connection, _resource: str | None = None) -> None:
@@ -208,13 +203,13 @@ def test_a_failure_leaves_the_collection_as_it_was(database: Database, tmp_path:
     (tmp_path / "one.fits").unlink()
     (tmp_path / "two.fits").unlink()
     with pytest.raises(DataError, match="No image"):
-        publish_images(database, tmp_path, "maps", records=keep_nothing)
+        publish_images(database, tmp_path, "maps", records=silent)
     assert [row.obs_id for row in rows(database)] == ["one"]
 
 
 def test_unknown_defaults_are_named(database: Database, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="wavelength") as refusal:
-        publish_images(database, tmp_path, "maps", defaults={"wavelength": 1}, records=keep_nothing)
+        publish_images(database, tmp_path, "maps", defaults={"wavelength": 1}, records=silent)
     assert "em_min" in str(refusal.value)
 
 
@@ -359,7 +354,7 @@ def test_many_files_are_read_by_several_processes(database: Database, tmp_path: 
         write_image(tmp_path / f"{number:02}.fits", size=4)
     watched: list[tuple[int, int]] = []
     collection = Collection(name="maps", directory=tmp_path)
-    work = Work(records=keep_nothing, processes=2, watch=lambda done, total: watched.append((done, total)))
+    work = Work(records=silent, processes=2, watch=lambda done, total: watched.append((done, total)))
     assert images.publish_images(database, collection, work).published == 45
     assert watched == [(done, 45) for done in range(46)]
     assert [row.obs_id for row in rows(database)] == [f"{number:02}" for number in range(45)]
@@ -463,7 +458,7 @@ time = "2008-08-04..2015-08-02"
     )
     told = read_collection(descriptor)
     collection = Collection(name=told.collection.name, directory=tmp_path, said=told.said("maps.toml"), resource=told.resource)
-    images.publish_images(database, collection, Work(records=keep_nothing))
+    images.publish_images(database, collection, Work(records=silent))
     first, second = rows(database)
     assert (first.facility_name, second.facility_name) == ("Eye", "Ear")
     assert (first.calib_level, second.calib_level) == (2, 3)
@@ -479,7 +474,7 @@ def test_the_collection_is_a_resource_whose_record_stays_while_nothing_changes(d
     hours = iter(range(10))
 
     def publish() -> Any:
-        work = Work(records=keep_nothing, clock=lambda: datetime(2030, 1, 1, next(hours), tzinfo=UTC))
+        work = Work(records=silent, clock=lambda: datetime(2030, 1, 1, next(hours), tzinfo=UTC))
         images.publish_images(database, collection, work)
         with database.engine.connect() as connection:
             return load_resources(connection)[0]
@@ -492,7 +487,7 @@ def test_the_collection_is_a_resource_whose_record_stays_while_nothing_changes(d
     write_image(tmp_path / "more.fits", centre=(10.0, 10.0))
     assert publish().updated > first.updated
     with database.engine.begin() as connection:
-        retract_collection(connection, "maps", keep_nothing)
+        retract_collection(connection, "maps", silent)
     with database.engine.connect() as connection:
         assert load_resources(connection) == ()
     assert rows(database) == []

@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.io.votable import from_table
 from astropy.table import Table
 from astropy.wcs import WCS
+from publishing import publish, silent
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from vo_server.cli import app
 from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
-from vo_server.publish import Consent, PublishOptions, publish_file, publish_in_place
+from vo_server.publish import Consent, PublishOptions, publish_in_place
 
 RD = """
 <resource schema="survey">
@@ -72,7 +73,7 @@ def test_what_was_moved_is_published(moved: Path, database: Database) -> None:
     checked = CliRunner().invoke(app, ["check", str(moved)])
     assert checked.exit_code == 0, checked.output
     for place in range(len(TABLES)):
-        publish_file(database, moved, PublishOptions(entry=place), records=lambda *_: None)
+        publish(database, moved, entry=place)
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
         tables = {name: catalogue.table(f"survey.{name}") for name in TABLES}
@@ -158,9 +159,7 @@ def test_what_dachs_has_loaded_is_published_where_it_is(tmp_path: Path, database
     assert "main, bright; `vo publish --in-place" in told.stdout
     assert "closed: it has no adql" in told.stderr
     for place in (0, 1):
-        publish_in_place(
-            database, str(tmp_path / "q.toml"), PublishOptions(entry=place), Consent(grant=True, index=True), records=lambda *_: None
-        )
+        publish_in_place(database, str(tmp_path / "q.toml"), PublishOptions(entry=place), Consent(grant=True, index=True), records=silent)
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
     main, bright = catalogue.table("dachs.main"), catalogue.table("dachs.bright")

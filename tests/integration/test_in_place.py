@@ -1,14 +1,14 @@
 """Tables of others, published where they are: what is asked, what is told, what is left alone, and how fast they are found."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
+import publishing
 import pytest
-from sqlalchemy import Connection
+from publishing import NOON, catalogue, silent
 
-from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
 from vo_server.errors import DataError, QueryError
 from vo_server.model.catalogue import Table
@@ -32,10 +32,6 @@ MAKE = """
 CONE = "SELECT id, mag, seen FROM photometry.stars WHERE DISTANCE(ra, dec, 36, -37.3) < 5 ORDER BY id"
 
 
-def silent(connection: Connection, resource: str | None) -> None:
-    """Renders nothing."""
-
-
 @pytest.fixture
 def foreign(database: Database) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database.app_uri, autocommit=True) as connection:
@@ -44,22 +40,17 @@ def foreign(database: Database) -> Iterator[psycopg.Connection]:
 
 
 def published(database: Database, name: str = "photometry.stars", *, index: bool = True, grant: bool = True, **options: str) -> Published:
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
     done = PublishOptions(**options)  # type: ignore[arg-type]
-    return publish_in_place(database, name, done, Consent(index, grant), records=silent, clock=lambda: moment)
+    return publish_in_place(database, name, done, Consent(index, grant), records=silent, clock=lambda: NOON)
 
 
 def table(database: Database, name: str = "photometry.stars") -> Table:
-    with database.engine.connect() as connection:
-        found = load_catalogue(connection).table(name)
-    assert found is not None
-    return found
+    return publishing.table(database, name)
 
 
 def answer(database: Database, adql: str, prefix: str = "") -> list[tuple[object, ...]]:
     """What the query role gets."""
-    with database.engine.connect() as connection:
-        sql = compile_adql(adql, load_catalogue(connection)).sql
+    sql = compile_adql(adql, catalogue(database)).sql
     with psycopg.connect(database.query_uri(), autocommit=True) as connection:
         return connection.execute(f"{prefix}{sql}".encode()).fetchall()
 

@@ -3,20 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import publishing
 import pytest
 from astropy.table import Table
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
-from vo_server.publish import PublishOptions, load, publish_file, sweep
+from vo_server.publish import load, sweep
 from vo_server.sql import compile_adql
 
 ROWS, MOST = 5000, 1000
-
-
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def publish(database: Database, file: Path, **options: object) -> None:
-    publish_file(database, file, PublishOptions(partition_rows=MOST, **options), records=silent)  # type: ignore[arg-type]
+    publishing.publish(database, file, partition_rows=MOST, **options)
 
 
 def partitions(database: Database) -> dict[str, int]:
@@ -77,5 +74,5 @@ def test_they_go_as_one(database: Database, file: Path) -> None:
 
 
 def test_a_smaller_table_stays_whole(database: Database, file: Path) -> None:
-    publish_file(database, file, PublishOptions(partition_rows=ROWS), records=silent)
+    publishing.publish(database, file, partition_rows=ROWS)
     assert partitions(database) == {}

@@ -5,24 +5,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import adbc_driver_manager
+import publishing
 import pyarrow as pa
 import pytest
+from publishing import NOON, catalogue, publish, silent
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from vo_server.db.catalogue import load_catalogue, load_resources, read_version
+from vo_server.db.catalogue import load_resources, read_version
 from vo_server.db.database import Database
 from vo_server.errors import DataError, UnavailableError
-from vo_server.model.catalogue import Catalogue, Table
+from vo_server.model.catalogue import Table
 from vo_server.model.resource import Resource
-from vo_server.publish import Published, PublishOptions, load, publish_file, sweep
+from vo_server.publish import PublishOptions, load, publish_file, sweep
 
 ROWS = "name,ra,dec,mjd,flux\nb,200.5,-10,58000.5,1.5\na,10,20,58001,nan\nc,,,58002.25,3\n"
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
 
 
 @pytest.fixture
@@ -32,19 +29,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def published(database: Database, file: Path, **options: object) -> Published:
-    return publish_file(database, file, PublishOptions(**options), records=silent, clock=lambda: NOON)  # type: ignore[arg-type]
-
-
-def catalogue(database: Database) -> Catalogue:
-    with database.engine.connect() as connection:
-        return load_catalogue(connection)
-
-
 def table(database: Database, name: str = "data.some_table") -> Table:
-    found = catalogue(database).table(name)
-    assert found is not None
-    return found
+    return publishing.table(database, name)
 
 
 def resource(database: Database) -> Resource:
@@ -66,7 +52,7 @@ def rows(database: Database, columns: str, name: str = "data.some_table") -> lis
 
 
 def test_a_file_becomes_a_table_with_positions(database: Database, file: Path) -> None:
-    done = published(database, file)
+    done = publish(database, file)
     assert (done.table, done.rows, done.replaced, done.positions) == ("data.some_table", 3, False, True)
     found = table(database)
     assert found.position is not None
@@ -84,7 +70,7 @@ def test_a_file_becomes_a_table_with_positions(database: Database, file: Path) -
 
 
 def test_the_resource_says_where_and_when(database: Database, file: Path) -> None:
-    published(database, file, title="A title")
+    publish(database, file, title="A title")
     known = resource(database)
     assert (known.title, known.tables, known.created, known.updated) == ("A title", ("data.some_table",), NOON, NOON)
     assert known.coverage.temporal == (58000.5, 58002.25)
@@ -96,7 +82,7 @@ def test_the_resource_says_where_and_when(database: Database, file: Path) -> Non
 def test_rows_lie_in_the_order_of_their_cells(database: Database, tmp_path: Path) -> None:
     lines = [f"{i},{(i * 137.5) % 360},{(i * 61.3) % 180 - 90}" for i in range(500)]
     (tmp_path / "many.csv").write_text("n,ra,dec\n" + "\n".join(lines))
-    published(database, tmp_path / "many.csv")
+    publish(database, tmp_path / "many.csv")
     with database.engine.connect() as connection:
         cells = list(connection.execute(text(f"SELECT _hpx29 FROM {table(database, 'data.many').physical} ORDER BY ctid")).scalars())
     assert cells == sorted(cells)
@@ -104,23 +90,23 @@ def test_rows_lie_in_the_order_of_their_cells(database: Database, tmp_path: Path
 
 
 def test_sorting_in_the_database_gives_the_same(database: Database, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    published(database, file)
+    publish(database, file)
     before = rows(database, "name, ra, flux, _hpx29")
     monkeypatch.setattr(load, "SORT_BYTES", 1)
-    assert published(database, file).replaced
+    assert publish(database, file).replaced
     assert rows(database, "name, ra, flux, _hpx29") == before
     assert not [name for name in physical_tables(database) if name.endswith("_staging")]
 
 
 def test_users_may_read_the_rows_and_nothing_else(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     with database.engine.begin() as connection:
         connection.execute(text(f"SET LOCAL ROLE {database.query_role}"))
         assert connection.execute(text(f"SELECT count(*) FROM {table(database).physical}")).scalar_one() == 3
 
 
 def test_publishing_again_replaces_and_keeps_what_is_the_same(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     with database.engine.connect() as connection:
         version = read_version(connection)
     first = table(database)
@@ -139,9 +125,9 @@ def test_publishing_again_replaces_and_keeps_what_is_the_same(database: Database
 
 
 def test_old_loads_go_when_nobody_reads_them(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     old = physical_tables(database)
-    published(database, file, reload=True)
+    publish(database, file, reload=True)
     assert sweep(database, older_than=3600) == 1  # retired in January 2026, by the test's clock
     assert not old & physical_tables(database)
     assert len(physical_tables(database)) == 1
@@ -149,11 +135,11 @@ def test_old_loads_go_when_nobody_reads_them(database: Database, file: Path) -> 
 
 
 def test_a_load_that_is_read_is_not_dropped_and_nobody_waits(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     old = table(database).physical
     with database.engine.connect() as reader:
         reader.execute(text(f"SELECT * FROM {old}"))
-        published(database, file, reload=True)
+        publish(database, file, reload=True)
         assert sweep(database, older_than=0) == 0
     assert sweep(database, older_than=0) == 1
 
@@ -189,7 +175,7 @@ def interrupted(stage: str, rows: int, total: int | None) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_failure_leaves_everything_as_it_was(database: Database, file: Path, again: bool) -> None:
     if again:
-        published(database, file)
+        publish(database, file)
     before = catalogue(database), physical_tables(database)
     with pytest.raises(BrokenError):
         publish_file(database, file, PublishOptions(reload=True), records=failing_records)
@@ -218,7 +204,7 @@ def test_what_the_driver_says_is_explained(
 
     monkeypatch.setattr(load, "_copy", broken)
     with pytest.raises(told, match=words):
-        published(database, file)
+        publish(database, file)
     assert physical_tables(database) == set()
 
 
@@ -238,7 +224,7 @@ def test_a_server_that_is_lost_leaves_the_first_error(database: Database, file: 
 
     monkeypatch.setattr(load, "_copy", lost)
     with pytest.raises(UnavailableError, match="went away while"):
-        published(database, file)
+        publish(database, file)
 
 
 def test_a_fault_in_the_rows_is_named_and_leaves_nothing(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,30 +237,30 @@ def test_a_fault_in_the_rows_is_named_and_leaves_nothing(database: Database, tmp
 
     monkeypatch.setattr("vo_server.publish.plan.Plan.batches", broken)
     with pytest.raises(DataError, match="row 2"):
-        published(database, path)
+        publish(database, path)
     assert physical_tables(database) == set()
 
 
 def test_names_of_others_are_not_touched(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE vo.tables SET load_id = NULL WHERE table_name = 'some_table'"))
     with pytest.raises(DataError, match="not made by publishing"):
-        published(database, file)
+        publish(database, file)
     with pytest.raises(DataError, match="reserved"):
-        published(database, file, schema="tap_schema")
+        publish(database, file, schema="tap_schema")
 
 
 def test_a_table_belongs_to_one_resource(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     with pytest.raises(DataError, match="belongs to the resource data/some_table"):
-        published(database, file, resource="other")
+        publish(database, file, resource="other")
 
 
 def test_tables_of_one_file_share_a_resource(database: Database, file: Path) -> None:
-    published(database, file)
+    publish(database, file)
     before = resource(database)
-    published(database, file, table="some_table_two", resource="some_table", position=False)
+    publish(database, file, table="some_table_two", resource="some_table", position=False)
     after = resource(database)
     assert after.tables == ("data.some_table", "data.some_table_two")
     assert (after.coverage.spatial, after.sample, after.title) == (before.coverage.spatial, before.sample, before.title)
@@ -285,17 +271,17 @@ def test_awkward_names_arrive(database: Database, tmp_path: Path) -> None:
     names = ['with "quotes"', "per:cent %s", "back\\slash", "Name", "name", "xmin", "ä" * 40]
     path = tmp_path / "odd.csv"
     path.write_text(",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n" + ",".join("1234567") + "\n2,3,4,5,6,7,8\n")
-    published(database, path)
+    publish(database, path)
     stored = [column.name for column in table(database, "data.odd").columns]
     assert stored == [*names[:4], "name_2", "xmin_", "ä" * 31]
     with database.engine.connect() as connection:
         assert sorted(connection.exec_driver_sql(f"SELECT * FROM {table(database, 'data.odd').physical}").all())[0] == (1, 2, 3, 4, 5, 6, 7)
 
 
-def test_an_empty_table_is_published(database: Database, tmp_path: Path) -> None:
+def test_an_empty_table_is_publish(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "void.csv"
     path.write_text("ra,dec\n")
-    done = published(database, path)
+    done = publish(database, path)
     assert (done.rows, done.positions) == (0, False)
     assert any("no rows" in note for note in done.notes)
 
@@ -312,5 +298,5 @@ def test_a_connection_that_breaks_while_indices_are_made_is_told_as_such(
 
     monkeypatch.setattr(load, "_execute", breaking)
     with pytest.raises(UnavailableError, match="went away"):
-        published(database, file)
+        publish(database, file)
     assert catalogue(database).table("data.some_table") is None

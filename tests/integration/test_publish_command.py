@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from publishing import catalogue
 from typer.testing import CliRunner, Result
 
 from vo_server.cli import app
-from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
 
@@ -37,8 +37,7 @@ def named(tables: dict[str, Table]) -> list[Table]:
 
 def in_data(database: Database) -> dict[str, int | None]:
     """Names of the published tables, with their numbers of rows."""
-    with database.engine.connect() as connection:
-        return {table.name: table.nrows for table in load_catalogue(connection).tables if table.schema == "data"}
+    return {table.name: table.nrows for table in catalogue(database).tables if table.schema == "data"}
 
 
 def test_one_table_is_published_and_the_others_are_named(vo: CliRunner, database: Database) -> None:

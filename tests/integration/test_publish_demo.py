@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import publishing
 import pytest
-from sqlalchemy import Connection, text
+from publishing import silent
+from sqlalchemy import text
 
 from vo_server import demo
 from vo_server.db.catalogue import load_catalogue, load_resources, read_version
@@ -20,28 +22,19 @@ SELECT collection, dataproduct_type, count(*), count(s_region), min(calib_level)
 AREA = "SELECT area_deg2 FROM ivoa.skymap_areas WHERE obs_id = 'IC170922A' AND probability = 0.9"
 
 
-def keep_nothing(connection: Connection, _resource: str | None = None) -> None:
-    """A record renderer without records."""
-
-
 def start(database: Database, data_dir: Path) -> list[str]:
     said: list[str] = []
-    publish_demo(database, Settings(data_dir=data_dir), said.append, keep_nothing)
+    publish_demo(database, Settings(data_dir=data_dir), said.append, silent)
     return said
 
 
 def column_types(database: Database, table: str) -> dict[str, str]:
-    with database.engine.connect() as connection:
-        found = load_catalogue(connection).table(table)
-    assert found is not None
-    return {column.name: column.sql_type for column in found.columns}
+    return {column.name: column.sql_type for column in publishing.table(database, table).columns}
 
 
 def cell(database: Database, table: str, column: str, name: str) -> Any:
+    query = f"SELECT {quote_identifier(column)} FROM {publishing.table(database, table).physical} WHERE name = :name"
     with database.engine.connect() as connection:
-        found = load_catalogue(connection).table(table)
-        assert found is not None
-        query = f"SELECT {quote_identifier(column)} FROM {found.physical} WHERE name = :name"
         return connection.execute(text(query), {"name": name}).scalar_one()
 
 

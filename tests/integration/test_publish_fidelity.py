@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
+from publishing import publish
+from publishing import table as published_table
 from sqlalchemy import text
 
-from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
-from vo_server.publish import PublishOptions, publish_file
 
 ROWS = 3_000
 WORDS = np.array(["", "a", "with blank", " leading", "NA", "None", "it's", 'quo"ted', "semi;colon", "comma,", "0123", "true"])
@@ -43,9 +43,8 @@ def expected(values: Any, nulls: Any = None) -> list[Any]:
 
 
 def stored(database: Database, name: str, columns: list[str]) -> Cells:
+    table = published_table(database, f"data.{name}")
     with database.engine.connect() as connection:
-        table = load_catalogue(connection).table(f"data.{name}")
-        assert table is not None
         assert [column.name for column in table.columns] == columns
         # float4 as float8 has the bits of the file, not a rounded decimal
         fields = ", ".join(
@@ -63,7 +62,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 def check(database: Database, path: Path, cells: Cells) -> None:
-    publish_file(database, path, PublishOptions(table="t"), records=lambda *_: None)
+    publish(database, path, table="t")
     found = stored(database, "t", list(cells))
     for column, values in cells.items():
         wrong = [row for row in range(ROWS) if not same(values[row], found[column][row])]

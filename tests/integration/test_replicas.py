@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import publishing
 import pytest
 
 from tests.conftest import Server, running, started
@@ -18,7 +19,6 @@ from vo_server.db.database import Database
 from vo_server.db.replicas import ReplicatedPool, query_pool, require_present
 from vo_server.model.columns import Column, text
 from vo_server.model.result import Statement
-from vo_server.publish import PublishOptions, publish_file
 from vo_server.sql import compile_adql
 
 WHERE = Statement("SELECT pg_is_in_recovery() AS follows", (Column("follows", "boolean"),))
@@ -73,7 +73,7 @@ def publish(database: Database, pool: ReplicatedPool, folder: Path, name: str) -
     """A published table with the numbers 1 and 2, and the query for them, as a server that hears of it makes it."""
     file = folder / f"{name}.csv"
     file.write_text("x\n1\n2\n")
-    publish_file(database, file, PublishOptions(), records=lambda *_: None, progress=None)
+    publishing.publish(database, file)
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
         require_present(connection, pool)

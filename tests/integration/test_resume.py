@@ -9,17 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.table import Table
-from sqlalchemy import Connection, text
+from publishing import silent
+from sqlalchemy import text
 
 from vo_server.db.database import Database
 from vo_server.errors import DataError
 from vo_server.publish import Published, PublishOptions, load, publish_file, sweep
 
 ROWS = 200_000
-
-
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """Regions in SQL against astropy, position by position."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
 from astropy.coordinates import angular_separation
+from positions import fill
 
 from vo_server.model.catalogue import Catalogue, Position, Schema, Table
 from vo_server.model.columns import Column
-from vo_server.sky.cells import cells_of
-from vo_server.sql import compile_adql, function_definitions
+from vo_server.sql import compile_adql
 
 COLUMNS = (Column("id", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
 CATALOGUE = Catalogue(
@@ -48,17 +47,9 @@ CONES = [
 
 
 @pytest.fixture
-def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(postgres_url, autocommit=True) as opened:
-        opened.execute("CREATE SCHEMA vo")
-        opened.execute(function_definitions().encode())
-        opened.execute("CREATE TABLE points (id int, ra float8, dec float8, _hpx29 bigint)")
-        with opened.cursor().copy("COPY points FROM STDIN") as copy:
-            for row in zip(range(COUNT), RA.tolist(), DEC.tolist(), cells_of(RA, DEC).tolist(), strict=True):
-                copy.write_row(row)
-        opened.execute("INSERT INTO points VALUES (-1, NULL, 0, NULL), (-2, 'NaN', 0, NULL), (-3, 0, NULL, NULL)")
-        opened.execute("CREATE INDEX ON points (_hpx29); ANALYZE points")
-        yield opened
+def connection(connection: psycopg.Connection) -> psycopg.Connection:
+    fill(connection, "points", RA, DEC)
+    return connection
 
 
 def found(connection: psycopg.Connection, condition: str) -> set[int]:

@@ -1,19 +1,19 @@
 """Matches of two tables in ADQL against all pairs, in every spelling and whatever the tables' sizes, and the plans they get."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import psycopg
 import pytest
 from astropy.coordinates import angular_separation
-from test_sky_matching import COUNT, crowded, fill
+from positions import PLACELESS, fill
+from test_sky_matching import COUNT, crowded
 
 from vo_server.errors import QueryMeaningError
 from vo_server.model.catalogue import Catalogue, Position, Schema, Table
 from vo_server.model.columns import Column
 from vo_server.sky.cells import cells_of
-from vo_server.sql import compile_adql, function_definitions
+from vo_server.sql import compile_adql
 
 COLUMNS = (Column("id", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
 PLACE = Position("ra", "dec")
@@ -58,14 +58,6 @@ def catalogue(first: int | None, second: int | None) -> Catalogue:
     return Catalogue(1, (Schema("d"),), tuple(tables))
 
 
-@pytest.fixture
-def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(postgres_url, autocommit=True) as opened:
-        opened.execute("CREATE SCHEMA vo")
-        opened.execute(function_definitions().encode())
-        yield opened
-
-
 def rows(connection: psycopg.Connection, adql: str, published: Catalogue, most: int | None = None) -> list[tuple[int, ...]]:
     return connection.execute(compile_adql(adql, published, max_rows=most).sql.encode()).fetchall()
 
@@ -96,7 +88,7 @@ def test_every_spelling_finds_every_pair_once(connection: psycopg.Connection, ra
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_every_query_finds_every_pair_once(connection: psycopg.Connection, sizes: tuple[int | None, int | None]) -> None:
     expected = two_tables(connection, 0.3)
-    unmatched = set(range(-1, COUNT)) - {first for first, _ in expected}
+    unmatched = set(range(-PLACELESS, COUNT)) - {first for first, _ in expected}
     test = SPELLINGS["contains"].format(A=A, B=B, r=0.3)
     for name, query in INNER.items():
         adql = query.format(test=test)
@@ -124,7 +116,7 @@ def test_positions_that_no_index_knows_are_matched_by_cells_too(
 ) -> None:
     """Uploads whose columns have other names, coordinates in hours, and at another epoch: never each row with each."""
     expected = two_tables(connection, 0.3)
-    unmatched = set(range(-1, COUNT)) - {first for first, _ in expected}
+    unmatched = set(range(-PLACELESS, COUNT)) - {first for first, _ in expected}
     published = catalogue(*sizes)
     for name, (a, b) in UNKNOWN.items():
         test = SPELLINGS["distance"].format(A=a, B=b, r=0.3)
@@ -151,7 +143,7 @@ def test_a_random_position_is_not_looked_up(connection: psycopg.Connection) -> N
 def test_a_left_join_by_a_radius_that_each_row_says(connection: psycopg.Connection) -> None:
     expected = two_tables(connection, 0.3)
     connection.execute("CREATE INDEX ON b (_hpx29); ANALYZE b")
-    unmatched = set(range(-1, COUNT)) - {first for first, _ in expected}
+    unmatched = set(range(-PLACELESS, COUNT)) - {first for first, _ in expected}
     for name in ("left", "left of a subquery"):
         sql = compile_adql(LEFT[name].format(test=f"DISTANCE({A}, {B}) <= a.radius"), catalogue(None, None)).sql
         found = connection.execute(sql.encode()).fetchall()
@@ -175,7 +167,10 @@ BY_ROWS = {
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_outer_joins_by_the_rows_of_the_inner_one(connection: psycopg.Connection, sizes: tuple[int | None, int | None]) -> None:
     expected = two_tables(connection, 0.3)
-    alone = set(range(-1, COUNT)) - {first for first, _ in expected}, set(range(-1, COUNT)) - {second for _, second in expected}
+    alone = (
+        set(range(-PLACELESS, COUNT)) - {first for first, _ in expected},
+        set(range(-PLACELESS, COUNT)) - {second for _, second in expected},
+    )
     for name, query in BY_ROWS.items():
         adql = query.format(A=A, B=B, test=SPELLINGS["contains"].format(A=A, B=B, r=0.3))
         assert "ctid" in compile_adql(adql, catalogue(*sizes)).sql
@@ -196,10 +191,10 @@ def test_queries_inside_others_look_around_each_row(connection: psycopg.Connecti
     published = catalogue(None, None)
     exists = f"SELECT a.id FROM d.a AS a WHERE {{}}EXISTS (SELECT * FROM d.b AS b WHERE {test})"
     assert {row[0] for row in rows(connection, exists.format(""), published)} == having
-    assert {row[0] for row in rows(connection, exists.format("NOT "), published)} == set(range(-1, COUNT)) - having
+    assert {row[0] for row in rows(connection, exists.format("NOT "), published)} == set(range(-PLACELESS, COUNT)) - having
     nearest = f"SELECT a.id, (SELECT TOP 1 b.id FROM d.b AS b WHERE {test} ORDER BY DISTANCE({A}, {B})) AS other FROM d.a AS a"
     found = rows(connection, nearest, published)
-    assert len(found) == COUNT + 1
+    assert len(found) == COUNT + PLACELESS
     assert {row[0] for row in found if row[1] is not None} == having
     assert {row for row in found if row[1] is not None} <= set(expected)
     counted = f"SELECT a.id, (SELECT COUNT(*) FROM d.b AS b WHERE {test}) AS n FROM d.a AS a"
@@ -256,11 +251,11 @@ def test_plans_of_matches(spread: psycopg.Connection) -> None:
     inner, left = "SELECT COUNT(*) AS n FROM d.a AS a JOIN d.b AS b ON {}", "SELECT COUNT(*) AS n FROM d.a AS a LEFT JOIN d.b AS b ON {}"
     full = f"SELECT COUNT(*) AS n FROM d.a AS a FULL JOIN d.b AS b ON {told}"
     assert "b__hpx29_idx" in plan(spread, full, whole)
-    assert rows(spread, full, whole) == [(MANY + 2,)]
+    assert rows(spread, full, whole) == [(MANY + 2 * PLACELESS,)]
     for adql in (inner, left):
         text = plan(spread, adql.format(near), whole)
         assert "Hash" in text or "Merge" in text
-        assert rows(spread, adql.format(near), whole) == [(MANY + ("LEFT" in adql),)]
+        assert rows(spread, adql.format(near), whole) == [(MANY + PLACELESS * ("LEFT" in adql),)]
     looked_up = {
         "small": (inner.format(near), catalogue(100, MANY), None),
         "small, left": (left.format(near), catalogue(100, MANY), None),

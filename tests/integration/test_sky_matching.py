@@ -1,15 +1,13 @@
 """The SQL of matches: the functions against numpy, and each form of a join against all pairs."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import psycopg
 import pytest
 from astropy.coordinates import angular_separation
+from positions import PLACELESS, fill
 
 from vo_server.sky.cells import NOWHERE, cells_of
 from vo_server.sky.match import MatchOrders, match_keys, strip_order
-from vo_server.sql import function_definitions
 from vo_server.sql.matching import HIGH, KEY, LOW, key_range, own_key, row_keys, with_keys, with_ranges
 
 COUNT = 900
@@ -46,23 +44,6 @@ def crowded(radius: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return ra, dec
 
 
-def fill(connection: psycopg.Connection, table: str, ra: np.ndarray, dec: np.ndarray) -> None:
-    connection.execute(f'CREATE TABLE {table} (id int, ra float8, "dec" float8, _hpx29 bigint)'.encode())
-    with connection.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
-        for row in zip(range(len(ra)), ra.tolist(), dec.tolist(), cells_of(ra, dec).tolist(), strict=True):
-            copy.write_row(row)
-    connection.execute(f"INSERT INTO {table} VALUES (-1, NULL, 0, NULL)".encode())
-    connection.execute(f"CREATE INDEX ON {table} (_hpx29); ANALYZE {table}".encode())
-
-
-@pytest.fixture
-def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(postgres_url, autocommit=True) as opened:
-        opened.execute("CREATE SCHEMA vo")
-        opened.execute(function_definitions().encode())
-        yield opened
-
-
 def texts(radius: float, orders: MatchOrders) -> dict[str, str]:
     """What the forms are made of."""
     return {
@@ -89,7 +70,7 @@ def test_every_form_finds_every_pair_once(connection: psycopg.Connection, radius
     fill(connection, "b", *other)
     apart = np.degrees(angular_separation(*(np.radians(axis)[:, None] for axis in one), *(np.radians(axis)[None] for axis in other)))
     expected = sorted(zip(*(index.tolist() for index in np.nonzero(apart <= radius)), strict=True))
-    unmatched = set(range(-1, COUNT)) - {first for first, _ in expected}
+    unmatched = set(range(-PLACELESS, COUNT)) - {first for first, _ in expected}
     assert len(expected) > COUNT
     strip = strip_order(radius)
     for cell in {strip - 1, max(0, strip - 4)}:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from positions import fill
 from test_sky_joins import catalogue
-from test_sky_matching import COUNT, crowded, fill
+from test_sky_matching import COUNT, crowded
 
 from vo_server.model.catalogue import Catalogue
 from vo_server.sky.cells import cells_of
@@ -68,8 +69,7 @@ def connection(servers: Any) -> Iterator[psycopg.Connection]:
         opened.execute(function_definitions().encode())
         for number, name in enumerate(("a", "b"), 1):
             fill(opened, name, *crowded(0.3, number))
-            opened.execute(f"ALTER TABLE {name} ADD radius float8; UPDATE {name} SET radius = abs(sin(id))".encode())
-            opened.execute(f"INSERT INTO {name} VALUES (-2, 'NaN', 3, NULL, 1), (-3, 4, NULL, NULL, 1); ANALYZE {name}".encode())
+            opened.execute(f"ALTER TABLE {name} ADD radius float8; UPDATE {name} SET radius = abs(sin(id)); ANALYZE {name}".encode())
         yield opened
     server.drop("nearest")
 

@@ -10,7 +10,8 @@ from astropy.io import fits
 from cdshealpix.nested import healpix_to_lonlat
 from cdshealpix.ring import lonlat_to_healpix
 from PIL import Image
-from sqlalchemy import Connection, text
+from publishing import silent
+from sqlalchemy import text
 
 from vo_server import adql
 from vo_server.db.catalogue import load_catalogue
@@ -23,10 +24,6 @@ from vo_server.sql import translate
 
 ORDER = 4
 NSIDE = 1 << ORDER
-
-
-def keep_nothing(connection: Connection, resource: str | None = None) -> None:
-    """A record renderer without records."""
 
 
 def bump() -> Any:
@@ -85,7 +82,7 @@ def test_orderings_agree_on_the_areas(maps: Path) -> None:
 
 
 def test_areas_can_be_queried(database: Database, maps: Path) -> None:
-    done = publish_skymaps(database, Collection(name="maps", directory=maps), Work(records=keep_nothing, previews=maps.parent / "pictures"))
+    done = publish_skymaps(database, Collection(name="maps", directory=maps), Work(records=silent, previews=maps.parent / "pictures"))
     assert done.published == 3
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)

@@ -8,7 +8,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from PIL import Image
-from sqlalchemy import Connection, text
+from publishing import silent
+from sqlalchemy import text
 
 from vo_server.db.database import Database
 from vo_server.errors import DataError
@@ -21,10 +22,6 @@ from vo_server.observations.words import Said
 from vo_server.publish.datasets import Dataset
 
 ERG_IN_MEV = 624150.9074
-
-
-def keep_nothing(connection: Connection, resource: str | None = None) -> None:
-    """A record renderer without records."""
 
 
 def write_catalogue(path: Path, bands: int = 2) -> None:
@@ -48,7 +45,7 @@ def test_each_source_has_a_spectrum(database: Database, tmp_path: Path) -> None:
     write_catalogue(tmp_path / "catalogue.fits")
     found = read_lat_catalogue(tmp_path / "catalogue.fits")
     collection = Collection(name="spectra", directory=tmp_path / "files")
-    assert publish_spectra(database, collection, Work(records=keep_nothing), found).published == 2
+    assert publish_spectra(database, collection, Work(records=silent), found).published == 2
     with database.engine.connect() as connection:
         rows = connection.execute(text("SELECT * FROM vo_data.obscore ORDER BY obs_id")).all()
     assert [(row.obs_id, row.dataproduct_type, row.em_xel, row.facility_name) for row in rows] == [
@@ -214,7 +211,7 @@ def test_a_directory_of_spectra_is_published_with_pictures(database: Database, t
     line(tmp_path / "in/picture.fits", np.ones((4, 4)))
     said = Said({}, (("sub/*", {"s_ra": 30.0, "s_dec": -5.0}),))
     collection = Collection(name="stars", directory=tmp_path / "in", said=said)
-    work = Work(records=keep_nothing, previews=tmp_path / "pictures")
+    work = Work(records=silent, previews=tmp_path / "pictures")
     done = publish_spectrum_files(database, collection, work, NOWHERE)
     assert [path for path, _ in done.skipped] == ["picture.fits", "sub/b.fits"]
     done = publish_spectrum_files(database, collection, work, SpectrumSection(axis_unit="nm"))  # read again: the section is another

@@ -1,20 +1,19 @@
 """Views: tables that are queries over published ones, with their metadata, the index of the sky, and what becomes of them."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import psycopg
+import publishing
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import Connection
+from publishing import catalogue, publish, silent
 
-from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
 from vo_server.errors import DataError
-from vo_server.model.catalogue import Catalogue, Table
-from vo_server.publish import Published, PublishOptions, publish_file, sweep
+from vo_server.model.catalogue import Table
+from vo_server.publish import sweep
 from vo_server.publish.retract import retract_table
 from vo_server.sql import compile_adql
 
@@ -40,29 +39,14 @@ view = """
 QUERY = "SELECT star, ra, dec, mag, mag + 5 AS fainter FROM sky.stars WHERE mag < 3"
 
 
-def silent(connection: Connection, _: str | None = None) -> None:
-    """Renders nothing."""
-
-
-def published(database: Database, path: Path, **options: object) -> Published:
-    return publish_file(database, path, PublishOptions(**options), records=silent, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC))  # type: ignore[arg-type]
-
-
 def view(folder: Path, query: str = QUERY, name: str = "bright", more: str = "") -> Path:
     path = folder / f"{name}.toml"
     path.write_text(BRIGHT.replace("bright", name) + f"'''{query}'''\n{more}")
     return path
 
 
-def catalogue(database: Database) -> Catalogue:
-    with database.engine.connect() as connection:
-        return load_catalogue(connection)
-
-
 def table(database: Database, name: str = "sky.bright") -> Table:
-    found = catalogue(database).table(name)
-    assert found is not None
-    return found
+    return publishing.table(database, name)
 
 
 def answer(database: Database, adql: str, prefix: str = "") -> list[tuple[object, ...]]:
@@ -85,12 +69,12 @@ def stars(folder: Path, rows: int = ROWS, **more: pa.Array) -> Path:
 
 @pytest.fixture
 def sky(database: Database, tmp_path: Path) -> Path:
-    published(database, stars(tmp_path))
+    publish(database, stars(tmp_path))
     return tmp_path
 
 
 def test_a_view_has_the_metadata_and_the_index_of_its_table(database: Database, sky: Path) -> None:
-    done = published(database, view(sky, more="[columns.fainter]\ndescription = 'Five more'\n"))
+    done = publish(database, view(sky, more="[columns.fainter]\ndescription = 'Five more'\n"))
     assert (done.table, done.rows, done.positions) == ("sky.bright", ROWS * 3 // 10, True)
     found = table(database)
     assert (found.kind, found.view, found.nrows) == ("view", QUERY, ROWS * 3 // 10)
@@ -107,26 +91,26 @@ def test_a_view_has_the_metadata_and_the_index_of_its_table(database: Database, 
 
 
 def test_a_table_behind_a_view_is_replaced(database: Database, sky: Path) -> None:
-    published(database, view(sky))
-    published(database, view(sky, "SELECT COUNT(*) AS n, mag FROM sky.bright GROUP BY mag", "counts"))
-    published(database, stars(sky, 1000, more=pa.array(range(1000))))
+    publish(database, view(sky))
+    publish(database, view(sky, "SELECT COUNT(*) AS n, mag FROM sky.bright GROUP BY mag", "counts"))
+    publish(database, stars(sky, 1000, more=pa.array(range(1000))))
     sweep(database, older_than=0)
     assert answer(database, "SELECT SUM(n) FROM sky.counts") == [(300,)]
     assert not table(database, "sky.counts").position
-    published(database, view(sky, QUERY.replace("< 3", "< 1")))
+    publish(database, view(sky, QUERY.replace("< 3", "< 1")))
     assert answer(database, "SELECT SUM(n) FROM sky.counts") == [(100,)]
 
 
 def test_what_a_view_reads_cannot_be_taken_from_it(database: Database, sky: Path) -> None:
-    published(database, view(sky))
+    publish(database, view(sky))
     with pytest.raises(DataError, match=r"the view sky\.bright reads it"), database.engine.begin() as connection:
         retract_table(connection, "sky.stars", silent)
     (sky / "stars.toml").write_text(STARS.replace("[columns.mag]", "[columns.mag]\nname = 'vmag'"))
     with pytest.raises(DataError, match=r"sky\.stars cannot be changed like that.*view sky\.bright.*mag"):
-        published(database, sky / "stars.toml")
+        publish(database, sky / "stars.toml")
     assert len(answer(database, "SELECT star FROM sky.bright")) == ROWS * 3 // 10
     with pytest.raises(DataError, match=r"view: .*no table sky\.bright"):
-        published(database, view(sky, "SELECT star FROM sky.bright"))
+        publish(database, view(sky, "SELECT star FROM sky.bright"))
     with database.engine.begin() as connection:
         retract_table(connection, "sky.bright", silent)
         retract_table(connection, "sky.stars", silent)
@@ -136,11 +120,11 @@ def test_what_a_view_reads_cannot_be_taken_from_it(database: Database, sky: Path
 def test_joins_groups_and_common_tables(database: Database, sky: Path) -> None:
     query = """WITH few AS (SELECT star AS n, ra, dec FROM sky.stars WHERE star < 100)
         SELECT few.n, few.ra, few.dec, s.mag, POINT(few.ra, few.dec) AS place FROM few JOIN sky.stars AS s ON s.star = few.n"""
-    published(database, view(sky, query, "joined"))
+    publish(database, view(sky, query, "joined"))
     assert answer(database, "SELECT COUNT(*), MAX(n) FROM sky.joined WHERE DISTANCE(ra, dec, 0, 0) < 180") == [(100, 99)]
     assert any("_hpx29" in str(line) for line in answer(database, "SELECT n FROM sky.joined WHERE DISTANCE(ra, dec, 1, 1) < 2", "EXPLAIN "))
     united = "SELECT star, ra, dec FROM sky.stars WHERE star < 5 UNION SELECT star, ra, dec FROM sky.stars WHERE star > 19994"
-    done = published(database, view(sky, united, "both"))
+    done = publish(database, view(sky, united, "both"))
     assert done.rows == 10
     assert "searches by position read all its rows" in " ".join(done.notes)
     assert answer(database, "SELECT COUNT(*) FROM sky.both WHERE DISTANCE(ra, dec, 0, 0) < 180") == [(10,)]
@@ -148,9 +132,9 @@ def test_joins_groups_and_common_tables(database: Database, sky: Path) -> None:
 
 def test_what_is_wrong_with_a_view_is_said(database: Database, sky: Path) -> None:
     with pytest.raises(DataError, match=r"bright\.toml: view: .*magnitude") as refused:
-        published(database, view(sky, "SELECT magnitude FROM sky.stars"))
+        publish(database, view(sky, "SELECT magnitude FROM sky.stars"))
     assert "mag" in str(refused.value)
     with pytest.raises(DataError, match=r"table\.view"):
-        published(database, view(sky, "SELECT FROM"))
+        publish(database, view(sky, "SELECT FROM"))
     with pytest.raises(DataError, match="there must be a source, or a view"):
-        published(database, view(sky, more='source = "stars.parquet"'))
+        publish(database, view(sky, more='source = "stars.parquet"'))

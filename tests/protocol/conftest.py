@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
 import pytest
 from starlette.testclient import TestClient
 
@@ -34,6 +35,16 @@ def site(database: Database, tmp_path: Path) -> Iterator[Services]:
     services = Services(settings, database)
     yield services
     services.close()
+
+
+@pytest.fixture
+def sky(site: Services, database: Database, tmp_path: Path) -> Path:
+    """The directory with the files of the datasets of tests/datasets.py, which the site has."""
+    directory = tmp_path / "sky"
+    with database.engine.begin() as connection:
+        datasets.make(connection, directory)
+    site.refresh()
+    return directory
 
 
 @pytest.fixture

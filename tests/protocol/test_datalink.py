@@ -1,30 +1,21 @@
 """DataLink 1.1: what belongs to a dataset, for many at once, and errors one by one."""
 
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 from astropy.io.votable import parse
 from datasets import identifier
 from lxml import etree
 from starlette.testclient import TestClient
 
-from vo_server.db.database import Database
 from vo_server.protocols import datalink
-from vo_server.services import Services
 
 NS = {"v": "http://www.ivoa.net/xml/VOTable/v1.3"}
 LINKS = "/datalink/links"
+pytestmark = pytest.mark.usefixtures("sky")
+
 TYPE = "application/x-votable+xml;content=datalink"
-
-
-@pytest.fixture(autouse=True)
-def collection(site: Services, database: Database, tmp_path: Path) -> None:
-    with database.engine.begin() as connection:
-        datasets.make(connection, tmp_path / "sky")
-    site.refresh()
 
 
 def ask(client: TestClient, *names: str, **parameters: Any) -> etree._Element:

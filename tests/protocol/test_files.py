@@ -130,13 +130,7 @@ def test_nothing_else_is_served(client: TestClient, root: Path) -> None:
         assert str(root) not in reply.text
 
 
-@pytest.fixture
-def kept_back(site: Services, database: Database, tmp_path: Path) -> None:
-    with database.engine.begin() as connection:
-        datasets.make(connection, tmp_path / "sky")
-
-
-@pytest.mark.usefixtures("kept_back")
+@pytest.mark.usefixtures("sky")
 def test_what_is_not_released_says_from_when_it_is(client: TestClient, tmp_path: Path) -> None:
     """Under every name of the file, and what belongs to it alone as well."""
     (tmp_path / "sky" / "link.fits").symlink_to("late.fits")
@@ -148,7 +142,7 @@ def test_what_is_not_released_says_from_when_it_is(client: TestClient, tmp_path:
     assert client.get("/files/sky/image.fits").status_code == 200
 
 
-@pytest.mark.usefixtures("kept_back")
+@pytest.mark.usefixtures("sky")
 def test_what_is_released_is_served(site: Services, client: TestClient) -> None:
     site.clock = lambda: datasets.RELEASE.replace(tzinfo=UTC)
     assert client.get("/files/sky/late.fits").status_code == 200

@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 
 from tests.live import run_newest_job
 from vo_server.app import create_app
-from vo_server.db.database import Database
 from vo_server.services import Services
 
 QUERY = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars"}
@@ -44,10 +43,7 @@ PLACES = {"table": "sky.stars", "name": "sky.stars", "schema": "sky", "collectio
 
 
 @pytest.fixture
-def client(site: Services, database: Database, tmp_path: Path) -> TestClient:
-    with database.engine.begin() as connection:
-        datasets.make(connection, tmp_path / "sky")
-    site.refresh()
+def client(site: Services, sky: Path) -> TestClient:
     return TestClient(create_app(site), follow_redirects=False)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import datasets
 import pytest
 from datasets import identifier
 from lxml import html
@@ -134,10 +133,8 @@ def test_the_sky_view_can_be_switched_off(site: Services) -> None:
     assert "/sky?" not in client.get("/tables/sky.stars").text
 
 
-def test_what_is_not_public_yet_has_no_file_and_no_preview(site: Services, client: TestClient, tmp_path: Path) -> None:
-    with site.database.engine.begin() as connection:
-        datasets.make(connection, tmp_path / "files")
-    site.refresh()
+@pytest.mark.usefixtures("sky")
+def test_what_is_not_public_yet_has_no_file_and_no_preview(client: TestClient) -> None:
     late = client.get(f"/dataset?ID={quote(identifier('late'))}").text
     assert "late.png" not in late
     assert "late.fits" not in late

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -22,15 +21,9 @@ from vo_server.jobs.results import MARK
 from vo_server.jobs.worker import Runner
 from vo_server.services import Services
 
+pytestmark = pytest.mark.usefixtures("sky")
+
 SYNC = "/soda/sync"
-
-
-@pytest.fixture(autouse=True)
-def root(site: Services, database: Database, tmp_path: Path) -> Path:
-    with database.engine.begin() as connection:
-        datasets.make(connection, tmp_path / "sky")
-    site.refresh()
-    return tmp_path / "sky"
 
 
 def test_a_part_of_an_image(client: TestClient) -> None:
@@ -59,9 +52,9 @@ def test_planes_and_events(client: TestClient) -> None:
         assert fits.open(BytesIO(reply.content))["EVENTS"].data["RA"].tolist() == [83.6]
 
 
-def test_a_dataset_whole(client: TestClient, root: Path) -> None:
+def test_a_dataset_whole(client: TestClient, sky: Path) -> None:
     (part,) = fits.open(BytesIO(client.get(SYNC, params={"ID": identifier("image")}).content))
-    np.testing.assert_array_equal(part.data, fits.getdata(root / "image.fits"))
+    np.testing.assert_array_equal(part.data, fits.getdata(sky / "image.fits"))
 
 
 def test_head_has_no_body(client: TestClient) -> None:
@@ -106,11 +99,11 @@ def test_errors_are_text_behind_a_label(client: TestClient) -> None:
         assert reply.text.startswith(start)
 
 
-def test_a_file_that_has_gone(client: TestClient, root: Path) -> None:
-    (root / "image.fits").unlink()
+def test_a_file_that_has_gone(client: TestClient, sky: Path) -> None:
+    (sky / "image.fits").unlink()
     reply = client.get(SYNC, params={"ID": identifier("image")})
     assert (reply.status_code, reply.text.partition(":")[0]) == (404, "UsageError")
-    (root / "cube.fits").write_bytes(b"SIMPLE")
+    (sky / "cube.fits").write_bytes(b"SIMPLE")
     reply = client.get(SYNC, params={"ID": identifier("cube")})
     assert reply.status_code == 500
     assert "incident" in reply.text
