@@ -387,6 +387,7 @@ def read_by(way: Way, document: bytes, folder: Path) -> Cells:
 
 @pytest.mark.parametrize(("way", "version"), VERSIONS, ids=str)
 def test_every_cell_comes_back(way: Way, version: str, batch: pa.RecordBatch, tmp_path: Path) -> None:
+    """CHECKLIST VOT-005 to VOT-010, VOT-028 to VOT-031."""
     read = read_by(way, write(way.form, batch, version), tmp_path)
     changed = [
         f"{column.name}: {cell!r} came back as {got!r}"

@@ -119,6 +119,9 @@ def test_two_values_of_what_has_one_are_refused(client: TestClient) -> None:
             reply = client.get(f"/{service.path}", params=[*service.asked.items(), (name, first), (name, second)])
             assert (reply.status_code, status(reply.content)) == (service.faults, [("ERROR", False)]), service
             assert f"{name} was given 2 " in reply.text
+    for name, other in (("QUERY", "SELECT 1 AS a FROM sky.stars"), ("LANG", "ADQL-2.1"), ("RUNID", "b")):
+        reply = client.get("/tap/sync", params=[("RUNID", "a"), *TAP.asked.items(), (name, other)])
+        assert (reply.status_code, f"{name} was given 2 different values" in reply.text) == (400, True)
 
 
 def test_parameters_that_repeat_are_taken_from_both_places(client: TestClient) -> None:
@@ -180,6 +183,18 @@ def test_maxrec_is_a_count(client: TestClient) -> None:
         assert len(results(none.content).findall(f".//{NS}FIELD")) > 2
         most = client.get(f"/{service.path}", params={**service.asked, "MAXREC": "9" * 30})
         assert rows(most.content) == rows(client.get(f"/{service.path}", params=service.asked).content)
+
+
+def test_the_servers_own_limit_is_told_too(site: Services, client: TestClient) -> None:
+    """CHECKLIST GEN-017 (DALI 1.2 §5.4): rows that are missing, though nobody asked for fewer."""
+    site.settings = site.settings.model_copy(update={"default_maxrec": 1})
+    for service, asked in ((TAP, {}), (SCS, {"SR": "180"}), (SCS2, {"SR": "180"}), (SIA2, {}), (SIA1, {}), (SSA, {})):
+        reply = client.get(f"/{service.path}", params={**service.asked, **asked})
+        several = client.get(f"/{service.path}", params={**service.asked, **asked, "MAXREC": "100"})
+        missing = [("OVERFLOW", False)] if len(results(several.content).findall(f".//{NS}TR")) > 1 else []
+        assert status(reply.content) == [("OK", True), *missing], service
+        assert missing or service in (SIA1, SSA)
+        assert len(results(reply.content).findall(f".//{NS}TR")) == 1, service
 
 
 def test_errors_are_documents_with_a_reason(client: TestClient) -> None:

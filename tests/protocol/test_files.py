@@ -47,6 +47,7 @@ def test_a_whole_file(client: TestClient, root: Path) -> None:
 
 
 def test_compressed_files_stay_as_they_are(client: TestClient, root: Path) -> None:
+    """CHECKLIST GEN-037."""
     reply = client.get("/files/maps/field.fits.gz", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in reply.headers
     assert gzip.decompress(reply.content) == CONTENT
@@ -59,6 +60,7 @@ def test_head_says_what_get_would(client: TestClient, root: Path) -> None:
 
 
 def test_one_range(client: TestClient, root: Path) -> None:
+    """CHECKLIST GEN-037 (RFC 9110 §14)."""
     size = len(CONTENT)
     for asked, first, last in (("bytes=0-2879", 0, 2879), ("bytes=100-", 100, size - 1), ("bytes=-10", size - 10, size - 1)):
         reply = client.get(ADDRESS, headers={"Range": asked})
@@ -77,6 +79,7 @@ def test_several_ranges(client: TestClient, root: Path) -> None:
 
 
 def test_a_range_beyond_the_end_cannot_be_had(client: TestClient, root: Path) -> None:
+    """CHECKLIST GEN-037."""
     reply = client.get(ADDRESS, headers={"Range": f"bytes={len(CONTENT)}-"})
     assert reply.status_code == 416
     assert reply.headers["content-range"] == f"bytes */{len(CONTENT)}"
@@ -89,6 +92,7 @@ def test_ranges_nobody_understands_are_ignored(client: TestClient, root: Path) -
 
 
 def test_copies_that_are_still_good_are_not_sent_again(client: TestClient, root: Path) -> None:
+    """CHECKLIST GEN-037."""
     first = client.get(ADDRESS)
     for header, value in (("If-None-Match", first.headers["etag"]), ("If-Modified-Since", first.headers["last-modified"])):
         again = client.get(ADDRESS, headers={header: value})

@@ -133,7 +133,7 @@ def client(site: Services) -> TestClient:
 
 
 def test_every_format_has_exactly_the_rows_and_says_whether_some_are_missing(client: TestClient) -> None:
-    """Synchronously. These answers are small, so that the header says it too, and for CSV and TSV alone."""
+    """CHECKLIST GEN-015 to GEN-018, of synchronous answers. These are small, so that the header says it too, and for CSV and TSV alone."""
     for form in FORMATS:
         for name, (top, maxrec, rows, overflow) in CASES.items():
             reply = client.get("/tap/sync", params=asked(top, maxrec, form))

@@ -53,10 +53,12 @@ def test_jobs_and_tables_are_told(client: TestClient) -> None:
     ],
 )
 def test_purposes(agent: str, purpose: str) -> None:
+    """CHECKLIST GEN-036 (SoftID 1.0 §2)."""
     assert purpose_of(agent) == purpose
 
 
 def test_a_request_is_one_event_of_the_log(site: Services, caplog: pytest.LogCaptureFixture) -> None:
+    """CHECKLIST GEN-035, GEN-036."""
     client = TestClient(Observed(create_app(site), log_requests=True, trusted_proxies=()))
     query = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars", "MAXREC": "3", "RUNID": "night 7"}
     with caplog.at_level(logging.INFO, logger="vo_server.requests"):

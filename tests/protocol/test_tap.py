@@ -81,6 +81,7 @@ def test_cone_over_ra_zero(client: TestClient) -> None:
 
 @pytest.mark.parametrize("form", ["votable", "votable/b2"])
 def test_overflow_is_said_behind_the_table_and_only_if_rows_are_missing(client: TestClient, form: str) -> None:
+    """CHECKLIST GEN-016 (DALI 1.1 §4.4.1)."""
     every = "SELECT * FROM sky.stars"
     assert statuses(client, every, MAXREC=7, RESPONSEFORMAT=form) == [("OK", False)]
     assert statuses(client, every, MAXREC=6, RESPONSEFORMAT=form) == [("OK", False), ("OVERFLOW", True)]
@@ -142,10 +143,12 @@ def test_a_full_media_type_is_echoed(client: TestClient) -> None:
     ],
 )
 def test_what_is_wrong_is_named(client: TestClient, parameters: dict[str, str], said: str) -> None:
+    """CHECKLIST GEN-014, GEN-018 to GEN-020 (DALI 1.1 §3.4.4, §4.2)."""
     assert said in refusal(client, **parameters)
 
 
 def test_unknown_parameters_change_nothing(client: TestClient) -> None:
+    """CHECKLIST GEN-005 (TAP 1.1 §2.7)."""
     form = {"LANG": "ADQL", "QUERY": "SELECT name FROM sky.stars ORDER BY name", "FORMAT": "csv"}
     assert client.get("/tap/sync", params={**form, "SPURIOUS": "1"}).content == client.get("/tap/sync", params=form).content
 

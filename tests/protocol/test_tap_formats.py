@@ -45,6 +45,7 @@ READERS: dict[str, Callable[[bytes], list[Any]]] = {
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_every_format_is_served(client: TestClient, form: Format) -> None:
+    """CHECKLIST GEN-010 to GEN-012 (DALI 1.1 §3.4.3)."""
     reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY, "RESPONSEFORMAT": form.aliases[0]})
     assert (reply.status_code, reply.headers["content-type"]) == (200, form.media_type + form.parameters)
     assert reply.headers["content-disposition"] == f'inline; filename="result.{form.extension}"'
@@ -59,6 +60,7 @@ def csv_of(client: TestClient) -> str:
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_every_format_serves_no_rows_too(client: TestClient, form: Format) -> None:
+    """CHECKLIST GEN-015 (DALI 1.1 §3.4.4)."""
     reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY, "RESPONSEFORMAT": form.media_type, "MAXREC": "0"})
     assert reply.status_code == 200
     assert READERS[form.extension](reply.content) == []

@@ -117,7 +117,7 @@ def test_requests_that_mean_the_same_are_answered_alike(client: TestClient) -> N
 
 
 def test_a_label_comes_back(site: Services, client: TestClient) -> None:
-    """DALI 1.1 §3.4.6: of a query and of a job alike, so that answers that were kept can be told apart."""
+    """CHECKLIST GEN-035 (DALI 1.1 §3.4.6): of a query and of a job alike, so that answers that were kept can be told apart."""
     said = {"LANG": "ADQL", "QUERY": QUERY, "RUNID": "night 7"}
     url = client.post("/tap/async", data={**said, "PHASE": "RUN"}, follow_redirects=False).headers["location"]
     run_newest_job(site)

@@ -242,7 +242,7 @@ def test_probes_that_clients_send_first(client: TestClient) -> None:
     ],
 )
 def test_an_xtype_that_dali_does_not_know_gets_a_prefix(given: str | None, served: str | None) -> None:
-    """DALI 1.1 §3.3: so that clients can tell what is standard; STILTS warns otherwise."""
+    """CHECKLIST GEN-034, VOT-018 (DALI 1.1 §3.3): so that clients can tell what is standard; STILTS warns otherwise."""
     assert served_xtype(given) == served
 
 

@@ -279,7 +279,7 @@ def described(reply: Any) -> tuple[list[tuple[str | None, ...]], list[list[str]]
 
 
 def test_every_type_comes_back_as_it_went(client: TestClient) -> None:
-    """… and may be sent again, in every format of ours that keeps types."""
+    """… and may be sent again, in every format of ours that keeps types (CHECKLIST VOT-008, VOT-018, GEN-034)."""
     query = "SELECT * FROM TAP_UPLOAD.x ORDER BY row"
     fields, rows = described(upload(client, query, {"x": table_of_types()}, RESPONSEFORMAT="votable/td"))
     one_character = {"char", "unicodeChar"}  # texts are all of any length

@@ -44,6 +44,7 @@ def publish(site: Services, folder: Path, descriptor: str = DESCRIPTOR) -> None:
     "address", ["/tap/tables", "/tap/tables?detail=min", "/tap/tables/sky.stars", "/tap/capabilities", "/tap/examples"]
 )
 def test_documents_are_not_sent_twice(client: TestClient, site: Services, tmp_path: Path, address: str) -> None:
+    """CHECKLIST GEN-026."""
     first = client.get(address)
     assert first.status_code == 200
     assert first.headers["cache-control"] == "no-cache"

@@ -57,6 +57,7 @@ def test_intervals_keep_their_ends(one: float, other: float) -> None:
     ],
 )
 def test_intervals(text: str, lower: float, upper: float) -> None:
+    """CHECKLIST GEN-032 (DALI 1.1 §3.3.4)."""
     assert parse_interval(text, "TIME") == Interval(lower, upper)
 
 
@@ -80,6 +81,7 @@ def test_no_intervals(text: str) -> None:
     ],
 )
 def test_shapes(text: str, shape: object) -> None:
+    """CHECKLIST GEN-033 (DALI 1.1 §3.3.5 to §3.3.7)."""
     assert parse_shape(text, "POS") == shape
 
 
@@ -164,6 +166,7 @@ def test_a_range_without_extent_is_a_tiny_polygon() -> None:
     ],
 )
 def test_timestamps(text: str, instant: datetime) -> None:
+    """CHECKLIST GEN-031 (DALI 1.1 §3.3.3)."""
     assert parse_timestamp(text, "DATE-OBS") == instant
 
 

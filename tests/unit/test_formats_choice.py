@@ -44,6 +44,7 @@ CHOICES = [
 
 @pytest.mark.parametrize(("asked", "name", "content_type"), CHOICES)
 def test_choice(asked: str | None, name: str, content_type: str) -> None:
+    """CHECKLIST GEN-009 to GEN-011 (DALI 1.1 §3.4.3)."""
     format_, given = choose(asked)
     assert (format_.name, given) == (name, content_type)
 
@@ -58,9 +59,12 @@ def test_choice(asked: str | None, name: str, content_type: str) -> None:
         "nonsense",
         "text/xml\r\nX-Evil: 1",
         "text/csv;charset=a\nb",
+        "text/csv;charset=iso-8859-1",
+        "text/xml; charset=us-ascii",
     ],
 )
 def test_what_is_not_offered_is_refused_by_name(asked: str) -> None:
+    """CHECKLIST GEN-013 (DALI 1.1 §3.4.3)."""
     with pytest.raises(
         UsageError,
         match=r"RESPONSEFORMAT .* is not offered here. Use one of: votable, votable/b2, votable/b, csv, tsv, json",
@@ -104,6 +108,7 @@ NEGOTIATIONS = [
     ("nonsense,,;q=x", TABLEDATA, VOTABLE),
     ("application/json;q=7", TABLEDATA, VOTABLE),
     ('application/json;v="a,b"', TABLEDATA, VOTABLE),
+    ("text/csv;charset=iso-8859-1, application/json;q=0.5", JSON, "application/json"),
 ]
 
 

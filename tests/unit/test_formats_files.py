@@ -98,6 +98,7 @@ def as_fits(cell: Any, column: Column) -> Any:
 @any_table
 @given(samples())
 def test_fits_returns_every_cell(sample: Sample) -> None:
+    """CHECKLIST VOT-029."""
     header, read = read_fits(write(FITS, sample))
     assert (header["NAXIS2"], header["QSTATUS"]) == (len(sample.rows), "OK")
     wanted = [[as_fits(cell, column) for cell in cells(sample, index)] for index, column in enumerate(sample.columns)]
@@ -105,6 +106,7 @@ def test_fits_returns_every_cell(sample: Sample) -> None:
 
 
 def test_fits_says_what_is_known_of_columns() -> None:
+    """CHECKLIST VOT-029."""
     description = "It's a long one; " * 20 + "Å"
     column = Column("v", "double", "2x3", "interval", "km.s**-1", "spect.dopplerVeloc", "obs:x", description)
     header, _ = read_fits(write(FITS, Sample((column,), ()), infos=(Info("QUERY", "SELECT *\nFROM t"),)))
@@ -132,6 +134,7 @@ def test_fits_tells_how_rows_ended(ending: Ending, words: str) -> None:
 
 
 def test_a_result_without_rows_is_a_fits_table() -> None:
+    """CHECKLIST VOT-029."""
     header, _ = read_fits(write(FITS, Sample(everything().columns, ())))
     assert (header["NAXIS2"], header["PCOUNT"], header["TFIELDS"]) == (0, 0, len(everything().columns))
 
@@ -262,6 +265,7 @@ def test_arrow_tells_overflow_with_an_empty_batch(ending: Ending, metadata: list
 
 
 def test_parquet_is_described_by_a_votable() -> None:
+    """CHECKLIST VOT-030 (VOParquet 1.0)."""
     sample = everything()
     file = pq.ParquetFile(io.BytesIO(write(PARQUET, sample, ending=Ending.OVERFLOW, infos=(Info("QUERY", "SELECT 1"),))))
     metadata = file.metadata.metadata

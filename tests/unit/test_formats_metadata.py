@@ -144,6 +144,7 @@ def described_by(form: Format) -> bytes:
 
 @pytest.mark.parametrize("form", [TABLEDATA, BINARY2, BINARY, PARQUET], ids=lambda form: form.name)
 def test_a_votable_has_systems_services_and_infos(form: Format) -> None:
+    """CHECKLIST VOT-016 to VOT-020, GEN-025."""
     file = votable.parse(io.BytesIO(described_by(form)), verify="exception")
     results = file.resources[0]
     systems = {system.ID: system for system in (*results.coordinate_systems, *results.time_systems)}

@@ -75,6 +75,7 @@ def assert_same(sample: Sample, read: list[tuple[Any, ...]], wanted: list[tuple[
 @any_table
 @given(samples())
 def test_binary2_returns_every_cell_bit_by_bit(sample: Sample) -> None:
+    """CHECKLIST VOT-006, VOT-007 (VOTable 1.5 §5.4)."""
     assert_same(sample, read_binary2(write(BINARY2, sample), sample.columns), expected(sample))
 
 
@@ -101,6 +102,7 @@ def as_binary(cell: Any, column: Column) -> Any:
 @any_table
 @given(samples())
 def test_tabledata_returns_every_cell(sample: Sample) -> None:
+    """CHECKLIST VOT-005 (VOTable 1.5 §5.2)."""
     wanted = [tuple(as_xml(cell, column) for cell, column in zip(row, sample.columns, strict=True)) for row in expected(sample)]
     assert_same(sample, read_tabledata(write(TABLEDATA, sample), sample.columns), wanted)
 
@@ -132,6 +134,7 @@ def normal(text: str, column: Column) -> str:
 @any_table
 @given(samples())
 def test_csv_returns_every_cell(sample: Sample) -> None:
+    """CHECKLIST VOT-028 (RFC 4180)."""
     text = write(CSV, sample).decode()
     head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     # a line that holds a single empty cell is no record to Python's reader
@@ -144,6 +147,7 @@ def test_csv_returns_every_cell(sample: Sample) -> None:
 @any_table
 @given(samples())
 def test_tsv_has_a_line_a_row_and_a_field_a_cell(sample: Sample) -> None:
+    """CHECKLIST VOT-028."""
     lines = write(TSV, sample).decode().split("\n")
     assert lines.pop() == ""
     assert len(lines) == 1 + len(sample.rows)
@@ -170,6 +174,7 @@ def from_json(cell: Any, column: Column) -> Any:
 @any_table
 @given(samples())
 def test_json_returns_every_cell(sample: Sample) -> None:
+    """CHECKLIST VOT-031."""
     document = json.loads(write(JSON, sample), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert [column["name"] for column in document["metadata"]] == [column.name for column in sample.columns]
     assert (document["overflow"], document["rows"]) == (False, len(sample.rows))
@@ -201,16 +206,19 @@ def one_cell(column: Column, *cells: Any) -> Sample:
 @pytest.mark.parametrize(("datatype", "text"), [("char", "?ngstr?m ??"), ("unicodeChar", "Ångström 😀é")])
 @pytest.mark.parametrize(("format_", "read"), [(TABLEDATA, read_tabledata), (BINARY2, read_binary2)])
 def test_char_is_ascii_and_unicode_char_is_not(format_: Format, read: Any, datatype: str, text: str) -> None:
+    """CHECKLIST VOT-004 (VOTable 1.5 §2.2)."""
     sample = one_cell(Column("c", datatype, "*"), "Ångström 😀é", "plain", None)
     assert read(write(format_, sample), sample.columns) == [(text,), ("plain",), (None,)]
 
 
 def test_markup_in_strings_is_no_markup() -> None:
+    """CHECKLIST VOT-011 (XML 1.0 §2.2)."""
     sample = one_cell(Column("c", "char", "*"), "</TD></TR>&amp;<![CDATA[ ]]>", "a\r\nb")
     assert read_tabledata(write(TABLEDATA, sample), sample.columns) == list(sample.rows)
 
 
 def test_timestamps_lose_only_zeros() -> None:
+    """CHECKLIST GEN-031 (DALI 1.1 §3.3.3)."""
     instants = (
         datetime(2017, 9, 22, 20, 54, 30, 430000),
         datetime(2020, 1, 1),

@@ -45,6 +45,7 @@ def tags(element: etree._Element) -> list[str]:
 @VOTABLES
 @pytest.mark.parametrize("version", ["1.4", "1.5"])
 def test_a_result_is_one_resource_with_one_table(format_: Format, version: str) -> None:
+    """CHECKLIST VOT-001, VOT-002, VOT-020, GEN-022 (DALI 1.1 §4.4)."""
     document = write(format_, without_smallest(everything()), infos=(Info("QUERY", QUERY), Info("empty", "")), version=version)
     assert document.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<VOTABLE ')
     root = parse(document)
@@ -60,12 +61,14 @@ def test_a_result_is_one_resource_with_one_table(format_: Format, version: str) 
 @VOTABLES
 @pytest.mark.parametrize(("ending", "message"), [(Ending.OVERFLOW, None), (Ending.FAILED, "it broke")])
 def test_missing_rows_are_told_behind_the_table(format_: Format, ending: Ending, message: str | None) -> None:
+    """CHECKLIST GEN-023, GEN-024 (DALI 1.1 §4.4.1)."""
     (results,) = parse(write(format_, without_smallest(everything()), ending=ending))
     assert tags(results)[-2:] == ["TABLE", "INFO"]
     assert (results[-1].get("name"), results[-1].get("value"), results[-1].text) == ("QUERY_STATUS", ending.value, message)
 
 
 def test_fields_say_all_that_is_known() -> None:
+    """CHECKLIST VOT-003, VOT-011."""
     column = Column("v<1>", "double", "3", "interval", "km.s**-1", "spect.dopplerVeloc", "obs:x", "Velocity & more\x00")
     (field,) = parse(write(TABLEDATA, Sample((column,), ()))).iter(f"{NS}FIELD")
     assert dict(field.attrib) == {
@@ -81,6 +84,7 @@ def test_fields_say_all_that_is_known() -> None:
 
 
 def test_what_is_not_known_is_not_said() -> None:
+    """CHECKLIST VOT-013, VOT-014."""
     (field,) = parse(write(TABLEDATA, Sample((Column("n", "int", unit="", ucd="", description=""),), ()))).iter(f"{NS}FIELD")
     assert dict(field.attrib) == {"name": "n", "datatype": "int"}
     assert len(field) == 0
@@ -100,6 +104,7 @@ ARRAYSIZES = [
 
 @pytest.mark.parametrize(("column", "tabledata", "binary2"), ARRAYSIZES)
 def test_arraysize_fits_what_the_rows_hold(column: Column, tabledata: str | None, binary2: str | None) -> None:
+    """CHECKLIST VOT-003, VOT-004, VOT-009."""
     for format_, wanted in ((TABLEDATA, tabledata), (BINARY2, binary2)):
         (field,) = parse(write(format_, Sample((column,), ()))).iter(f"{NS}FIELD")
         assert field.get("arraysize") == wanted
@@ -118,6 +123,7 @@ def test_arraysize_fits_what_the_rows_hold(column: Column, tabledata: str | None
     ],
 )
 def test_positions_refer_to_the_frame(column: Column, refers: bool) -> None:
+    """CHECKLIST VOT-016 (VOTable 1.5 §3.3)."""
     root = parse(write(TABLEDATA, Sample((column, Column("n", "int")), ())))
     frames = [(frame.get("ID"), frame.get("system")) for frame in root.iter(f"{NS}COOSYS")]
     assert frames == ([("icrs", "ICRS")] if refers else [])
@@ -162,6 +168,7 @@ TIMES = [
 
 @pytest.mark.parametrize(("column", "wanted"), TIMES)
 def test_times_say_their_scale_and_origin(column: Column, wanted: dict[str, str] | None) -> None:
+    """CHECKLIST VOT-017 (VOTable 1.5 §3.4)."""
     found, refs = systems("1.4", column, Column("n", "int"))
     assert [{name: value for name, value in system.items() if name != "ID"} for system in found] == ([wanted] if wanted else [])
     assert refs == [found[0]["ID"] if wanted else None, None]
@@ -179,6 +186,7 @@ DECLARED = [
 
 @pytest.mark.parametrize(("column", "datatype", "null"), DECLARED)
 def test_binary_declares_which_number_is_null(column: Column, datatype: str, null: str | None) -> None:
+    """CHECKLIST VOT-010 (VOTable 1.5 §4.7)."""
     (field,) = parse(write(BINARY, Sample((column,), ()))).iter(f"{NS}FIELD")
     assert field.get("datatype") == datatype
     assert [values.get("null") for values in field] == ([null] if null else [])
@@ -202,6 +210,7 @@ def test_the_same_columns_in_another_serialization_have_their_own_fields() -> No
 
 
 def test_an_error_is_a_votable() -> None:
+    """CHECKLIST GEN-019, GEN-021 (DALI 1.1 §4.4.2)."""
     (results,) = parse(error_document("Line 1: unexpected '<' & more", (Info("standardID", "ivo://x"),)))
     assert results.get("type") == "results"
     assert [(info.get("name"), info.get("value"), info.text) for info in results] == [
@@ -247,6 +256,7 @@ SERVICES = (
 
 @VOTABLES
 def test_services_for_the_rows_stand_behind_them(format_: Format) -> None:
+    """CHECKLIST VOT-012, VOT-019 (DataLink 1.1 §4)."""
     root = parse(write(format_, DESCRIBED, descriptors=SERVICES))
     results, service = root
     ids = {field.get("name"): field.get("ID") for field in results.iter(f"{NS}FIELD")}

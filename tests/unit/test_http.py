@@ -265,6 +265,7 @@ def test_a_preflight_is_answered_for_any_path(client: TestClient) -> None:
 
 
 def test_a_trailing_slash_is_answered_in_place(client: TestClient) -> None:
+    """CHECKLIST GEN-029."""
     reply = client.post("/echo/", data={"q": "1"}, follow_redirects=False)
     assert reply.status_code == 200
     assert reply.json()["pairs"] == [["q", "1"]]
@@ -311,6 +312,7 @@ def test_every_dialect_tells_every_error() -> None:
 )
 @pytest.mark.parametrize("dialect", [Dialect.DALI, Dialect.TEXT, Dialect.HTML, Dialect.FAULT])
 def test_each_kind_of_error_has_its_status(error: VoError, status: int, dialect: Dialect) -> None:
+    """CHECKLIST GEN-020, SSO-003, SSO-009."""
     reply = render(error, dialect)
     assert reply.status_code == status
     assert ("retry-after" in reply.headers) == isinstance(error, UnavailableError)

@@ -74,6 +74,7 @@ def answer(
     ],
 )
 def test_who_gets_what(asked: str, content_type: str, coding: str | None) -> None:
+    """CHECKLIST GEN-026, GEN-037."""
     headers, bodies = answer(PIECES, asked, content_type)
     assert headers.get("content-encoding") == coding
     assert UNPACKERS[coding](b"".join(bodies)) == b"".join(PIECES)

@@ -120,6 +120,7 @@ def test_binary(tmp_path: Path, datatype: str, arraysize: str, data: bytes, expe
 
 @pytest.mark.parametrize("version", ["1.1", "1.2", "1.3", "1.4", "1.5"])
 def test_versions_and_a_namespace_prefix(tmp_path: Path, version: str) -> None:
+    """CHECKLIST VOT-023."""
     content = document(field("x", "int", more='unit="deg" ucd="pos.eq.ra" utype="a:b.c"'), rows(("1",)), version)
     column = opened(tmp_path, content).columns[0]
     assert (column.unit, column.ucd, column.utype) == ("deg", "pos.eq.ra", "a:b.c")
@@ -201,6 +202,7 @@ PARAMETER = '<!DOCTYPE VOTABLE [<!ENTITY % p SYSTEM "http://127.0.0.1/x">%p;]>'
 
 @pytest.mark.parametrize("before", [LAUGHS, OUTSIDE, PARAMETER])
 def test_entities_are_refused(tmp_path: Path, before: str) -> None:
+    """CHECKLIST VOT-024."""
     cell = "" if before == PARAMETER else "&e8;"
     with pytest.raises(DataError, match="declares the entity"):
         opened(tmp_path, document(field("a", "char", "*"), rows((cell,)), before=before))
@@ -244,6 +246,7 @@ def test_depth_and_number_of_elements_are_bounded(tmp_path: Path) -> None:
 
 
 def test_gzip_is_unpacked_and_tells_when_it_is_cut_off(tmp_path: Path) -> None:
+    """CHECKLIST VOT-023."""
     packed = gzip.compress(document(field("a", "int"), rows(*((str(n),) for n in range(900)))))
     assert len(cells(tmp_path, packed)["a"]) == 900
     with pytest.raises(DataError, match=r"cannot be (unpacked|read)"):

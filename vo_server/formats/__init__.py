@@ -65,8 +65,11 @@ FORMATS: tuple[Format, ...] = (
 """The first is what a client gets that asks for nothing."""
 
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+\s*=\s*(\"[\w.+ -]*\"|[\w.+-]+))*", re.ASCII)
-HARMLESS_PARAMETERS = ("charset", "content", "version")
+HARMLESS_PARAMETERS = ("content", "version")
 """Parameters of a media type that do not change what we write."""
+
+CHARSETS = ("charset=utf-8", "charset=utf8")
+"""All text is UTF-8: a media type that asks for something else is not offered, since it would be echoed."""
 
 
 def _canonical(name: str) -> str:
@@ -134,5 +137,5 @@ def _by_type(asked: str) -> Format | None:
     if not MEDIA_TYPE.fullmatch(asked):
         return None
     kind, *parameters = _canonical(asked).split(";")
-    telling = [parameter for parameter in parameters if parameter.partition("=")[0] not in HARMLESS_PARAMETERS]
+    telling = [one for one in parameters if one not in CHARSETS and one.partition("=")[0] not in HARMLESS_PARAMETERS]
     return BY_NAME.get(";".join((kind, *telling)))
