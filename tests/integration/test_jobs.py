@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from vo_server.app import create_worker, performers
 from vo_server.db.database import QUEUE_SCHEMA, Database
 from vo_server.errors import NotFoundError, SetupError, TimeLimitError, TooManyError, UnavailableError, UsageError, VoError
 from vo_server.http.params import Params
-from vo_server.jobs.keeper import let_in, revive, sweep_results
+from vo_server.jobs.keeper import Keeper, let_in, revive, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
 from vo_server.jobs.store import JobStore
 from vo_server.jobs.worker import ATTEMPTS, Runner, Worker
@@ -478,6 +479,33 @@ def test_the_row_of_a_job_leaves_the_queue_when_the_connection_breaks_at_its_end
                 return connection.execute(text(statement)).scalar_one() == 0
 
         until(is_empty)
+
+
+def test_housekeeping_goes_on_whatever_happens(store: JobStore, results: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection to be had, a mistake of ours, a round that hangs: the next one comes."""
+    monkeypatch.setattr("vo_server.jobs.keeper.ROUND_S", 0.1)
+    thawed, rounds = threading.Event(), count()
+
+    def revive_badly(*arguments: Any) -> int:
+        number = next(rounds)
+        if number == 0:
+            raise PoolTimeoutError("QueuePool limit")
+        if number == 1:
+            raise ZeroDivisionError
+        if number == 2:
+            thawed.wait(SOON_S)
+        return revive(*arguments)
+
+    monkeypatch.setattr("vo_server.jobs.keeper.revive", revive_badly)
+    job_id = store.create("fake", []).job_id
+    store.keep_until(job_id, datetime.now(UTC))
+    keeper = Keeper(store, results, stalled_s=0)
+    keeper.start()
+    try:
+        until(lambda: store.count_phases() == {})
+    finally:
+        thawed.set()
+        keeper.stop()
 
 
 def test_files_without_a_job_are_swept(store: JobStore, results: ResultStore) -> None:

@@ -189,6 +189,10 @@ def is_away(error: BaseException) -> bool:
     return state is None or state.startswith(AWAY)
 
 
+UNREACHABLE = (OperationalError, PoolTimeoutError, UnavailableError)
+"""What is raised, by SQLAlchemy and by ourselves, when the database cannot be had now."""
+
+
 def patiently(action: Callable[[], Done]) -> Done:
     """Do `action`, again and again while the database is away, for PATIENCE_S seconds. It must do no harm twice: what it did may have been
     committed when the connection broke.
@@ -197,7 +201,7 @@ def patiently(action: Callable[[], Done]) -> Done:
     while True:
         try:
             return action()
-        except (OperationalError, UnavailableError):
+        except UNREACHABLE:
             if time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE_S)

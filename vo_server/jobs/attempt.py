@@ -11,7 +11,7 @@ from vo_server.errors import VoError
 from vo_server.jobs.work import Work
 from vo_server.model.job import Job
 
-GRACE_S = 45.0
+GRACE_S = 30.0
 """So much longer than its execution duration may a job take, or than this from one sign of life to the next one: PostgreSQL ends it in time
 if it can, and then its result may still be on its way into the store."""
 

@@ -11,11 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
-from sqlalchemy.exc import OperationalError
 
 from vo_server.db import schema
-from vo_server.db.database import QUEUE_SCHEMA
-from vo_server.errors import UnavailableError
+from vo_server.db.database import QUEUE_SCHEMA, UNREACHABLE
+from vo_server.errors import report_incident
 from vo_server.jobs import turns
 from vo_server.jobs.results import ResultStore
 from vo_server.jobs.store import JobStore, enter, jobs
@@ -26,6 +25,12 @@ log = logging.getLogger("vo_server")
 
 SWEEP_S = 3600.0
 """How often files are looked for that belong to no job, or that nobody will finish: only a crash leaves any."""
+
+ROUND_S = 60.0
+"""A round of housekeeping that takes longer is left alone, and another one begins."""
+
+HANGING = 3
+"""No more rounds than these are under way: each may hold a connection."""
 
 STALLED = f"""
 SELECT j.job_id, j.phase, j.queue_id, j.attempts FROM vo.jobs AS j
@@ -124,12 +129,16 @@ def sweep_results(store: JobStore, results: ResultStore) -> int:
 
 
 class Keeper:
-    """A thread that does all this again and again."""
+    """A thread that does all this again and again, each round in a thread of its own: one that hangs in a database process that stands
+    still keeps no other from being done.
+    """
 
     def __init__(self, store: JobStore, results: ResultStore, stalled_s: int) -> None:
         self._store = store
         self._results = results
         self._stalled_s = stalled_s
+        self._swept = float("-inf")
+        self._rounds: list[threading.Thread] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
 
@@ -138,21 +147,36 @@ class Keeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after the round that is under way."""
+        """End, after the round that is under way unless it takes long."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        for thread in (self._thread, *self._rounds):
+            if thread.is_alive():
+                thread.join(timeout=5)
 
     def _run(self) -> None:
-        swept = float("-inf")
         while not self._stop.is_set():
-            try:
-                revive(self._store, self._results, self._stalled_s)
-                let_in(self._store)
-                destroy_due(self._store, self._results)
-                if time.monotonic() - swept > SWEEP_S:
-                    swept = time.monotonic()
-                    sweep_results(self._store, self._results)
-            except (OperationalError, UnavailableError) as error:
-                log.warning("housekeeping of jobs waits: %s", str(getattr(error, "orig", error)).partition("\n")[0])
+            self._rounds = [one for one in self._rounds if one.is_alive()]
+            if len(self._rounds) < HANGING:
+                self._begin_round()
             self._stop.wait(self._stalled_s / 2)
+
+    def _begin_round(self) -> None:
+        begun = threading.Thread(target=self._do_all, name="job-keeper round", daemon=True)
+        self._rounds.append(begun)
+        begun.start()
+        end = time.monotonic() + ROUND_S
+        while begun.is_alive() and time.monotonic() < end and not self._stop.is_set():
+            begun.join(0.2)
+
+    def _do_all(self) -> None:
+        try:
+            revive(self._store, self._results, self._stalled_s)
+            let_in(self._store)
+            destroy_due(self._store, self._results)
+            if time.monotonic() - self._swept > SWEEP_S:
+                self._swept = time.monotonic()
+                sweep_results(self._store, self._results)
+        except UNREACHABLE as error:
+            log.warning("housekeeping of jobs waits: %s", str(getattr(error, "orig", error)).partition("\n")[0])
+        except Exception as error:  # noqa: BLE001 the next round may do better
+            report_incident("housekeeping of jobs", error)

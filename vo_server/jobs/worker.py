@@ -10,10 +10,9 @@ from contextlib import contextmanager, suppress
 
 import procrastinate.exceptions
 import procrastinate.worker
-from sqlalchemy.exc import OperationalError
 
 from vo_server import logs
-from vo_server.db.database import PATIENCE_S, Database, patiently
+from vo_server.db.database import PATIENCE_S, UNREACHABLE, Database, patiently
 from vo_server.db.listen import Watch
 from vo_server.db.queue import QUEUE, TASK, worker_app
 from vo_server.errors import NotFoundError, TimeLimitError, UnavailableError, VoError, report_incident
@@ -118,7 +117,7 @@ class Runner:
                 sign()
                 if time.monotonic() - noted > PROGRESS_S:
                     noted = time.monotonic()
-                    with suppress(OperationalError):
+                    with suppress(*UNREACHABLE):
                         self._store.progress(job, work.rows)
                 yield chunk
         except VoError as error:  # a format that cannot say what went wrong raises something of its own
@@ -158,7 +157,7 @@ class Runner:
         """Tell why; or give the job back if neither it nor its owner is to blame."""
         if self._stopping:
             ended = patiently(lambda: self._store.give_back(job, counted=False))
-        elif isinstance(error, UnavailableError | OperationalError) and job.attempts < ATTEMPTS:
+        elif isinstance(error, UNREACHABLE) and job.attempts < ATTEMPTS:
             log.warning("job %s is tried again: %s", job.job_id, error)
             ended = patiently(lambda: self._store.give_back(job, counted=True))
         else:
@@ -199,7 +198,7 @@ def explain(job: Job, error: Exception) -> Failure:
             "the database or the store of results stands still. Try again later.",
             transient=True,
         )
-    if isinstance(error, UnavailableError | OperationalError):
+    if isinstance(error, UNREACHABLE):
         what = error.message if isinstance(error, UnavailableError) else "The database connection was lost."
         return Failure(f"{what} The job was tried {job.attempts} times.", transient=True)
     return Failure(str(error if isinstance(error, VoError) else report_incident(f"job {job.job_id}", error)))
