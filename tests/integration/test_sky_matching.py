@@ -4,10 +4,11 @@ import numpy as np
 import psycopg
 import pytest
 from astropy.coordinates import angular_separation
+from match_keys import match_keys
 from positions import PLACELESS, fill
 
 from vo_server.sky.cells import NOWHERE, cells_of
-from vo_server.sky.match import MatchOrders, match_keys, strip_order
+from vo_server.sky.match import MatchOrders, strip_order
 from vo_server.sql.matching import HIGH, KEY, LOW, key_range, own_key, row_keys, with_keys, with_ranges
 
 COUNT = 900

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from cdshealpix.nested import neighbours, vertices
+from match_keys import X_HIGH, X_LOW, Y_HIGH, Y_LOW, corner_keys, match_keys, step_keys
 
 from vo_server.sky import match
 from vo_server.sky.cells import NOWHERE, cells_of
-from vo_server.sky.match import X_HIGH, X_LOW, Y_HIGH, Y_LOW, MatchOrders, match_keys, match_orders, range_orders, strip_order
+from vo_server.sky.match import MatchOrders, match_orders, range_orders, strip_order
 
 SECONDS = 1 / 3600
 COMPASS = {(-1, -1): 0, (0, -1): 1, (1, -1): 2, (-1, 0): 3, (1, 0): 5, (-1, 1): 6, (0, 1): 7, (1, 1): 8}
@@ -75,7 +76,7 @@ def test_neighbours_are_cdshealpixs(order, step):
     orders = MatchOrders(order, order + 1)
     along_x = np.full_like(own, {-1: X_LOW, 0: -1, 1: X_HIGH}[step[0]])
     along_y = np.full_like(own, {-1: Y_LOW, 0: -1, 1: Y_HIGH}[step[1]])
-    found = match._step(own, np.maximum(along_x, along_y), orders) if 0 in step else match._corner(own, along_x, along_y, orders)
+    found = step_keys(own, np.maximum(along_x, along_y), orders) if 0 in step else corner_keys(own, along_x, along_y, orders)
     expected = neighbours(own.astype(np.uint64), order)[:, COMPASS[step]].astype(np.int64)
     np.testing.assert_array_equal(found, expected)
 
