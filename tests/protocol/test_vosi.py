@@ -127,7 +127,7 @@ def test_examples_are_marked_up_as_dali_has_them(client: TestClient, site: Servi
 
 
 def test_a_descriptors_example_must_be_adql(site: Services, tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=r"examples\.1\.query.*Line 1, column 8"):
+    with pytest.raises(Exception, match=r"examples\.1\.query.*line 1, column 8 of the query: "):
         publish(site, tmp_path, DESCRIPTOR.replace("SELECT gone", "SELECT ,"))
 
 

@@ -29,7 +29,8 @@ def _as_adql(query: str) -> str:
     try:
         parse(query)
     except QuerySyntaxError as error:
-        raise ValueError(str(error)) from None
+        told = " ".join(part for part in (error.message, error.hint) if part)
+        raise ValueError(f"line {error.line}, column {error.column} of the query: {told.rstrip('.')}") from None
     return query.strip()
 
 
@@ -305,7 +306,8 @@ def explain(text: str, error: ValidationError) -> list[tuple[int, str, str]]:
     found = []
     for fault in error.errors():
         keys = [str(key) for key in fault["loc"] if not str(key).endswith("Section") and key != "str"]
-        message = _unknown_key(keys) if fault["type"] == "extra_forbidden" else fault["msg"]
+        own = fault.get("ctx", {}).get("error")  # a ValueError of ours, which pydantic's message would introduce as one
+        message = _unknown_key(keys) if fault["type"] == "extra_forbidden" else str(own or fault["msg"])
         found.append((line_of(text, keys) or 0, ".".join(keys), f"{message[:1].lower()}{message[1:]}"))
     return found
 

@@ -26,8 +26,7 @@ def publish_view(
 ) -> Published:
     """Publish the view that a descriptor's table describes. DataError says what is wrong with its query."""
     with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        query = _resolved(path, entry, _without(load_catalogue(connection), options, entry))
-    physical = row_source(query, query.columns)
+        query, physical = _resolved(path, entry, _without(load_catalogue(connection), options, entry))
     source = Source(path, entry.table.name or path.stem, query.columns, partial(sample_rows, database, physical))
     plan = plan_of(source, entry, options, schema=None, table=entry.table.name or path.stem)
     refuse_embargoed(plan, clock())
@@ -52,9 +51,11 @@ def _without(catalogue: Catalogue, options: PublishOptions, entry: Entry) -> Cat
     return replace(catalogue, tables=tuple(table for table in catalogue.tables if table.full_name.lower() != own))
 
 
-def _resolved(path: Path, entry: Entry, catalogue: Catalogue) -> resolved.Query:
+def _resolved(path: Path, entry: Entry, catalogue: Catalogue) -> tuple[resolved.Query, str]:
+    """What the view's query means, and what of it can stand behind FROM."""
     try:
-        return resolve(parse(entry.table.view or ""), catalogue)
+        query = resolve(parse(entry.table.view or ""), catalogue)
+        return query, row_source(query, query.columns)
     except QueryMeaningError as error:
         raise DataError(f"view: {error.message}", source=path.name, hint=error.hint) from None
 

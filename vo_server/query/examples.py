@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from vo_server.adql import tree
@@ -125,22 +125,11 @@ def _runs(example: Example, catalogue: Catalogue) -> bool:
 def _tables_in(query: str, catalogue: Catalogue) -> tuple[str, ...]:
     """Full names of the published tables that a query names; none if it is not ADQL."""
     try:
-        named = _table_names(parse_adql(query))
+        named = [node for node in tree.walk(parse_adql(query)) if isinstance(node, tree.TableName)]
     except VoError:
         return ()
     found = (catalogue.table(".".join(part.text for part in name.parts)) for name in named)
     return tuple(dict.fromkeys(table.full_name for table in found if table is not None))
-
-
-def _table_names(node: object) -> Iterator[tree.TableName]:
-    if isinstance(node, tree.TableName):
-        yield node
-    if isinstance(node, tuple):
-        for part in node:
-            yield from _table_names(part)
-    elif is_dataclass(node):
-        for field in fields(node):
-            yield from _table_names(getattr(node, field.name))
 
 
 def _shown(table: Table) -> list[str]:
