@@ -163,12 +163,20 @@ def test_longs_without_a_number_left_are_refused() -> None:
 @pytest.mark.parametrize(("limit", "descriptor"), [(2**31, "P"), (10, "Q")])
 def test_a_few_long_strings_go_to_the_heap(monkeypatch: pytest.MonkeyPatch, limit: int, descriptor: str) -> None:
     monkeypatch.setattr(fits, "SMALL_HEAP", limit)
+    monkeypatch.setattr(fits, "ROOM", 10_000)
     columns = (Column("s", "char", "*"), Column("a", "int", "*"))
     rows = (("x" * 1000, [1]), *[("y", None), ("", [2, 3])] * 5)
     header, (texts, arrays) = read_fits(write(FITS, Sample(columns, rows), size=3))
     assert header["TFORM1"] == f"1{descriptor}A(1000)"
     assert texts == [row[0] for row in rows]
     assert arrays == [row[1] or [] for row in rows]
+
+
+def test_long_strings_that_take_little_room_are_of_fixed_width() -> None:
+    """astropy has them as strings then."""
+    rows = (("x" * 1000,), *[("y",)] * 100)
+    table = Table.read(io.BytesIO(write(FITS, Sample((Column("s", "char", "*"),), rows))), hdu=1)
+    assert (table["s"].dtype.kind, list(table["s"])) == ("S", [row[0] for row in rows])
 
 
 def test_fits_rows_wait_and_leave_piece_by_piece() -> None:

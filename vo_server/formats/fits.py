@@ -50,7 +50,10 @@ SMALL_HEAP = 2**31
 """Up to here descriptors are pairs of 32 bits."""
 LONG = 256
 WASTE = 4
-"""Strings go to the heap if the longest has more characters than LONG and fixed cells would take WASTE times their sum."""
+ROOM = 1 << 24
+"""Strings go to the heap if the longest has more characters than LONG and fixed cells would take WASTE times their sum, and more bytes than
+ROOM: astropy gives cells of the heap as arrays of single characters.
+"""
 
 
 @dataclass(slots=True)
@@ -136,7 +139,7 @@ class Layout:
 def layout_of(column: Column, facts: Facts, rows: int, descriptor: str) -> Layout:
     """The layout for cells of which `facts` is known; `descriptor` is what a heap of that size takes."""
     if _is_text(column):
-        in_heap = facts.width > LONG and rows * facts.width > WASTE * facts.total
+        in_heap = facts.width > LONG and rows * facts.width > max(WASTE * facts.total, ROOM)
         return Layout(column, "A", max(facts.width, 1), descriptor if in_heap else None, longest=facts.width)
     code = CODES[column.datatype]
     if column.is_array and column.length is None:
