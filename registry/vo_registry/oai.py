@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vo_registry.oai_pmh import Metadata, Repository, answer
+from vo_registry.oai_pmh import Metadata, Repository, answer, refusal
 from vo_registry.records import OAI_PATH, StoredRecord, registry_capabilities
 from vo_server.db.records import earliest_datestamp, find_record, hold_storing, page_of_records
 from vo_server.documents import vosi
-from vo_server.errors import UnavailableError
-from vo_server.http.errors import Dialect, guard
+from vo_server.errors import UnavailableError, UsageError, VoError
+from vo_server.http.errors import Dialect, guard, render
 from vo_server.http.params import read_params
 from vo_server.http.threads import in_thread
 from vo_server.model.capability import InputParam
@@ -103,6 +103,11 @@ def routes(services: Services) -> list[Route]:
         pairs = (await read_params(request)).pairs
         return Response(await in_thread(_answer, services, pairs), media_type=XML)
 
+    def tell(error: VoError, dialect: Dialect) -> Response:
+        if not isinstance(error, UsageError):
+            return render(error, dialect)
+        return Response(refusal(str(error), repository(services.settings, services.site(), services.clock())), media_type=XML)
+
     async def capabilities(_: Request) -> Response:
         return Response(vosi.capabilities(registry_capabilities(base_url)), media_type=XML)
 
@@ -110,7 +115,7 @@ def routes(services: Services) -> list[Route]:
         return Response(vosi.availability(services.started), media_type=XML)
 
     return [
-        Route(f"/{OAI_PATH}", guard(harvest, Dialect.TEXT), methods=["GET", "POST"]),
+        Route(f"/{OAI_PATH}", guard(harvest, Dialect.TEXT, tell), methods=["GET", "POST"]),
         Route(f"/{OAI_PATH}/capabilities", guard(capabilities, Dialect.TEXT), methods=["GET"]),
         Route(f"/{OAI_PATH}/availability", guard(availability, Dialect.TEXT), methods=["GET"]),
     ]

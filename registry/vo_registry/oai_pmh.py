@@ -136,6 +136,13 @@ def answer(pairs: Sequence[tuple[str, str]], repository: Repository, store: Stor
     return serialise(root)
 
 
+def refusal(message: str, repository: Repository) -> bytes:
+    """The document that refuses arguments which cannot be read: what they are is not repeated (OAI-PMH 2.0 §3.6)."""
+    root = _envelope(repository, ())
+    add(root, "oai:error", message, {"code": "badArgument"})
+    return serialise(root)
+
+
 def read_question(pairs: Sequence[tuple[str, str]]) -> Question:
     """The verb and its arguments; raises ProtocolError badVerb or badArgument."""
     verbs = [value for name, value in pairs if name == "verb"]

@@ -306,3 +306,8 @@ def test_mistakes_are_told_to_the_harvester(database: Database, address: str) ->
         harvester.GetRecord(identifier=B, metadataPrefix="oai_dc")
     with pytest.raises(BadArgument):
         harvester.ListRecords(metadataPrefix="oai_dc", until="2026")
+    for wrong in ("a%00", "a%ff"):
+        unreadable = httpx.get(f"{address}?verb=GetRecord&metadataPrefix=oai_dc&identifier={wrong}")
+        assert (unreadable.status_code, unreadable.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+        assert '<oai:error code="badArgument">identifier' in unreadable.text
+        assert f"<oai:request>{address}</oai:request>" in unreadable.text

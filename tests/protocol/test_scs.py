@@ -13,6 +13,7 @@ from astropy.io.votable.tree import TableElement
 from astropy.table import Table
 from lxml import etree
 from starlette.testclient import TestClient
+from votables import VOTABLE
 
 from vo_server.app import record_keeper
 from vo_server.model.capability import ConeSearch
@@ -25,7 +26,6 @@ from vo_server.publish import PublishOptions, publish_file
 from vo_server.services import Services, utc_now
 from vo_server.settings import Settings
 
-VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 MAIN = ("ID_MAIN", "POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN")
 
 

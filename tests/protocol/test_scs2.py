@@ -8,12 +8,12 @@ from astropy.io.votable import parse
 from astropy.io.votable.tree import TableElement
 from lxml import etree
 from starlette.testclient import TestClient
+from votables import VOTABLE, refusal
 
 from vo_server.app import record_keeper
 from vo_server.publish import PublishOptions, publish_file
 from vo_server.services import Services
 
-VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 STANDARD_ID = "ivo://ivoa.net/scs2#query-2.0"
 OTHERS = "ID,RAJ2000,DEJ2000,Flux,flux_err\n7,10.5,20.5,1.5,0.1\n8,10.6,20.6,2.5,0.2\n"
 
@@ -39,12 +39,7 @@ def names(client: TestClient, **parameters: str) -> list[str]:
 
 def error(client: TestClient, path: str = "/scs2", **parameters: str | list[str]) -> str:
     """The message of an error as DALI tells it, with status 400."""
-    reply = client.get(path, params=parameters)
-    assert reply.status_code == 400, reply.text
-    root = etree.fromstring(reply.content)
-    (info,) = (info for info in root.iter(f"{VOTABLE}INFO") if info.get("name") == "QUERY_STATUS")
-    assert info.get("value") == "ERROR"
-    return str(info.text)
+    return refusal(client.get(path, params=parameters))
 
 
 ALL = {"POS": "CIRCLE 10 20 180"}

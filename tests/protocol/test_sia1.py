@@ -11,14 +11,13 @@ from astropy.io.votable.tree import TableElement
 from lxml import etree
 from sqlalchemy import insert, select
 from starlette.testclient import TestClient
+from votables import VOTABLE, statuses
 
 from vo_server.db import schema
 from vo_server.db.catalogue import bump_version
 from vo_server.db.database import Database
 from vo_server.publish.datasets import Dataset, replace_datasets
 from vo_server.services import Services
-
-VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 
 
 def square(ra: float, dec: float, half: float) -> tuple[float, ...]:
@@ -77,10 +76,6 @@ def rows(client: TestClient, **parameters: str) -> TableElement:
     assert reply.status_code == 200, reply.text
     assert statuses(reply.content)[0] == "OK", reply.text
     return parse(BytesIO(reply.content), verify="ignore").get_first_table()
-
-
-def statuses(content: bytes) -> list[str]:
-    return [info.get("value") for info in etree.fromstring(content).iter(f"{VOTABLE}INFO") if info.get("name") == "QUERY_STATUS"]
 
 
 def found(client: TestClient, **parameters: str) -> list[str]:

@@ -11,13 +11,12 @@ from astropy.io.votable import parse
 from astropy.io.votable.tree import TableElement
 from lxml import etree
 from starlette.testclient import TestClient
+from votables import VOTABLE, statuses
 
 from vo_server.db.catalogue import bump_version
 from vo_server.db.database import Database
 from vo_server.publish.datasets import Dataset, Link, replace_datasets
 from vo_server.services import Services
-
-VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 
 
 def spectrum(name: str, ra: float, dec: float, **values: object) -> Dataset:
@@ -64,10 +63,6 @@ def datasets(site: Services, database: Database, tmp_path: Path) -> None:
         replace_datasets(connection, "Spectra_1", tmp_path, DATASETS)
         bump_version(connection)
     site.refresh()
-
-
-def statuses(content: bytes) -> list[str]:
-    return [info.get("value") for info in etree.fromstring(content).iter(f"{VOTABLE}INFO") if info.get("name") == "QUERY_STATUS"]
 
 
 def rows(client: TestClient, **parameters: str) -> TableElement:

@@ -11,13 +11,12 @@ from astropy.io.votable import parse
 from lxml import etree
 from sqlalchemy import text
 from starlette.testclient import TestClient
+from votables import VOTABLE
 
 from tests import kinds
 from vo_server.model.columns import served_xtype
 from vo_server.model.names import bare_full_name
 from vo_server.services import Services
-
-VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
 
 KEYS = """\
 [[keys]]

@@ -22,6 +22,7 @@ from astropy.table import MaskedColumn, Table
 from lxml import etree
 from sqlalchemy import text
 from starlette.testclient import TestClient
+from votables import VOTABLE, refusal
 
 from vo_server import adql
 from vo_server.app import create_app
@@ -32,7 +33,6 @@ from vo_server.query.uploads import UploadReader
 from vo_server.services import Services
 from vo_server.sql import compile_adql
 
-INFO = "{http://www.ivoa.net/xml/VOTable/v1.3}INFO"
 SERIALISATIONS = ("tabledata", "binary", "binary2")
 PLACES = Table(
     {
@@ -72,13 +72,6 @@ def lines(client: TestClient, query: str, tables: Mapping[str, bytes]) -> list[s
     reply = upload(client, query, tables, RESPONSEFORMAT="csv")
     assert reply.status_code == 200, reply.text
     return str(reply.text).splitlines()
-
-
-def refusal(reply: Any, status: int = 400) -> str:
-    assert reply.status_code == status, reply.text
-    info = etree.fromstring(reply.content).find(f".//{INFO}[@name='QUERY_STATUS']")
-    assert info.get("value") == "ERROR"
-    return str(info.text)
 
 
 def test_all_rows_come_back_under_the_names_they_had(client: TestClient) -> None:
@@ -529,6 +522,6 @@ REMARKABLE = {
 def test_what_did_not_go_over_as_it_stood_is_told(client: TestClient) -> None:
     for content, notes in REMARKABLE.values():
         reply = upload(client, "SELECT * FROM TAP_UPLOAD.x", {"x": content})
-        infos = etree.fromstring(reply.content).iterfind(f".//{INFO}[@name='warning']")
+        infos = etree.fromstring(reply.content).iterfind(f".//{VOTABLE}INFO[@name='warning']")
         assert {info.get("value") for info in infos} == {f"TAP_UPLOAD.x: {note}." for note in notes}
     assert "warning" not in upload(client, "SELECT * FROM TAP_UPLOAD.x", {"x": votable(PLACES)}).text

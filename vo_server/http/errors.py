@@ -109,22 +109,25 @@ def render(error: VoError, dialect: Dialect) -> Response:
     return Response(manner.body(str(error), kind), status, headers, manner.media_type)
 
 
-def guard(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
-    """`endpoint`, with every error told in `dialect`; what we did not foresee gets an incident number in log and reply."""
+def guard(endpoint: Endpoint, dialect: Dialect, tell: Callable[[VoError, Dialect], Response] = render) -> Endpoint:
+    """`endpoint`, with every error told in `dialect`; what we did not foresee gets an incident number in log and reply.
+
+    `tell`: how, for protocols that have a language of their own for some errors.
+    """
 
     async def guarded(request: Request) -> Response:
         try:
             _refuse_nul(request)
             return await endpoint(request)
         except VoError as error:
-            return render(error, dialect)
+            return tell(error, dialect)
         except Exception as error:  # noqa: BLE001 the last line of defence: nothing may leave as a stack trace
             if is_away(error):
-                return render(UnavailableError("The database does not answer.", hint="Try again in a moment."), dialect)
+                return tell(UnavailableError("The database does not answer.", hint="Try again in a moment."), dialect)
             if is_full(error):
                 log.warning("%s %s: the disk is full: %s", request.method, request.url.path, error)
-                return render(UnavailableError("The server's disk is full.", hint="Try again later.", retry_after=60), dialect)
-            return render(report_incident(f"{request.method} {request.url.path}", error), dialect)
+                return tell(UnavailableError("The server's disk is full.", hint="Try again later.", retry_after=60), dialect)
+            return tell(report_incident(f"{request.method} {request.url.path}", error), dialect)
         finally:
             await request.close()  # the temporary files of a form's parts
 

@@ -37,7 +37,7 @@ MAYBE_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 KINDS = ("boolean", "long", "double", "timestamp")
 """What a column of texts may turn out to be, tried in this order; else it stays text."""
 
-AS_TEXT = "to keep it as it is written, put it into a file whose format has types: ECSV, VOTable, Parquet"
+AS_TEXT = "as text in ECSV, VOTable or Parquet it would stay as it is written"
 
 DELIMITERS = {".tsv": "\t", ".tab": "\t"}
 OTHER_DELIMITERS = (";", "\t", "|")
@@ -102,10 +102,9 @@ class Guess:
             return [f"is text, because row {row} holds {value!r} among numbers ({missing})"]
         if "double" not in self.kinds:
             return []
-        return [
-            f"is double precision, in which {value!r} of row {row} is {float(value)!r} ({AS_TEXT})"
-            for row, value in dict.fromkeys(seen for seen in (self.padded, self.rounded) if seen)
-        ]
+        seen = dict.fromkeys(one for one in (self.rounded, self.padded) if one)
+        said = " and ".join(f"{value!r} of row {row} is {float(value)!r}" for row, value in seen)
+        return [f"is double precision, in which {said} ({AS_TEXT})"] if said else []
 
 
 def open_delimited(path: Path, table: str | None, nulls: Sequence[str] = ()) -> Source:
