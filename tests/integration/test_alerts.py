@@ -5,6 +5,7 @@ from typing import Any
 
 import publishing
 import pytest
+from astropy.io.votable.ucd import check_ucd
 from publishing import silent
 from sqlalchemy import select, text
 
@@ -12,7 +13,7 @@ from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue
 from vo_server.db.database import Database
 from vo_server.errors import DataError
-from vo_server.observations.alerts import publish_alerts
+from vo_server.observations.alerts import ALERT_ROWS, CITATION_ROWS, PARAM_ROWS, Shape, publish_alerts
 from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection, with_own_schema
 
 PACKET = """<voe:VOEvent xmlns:voe="http://www.ivoa.net/xml/VOEvent/v2.0" ivorn="ivo://a.net/nu#{local}" version="2.0" role="observation">
@@ -120,3 +121,9 @@ def test_the_same_name_again_replaces_and_retracting_takes_all_away(database: Da
     with database.engine.begin() as connection:
         assert retract_collection(connection, "nu", silent) == ["nu.alerts", "nu.citations", "nu.params"]
         assert load_catalogue(connection).table("nu.alerts") is None
+
+
+@pytest.mark.parametrize("shape", [ALERT_ROWS, PARAM_ROWS, CITATION_ROWS])
+def test_ucds_are_of_the_list(shape: Shape) -> None:
+    """PITFALLS P-59: clients warn of others at each query."""
+    assert [column.name for column, _ in shape.columns if column.ucd and not check_ucd(column.ucd, check_controlled_vocabulary=True)] == []

@@ -95,7 +95,7 @@ ALERT_ROWS = Shape(
         (_instant("written", "time.creation", "Time at which the packet was written, UTC"), lambda row: row.alert.written),
         (_text("author", "meta.curation", "Who wrote it"), lambda row: row.alert.author),
         (_text("author_ivorn", "meta.ref.ivoid;meta.curation", "Identifier of who wrote it"), lambda row: row.alert.author_ivorn),
-        (_text("observatory", "instr.obsty", "Where it was observed from"), lambda row: row.alert.observatory),
+        (_text("observatory", "meta.id;instr.obsty", "Where it was observed from"), lambda row: row.alert.observatory),
         (_text("instrument", "instr", "With what it was observed"), lambda row: row.alert.instrument),
         (_number("importance", None, "meta.code.qual", "How important its author takes it, 0 to 1"), lambda row: row.alert.importance),
         (_text("inferred", "meta.id;src", "Name of what it is thought to be"), lambda row: row.alert.inferred),
