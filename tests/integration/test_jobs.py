@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from vo_server.app import create_worker, performers
 from vo_server.db.database import QUEUE_SCHEMA, Database
-from vo_server.errors import NotFoundError, SetupError, TimeLimitError, TooManyError, UnavailableError, UsageError, VoError
+from vo_server.errors import ForbiddenError, NotFoundError, SetupError, TimeLimitError, TooManyError, UnavailableError, UsageError, VoError
 from vo_server.http.params import Params
 from vo_server.jobs.keeper import Keeper, let_in, revive, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
@@ -242,7 +242,7 @@ def test_clients_who_upload_at_once_keep_no_more_than_they_may(database: Databas
     def made(_: int) -> bool:
         try:
             store.create("fake", [], client="one", uploaded_bytes=1000)
-        except TooManyError:
+        except ForbiddenError:
             return False
         return True
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from vo_server.db.listen import Watch
 from vo_server.jobs.store import CHANNEL
 
-LOST_S = 1.0
-"""A notification may be lost: whoever waits looks for himself so often."""
+LOST_S = 5.0
+"""A notification may be lost without anybody knowing: whoever waits looks for himself so often."""
 
 
 class Changes:
@@ -45,7 +45,8 @@ class Changes:
 
     def _wake(self, job_id: str | None) -> None:
         with self._lock:
-            bells = list(self._bells.get(job_id, ())) if job_id else []
+            known = self._bells.values() if job_id is None else [self._bells.get(job_id, set())]
+            bells = [bell for some in known for bell in some]
         for bell in bells:
             bell.ring()
 

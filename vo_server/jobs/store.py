@@ -84,7 +84,8 @@ class JobStore:
         destruction: datetime | None = None,
     ) -> Job:
         """A new PENDING job with an id that nobody can guess, and with the duration and destruction asked for, as far as terms allow.
-        TooManyError if `client`, unless nameless, has as many as one may, or with `uploaded_bytes` of tables would keep too much.
+        TooManyError if `client`, unless nameless, has as many as one may, ForbiddenError if with `uploaded_bytes` of tables he would keep
+        too much.
         """
         now = self.clock()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is shown: AFTER is compared with it
@@ -175,8 +176,8 @@ class JobStore:
 
     @contextmanager
     def keeping(self, job_id: str, uploaded_bytes: int, parameters: Parameters) -> Iterator[None]:
-        """Within this, tables of so many bytes are added to a PENDING job, and parameters. ForbiddenError if it was started before,
-        TooManyError if its client would keep too much.
+        """Within this, tables of so many bytes are added to a PENDING job, and parameters. ForbiddenError if it was started before, or
+        its client would keep too much.
         """
         self._count(job_id, uploaded_bytes, _size(parameters))
         try:

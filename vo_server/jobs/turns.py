@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from vo_server.db import schema
 from vo_server.db.queue import Queue
-from vo_server.errors import TooManyError
+from vo_server.errors import ForbiddenError, TooManyError
 from vo_server.model.job import ACTIVE, Phase
 
 LOCK_SPACE = 0x766F6A74
@@ -66,17 +66,16 @@ def refuse_more(connection: Connection, client: str, most: int) -> None:
 
 
 def refuse_bytes(connection: Connection, client: str, more: int, most: int) -> None:
-    """TooManyError if with `more` bytes the tables and parameters of all the client's jobs, whatever their phase, have more than `most`."""
+    """ForbiddenError if with `more` bytes the tables and parameters of all jobs of the client, whatever their phase, exceed `most`."""
     if not client:
         return
     _lock(connection, client)
     each = jobs.uploaded_bytes + func.pg_column_size(jobs.parameters)
     held = int(connection.execute(select(func.coalesce(func.sum(each), 0)).where(jobs.client == client)).scalar_one())
     if held + more > most:
-        raise TooManyError(
+        raise ForbiddenError(
             f"Your jobs keep {held} bytes of tables and parameters; {more} more are beyond the {most} that one user may keep.",
             hint="Delete jobs that you do not need: what came with a job is kept until it is destroyed.",
-            retry_after=RETRY_S,
         )
 
 

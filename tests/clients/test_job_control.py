@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 import pyvo
+from astropy.table import Table
 from lxml import etree
 from sqlalchemy import text
 
@@ -158,6 +159,19 @@ def test_progress(client: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> Non
     assert counted == sorted(counted)
     assert any(0 < rows < ROWS for rows in counted)
     client.delete(url)
+
+
+def test_pyvo_shows_why_an_upload_is_refused(client: httpx2.Client, live: str, database: Database) -> None:
+    """UWS-003; UWS 1.1 §2.2.3.1: 403 with our words; of 429 pyvo would show its own only, and to try again later helps nobody."""
+    service = pyvo.dal.TAPService(f"{live}/tap")
+    table = Table({"x": [1, 2, 3]})
+    job = service.submit_job("SELECT x FROM TAP_UPLOAD.t", uploads={"t": table})
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE vo.jobs SET uploaded_bytes = 999999999 WHERE job_id = :id"), {"id": job.job_id})
+    with pytest.raises(pyvo.dal.DALServiceError, match=r"beyond the 1000000000 that one user may keep\. Delete jobs"):
+        service.submit_job("SELECT x FROM TAP_UPLOAD.t", uploads={"t": table})
+    job.delete()
+    service.submit_job("SELECT x FROM TAP_UPLOAD.t", uploads={"t": table}).delete()
 
 
 def test_results_and_uploads_have_addresses_that_work(client: httpx2.Client, live: str, tmp_path: Path) -> None:
