@@ -1,6 +1,7 @@
 """Imports run one way, along the journey of a request."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,9 @@ def test_no_import_inside_a_function(path: Path) -> None:
                 if isinstance(child, ast.ImportFrom) and (child.module or "").startswith(("vo_server", "vo_registry"))
             ]
             assert not ours, f"{path}:{node.lineno} hides an import of ours in {node.name}()"
+
+
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """Pytest imports them by their names alone, and would run none."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
