@@ -77,3 +77,12 @@ def test_a_first_table_that_cannot_be_published_ends_it(vo: CliRunner, database:
     assert told.exit_code == 1
     assert "does not fit into a signed 64-bit integer" in str(told.exception)
     assert in_data(database) == {}
+
+
+def test_a_rehearsal_of_all_tables_says_what_cannot_be_published(vo: CliRunner, database: Database) -> None:
+    told = publish(vo, {"EVENTS": GOOD, "BAD": TOO_LARGE, "GTI": GOOD[:2]}, "--all", "--dry-run")
+    assert "data.many: 3 rows would be published" in told.output
+    assert "data.many_gti: 2 rows would be published" in told.output
+    assert "BAD was not published: many.fits: row 2" in told.output
+    assert told.exit_code == 1
+    assert in_data(database) == {}

@@ -172,3 +172,4 @@ def test_links_begin_with_the_path_under_which_the_server_is_seen(database: Data
             links = [link for link in page.xpath("//@href | //@src | //@action | //@data-url") if link.startswith("/")]
             assert links or address in plain
             assert [link for link in links if not link.startswith("/vo/")] == [], address
+        assert 'href="/vo/"' in client.get("/?x=%00").text, "errors that come before a page are pages, too"

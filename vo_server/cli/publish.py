@@ -1,8 +1,9 @@
 """``vo publish``: files → tables, services and records."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, r
 from vo_server.db.database import Database
 from vo_server.errors import DataError, EmbargoError, UsageError
 from vo_server.formats.readers.infer import fold
-from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, publish_file, publish_in_place, rehearse, sweep
+from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, Rehearsal, publish_file, publish_in_place, rehearse, sweep
 from vo_server.publish.check import subject_notes
 from vo_server.publish.descriptor import entries, read_descriptor
 
@@ -92,29 +93,30 @@ def publish(
         append=append,
         partition_rows=settings.partition_rows,
     )
+    failed: list[str] = []
     if dry_run:
         for file, mine in _each(files, options):
-            _rehearse(file, mine)
+            failed += _with_others(file, mine, _rehearse, every=all_tables)
+        _refuse_unpublished(failed)
         return
     with ready_database(settings) as database:
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
         terms = find_terms(None, settings.thesaurus, fetch=False)
-        failed: list[str] = []
         for file, mine in _each(files, options):
             try:
                 if in_place:
                     _tell(publish_in_place(database, str(file), mine, Consent(index, grant), records=records), settings.base_url)
                 else:
-                    failed += _publish_one(database, file, mine, records, settings.base_url, all_tables=all_tables)
+                    run = partial(_run, database, records, settings.base_url)
+                    failed += _with_others(file, mine, run, every=all_tables)
             except EmbargoError as error:
                 say(f"  {error.message} It was not published.")
         for descriptor in (read_descriptor(file) for file in files if file.suffix.lower() == ".toml"):
             for note in subject_notes(descriptor, terms):
                 say(f"  subjects: {note}")
         sweep(database)
-    if failed:
-        raise UsageError(f"{', '.join(failed)} {'was' if len(failed) == 1 else 'were'} not published, for the reasons above.")
+    _refuse_unpublished(failed)
 
 
 def _each(files: list[Path], options: PublishOptions) -> Iterator[tuple[Path, PublishOptions]]:
@@ -125,7 +127,13 @@ def _each(files: list[Path], options: PublishOptions) -> Iterator[tuple[Path, Pu
             yield file, replace(options, entry=entry)
 
 
-def _rehearse(file: Path, options: PublishOptions) -> None:
+def _refuse_unpublished(parts: Sequence[str]) -> None:
+    """UsageError, and so the exit status, if some tables of a file could not be published."""
+    if parts:
+        raise UsageError(f"{', '.join(parts)} {'was' if len(parts) == 1 else 'were'} not published, for the reasons above.")
+
+
+def _rehearse(file: Path, options: PublishOptions) -> Rehearsal:
     """All that can be said without a database: the plan, and the first fault among the rows, if there is one."""
     with _progress(file.name) as report:
         rehearsal = rehearse(file, options, report)
@@ -135,14 +143,17 @@ def _rehearse(file: Path, options: PublishOptions) -> None:
     for column in rehearsal.columns:
         said = ", ".join(filter(None, (column.unit, column.ucd, column.description)))
         print(f"  {column.name}  {column.sql_type}" + (f"  {said}" if said else ""))
+    return rehearsal
 
 
-def _publish_one(
-    database: Database, file: Path, options: PublishOptions, records: RecordRenderer, base_url: str, *, all_tables: bool
+def _with_others(
+    file: Path, options: PublishOptions, run: Callable[[Path, PublishOptions], Published | Rehearsal], *, every: bool
 ) -> list[str]:
-    """Publish the file's table, and the others that it holds if all are wanted; of these those that cannot be are said, and given back."""
-    first = _run(database, file, options, records, base_url)
-    if first.other_tables and not all_tables:
+    """`run` of the file's table, and of the others that it holds if `every` is wanted; those of them for which it fails are said, and
+    given back.
+    """
+    first = run(file, options)
+    if first.other_tables and not every:
         say(f"  {file.name} holds other tables: {', '.join(first.other_tables)} (--all publishes them too, --part one of them)")
         return []
     schema, table = first.table.split(".")
@@ -154,14 +165,14 @@ def _publish_one(
         try:
             if (twin := parts.setdefault(name, part)) != part:
                 raise DataError(f"{twin} is called {schema}.{name} already.", hint=f"Give it another name: --part {part} --table NAME.")
-            _run(database, file, more, records, base_url)
+            run(file, more)
         except UsageError as error:
             say(f"  {part} was not published: {error}")
             failed.append(part)
     return failed
 
 
-def _run(database: Database, file: Path, options: PublishOptions, records: RecordRenderer, base_url: str) -> Published:
+def _run(database: Database, records: RecordRenderer, base_url: str, file: Path, options: PublishOptions) -> Published:
     try:
         with _progress(file.name) as report:
             published = publish_file(database, file, options, records=records, progress=report)

@@ -51,12 +51,14 @@ class PublishOptions:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a file would be published as."""
+    """What a file would be published as; ``other_tables`` are the tables of the file that would not be."""
 
     table: str
+    resource: str
     rows: int
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
+    other_tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ def rehearse(path: Path, options: PublishOptions, progress: Progress | None = No
     for batch in plan.batches():
         survey.see(batch)
         report("Reading", survey.rows, plan.source.nrows)
-    return Rehearsal(plan.full_name, survey.rows, plan.columns, (*plan.notes, *_remarks(plan, survey.learned())))
+    notes = (*plan.notes, *_remarks(plan, survey.learned()))
+    return Rehearsal(plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, plan.columns, notes, plan.source.other_tables)
 
 
 def _described_anew(

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from vo_server.errors import NotFoundError, VoError
+from vo_server.errors import InternalError, NotFoundError, VoError
 from vo_server.http.errors import Dialect, Endpoint, guard, render
 from vo_server.http.threads import in_thread
 from vo_server.model.catalogue import Position, Table
@@ -91,21 +91,19 @@ class Kit:
         async def find(request: Request) -> Response:
             try:
                 return await answer(request)
-            except NotFoundError as error:
+            except NotFoundError:
                 if not await in_thread(self.services.refresh):
-                    return self.tell(error)
-            except VoError as error:
-                return self.tell(error)
-            try:
-                return await answer(request)
-            except VoError as error:
-                return self.tell(error)
+                    raise
+            return await answer(request)
 
         async def answer(request: Request) -> Response:
             shown = await show(request, self.services.snapshot())
             return HTMLResponse(shown) if isinstance(shown, str) else shown
 
-        found = guard(find, Dialect.HTML)
+        def tell(error: VoError, dialect: Dialect) -> Response:
+            return render(error, dialect) if isinstance(error, InternalError) else self.tell(error)  # the fault may be the page's own
+
+        found = guard(find, Dialect.HTML, tell)
 
         async def secured(request: Request) -> Response:
             reply = await found(request)
