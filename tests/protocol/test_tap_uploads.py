@@ -11,15 +11,19 @@ from collections.abc import Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+from astropy import units as u
 from astropy.io.votable import from_table, parse
 from astropy.table import MaskedColumn, Table
 from lxml import etree
+from mocpy import MOC
 from sqlalchemy import text
 from starlette.testclient import TestClient
 from votables import VOTABLE, refusal
@@ -31,6 +35,7 @@ from vo_server.model.catalogue import Position
 from vo_server.query.fetch import Sources
 from vo_server.query.uploads import UploadReader
 from vo_server.services import Services
+from vo_server.sky.mocs import SQUARE_DEGREES
 from vo_server.sql import compile_adql
 
 SERIALISATIONS = ("tabledata", "binary", "binary2")
@@ -333,6 +338,38 @@ def test_shapes_are_geometries(client: TestClient) -> None:
     reply = upload(client, "SELECT p, c, g FROM TAP_UPLOAD.x", {"x": SHAPES.encode()})
     found = parse(io.BytesIO(reply.content), verify="exception").get_first_table()
     assert [(field.xtype, field.arraysize) for field in found.fields] == [("point", "2"), ("circle", "3"), ("polygon", "*")]
+
+
+MOCS = ("3/64-127 200 4/2000", "0/4-7", "1/0-20\n5/,9000", "29/1152921504606846976", "s0/0-11")
+NO_MOCS = ("t61/1-3", "3/768", "3/9-4", "30/1", "12 13", "3/4/5", "3/1- 2", "nonsense", "9/99999999999999999999", "")
+"""Of times, with cells that are not there, without an order; and none."""
+
+
+def test_mocs_of_rows_are_regions(client: TestClient) -> None:
+    """DALI 1.2 §3.11: as mocpy has them; what is no MOC of the sky holds nothing and stands in nobody's way."""
+    fields = '<FIELD name="n" datatype="int"/><FIELD name="m" datatype="char" arraysize="*" xtype="moc"/>'
+    content = {"x": document(fields, *(f"<TD>{number}</TD><TD>{text}</TD>" for number, text in enumerate((*MOCS, *NO_MOCS))))}
+    mocs = dict(enumerate(map(MOC.from_string, (text.replace(",", " ").removeprefix("s") for text in MOCS))))
+    stars = [line.split(",") for line in lines(client, "SELECT name, ra, dec FROM sky.stars", content)[1:]]
+    holds = {
+        (number, name): bool(moc.contains_lonlat(float(ra) * u.deg, float(dec) * u.deg)[0])
+        for number, moc in mocs.items()
+        for name, ra, dec in stars
+    }
+    for wanted in (1, 0):
+        query = f"SELECT x.n, s.name FROM x, sky.stars AS s WHERE {wanted} = CONTAINS(POINT(s.ra, s.dec), x.m)"
+        found = {(int(number), name) for number, name in (line.split(",") for line in lines(client, query, content)[1:])}
+        assert found == {pair for pair, is_so in holds.items() if is_so == bool(wanted)}
+    common = {(one, other) for one, other in product(mocs, mocs) if not mocs[one].intersection(mocs[other]).empty()}
+    query = "SELECT a.n, b.n AS k FROM x AS a, x AS b WHERE 1 = INTERSECTS(a.m, b.m)"
+    assert {tuple(map(int, line.split(","))) for line in lines(client, query, content)[1:]} == common
+    equator = MOC.from_string("0/4-7")
+    inside = [str(number) for number, moc in mocs.items() if moc.intersection(equator) == moc]
+    assert lines(client, "SELECT n FROM x WHERE 1 = CONTAINS(m, MOC('0/4-7')) ORDER BY n", content)[1:] == inside
+    assert lines(client, "SELECT n FROM x WHERE 1 = CONTAINS(POINT(1, 2), m) AND n >= 5", content)[1:] == []
+    sizes = [float(line) for line in lines(client, "SELECT AREA(m) AS a FROM x WHERE m IS NOT NULL AND n < 5 ORDER BY n", content)[1:]]
+    assert sizes == pytest.approx([mocs[number].sky_fraction * SQUARE_DEGREES for number in mocs])
+    assert "cannot be compared" in refusal(upload(client, "SELECT n FROM x WHERE 1 = INTERSECTS(m, CIRCLE(n, 2, 3))", content))
 
 
 def test_places_that_are_none_match_nothing(client: TestClient) -> None:

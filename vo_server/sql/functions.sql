@@ -175,6 +175,41 @@ END
 $$;
 COMMENT ON FUNCTION vo.region IS 'the shape of a region in STC-S (ICRS): Position, Circle, Box or Polygon; NULL for anything else';
 
+CREATE OR REPLACE FUNCTION vo.moc(words text) RETURNS int8multirange
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 5000 AS
+$$
+DECLARE
+  tidy text := btrim(regexp_replace(words, '[\s,]+', ' ', 'g'));
+  parts text[] := string_to_array(tidy, '/');  -- the last word of each is the order of the next
+  cell_order int;
+  shift int;
+  cells text[];
+  spans int8multirange := '{}';
+BEGIN
+  IF tidy !~ '^s?[0-9]{1,2}/( ?[0-9]{1,19}(-[0-9]{1,19})?| s?[0-9]{1,2}/)*$' THEN
+    RETURN NULL;
+  END IF;
+  FOR i IN 2 .. array_length(parts, 1) LOOP
+    cell_order := ltrim(regexp_replace(parts[i - 1], '^.* ', ''), 's');
+    shift := 2 * (29 - cell_order);
+    cells := string_to_array(btrim(CASE WHEN i < array_length(parts, 1) THEN regexp_replace(parts[i], '(^| )[^ ]*$', '') ELSE parts[i] END), ' ');
+    IF cell_order > 29 OR (
+      SELECT bool_or(split_part(cell, '-', 1)::numeric > split_part(cell, '-', -1)::numeric
+        OR split_part(cell, '-', -1)::numeric >= 12 * 4::numeric ^ cell_order)
+      FROM unnest(cells) AS cell
+    ) THEN
+      RETURN NULL;
+    END IF;
+    spans := spans + coalesce((
+      SELECT range_agg(int8range(split_part(cell, '-', 1)::bigint << shift, (split_part(cell, '-', -1)::bigint + 1) << shift))
+      FROM unnest(cells) AS cell
+    ), '{}');
+  END LOOP;
+  RETURN spans;
+END
+$$;
+COMMENT ON FUNCTION vo.moc IS 'cells of order 29 of a MOC of the sky in ASCII (3/12 14-17 4/200); NULL for anything else';
+
 CREATE OR REPLACE FUNCTION vo.shape_of_text(words text, kind text) RETURNS float8[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
 $$

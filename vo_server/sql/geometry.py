@@ -16,7 +16,7 @@ from vo_server.adql.functions import PREDICATES
 from vo_server.adql.types import SHAPES
 from vo_server.sky.covers import SPLIT_ROWS, Span, cone_cover, polygon_cover, rows_in_cone
 from vo_server.sky.healpix import vector
-from vo_server.sky.mocs import moc_area, moc_text
+from vo_server.sky.mocs import SQUARE_DEGREES, moc_area, moc_text
 from vo_server.sky.polygons import area, half_spaces
 from vo_server.sky.ranges import MANY, SKY, Range, cone_ranges, merge
 from vo_server.sql.errors import MisfitError
@@ -24,6 +24,7 @@ from vo_server.sql.footprints import Region
 from vo_server.sql.literals import number, plain, quote_text
 from vo_server.sql.positions import rows_of
 from vo_server.sql.shapes import (
+    Cells,
     Circle,
     Moc,
     Point,
@@ -224,6 +225,8 @@ def _related(contained: bool, one: Shape, other: Shape, at: int) -> Test:
         return _any([_related(contained, one, part, at) for part in other.parts])
     if isinstance(one, Point):
         return _point_in(one, other)
+    if isinstance(one, Cells) or isinstance(other, Cells):
+        return _of_cells(contained, one, other, at)
     if isinstance(one, Moc) or isinstance(other, Moc) or any(isinstance(shape, Region) and shape.is_moc for shape in (one, other)):
         return _with_moc(contained, one, other, at)
     if isinstance(one, Circle) and isinstance(other, Circle) and not contained:
@@ -231,13 +234,16 @@ def _related(contained: bool, one: Shape, other: Shape, at: int) -> Test:
     return _any_shapes(contained, one, other)
 
 
-def _point_in(point: Point, shape: Point | Circle | Polygon | Moc | Rows | Region) -> Test:
+def _point_in(point: Point, shape: Point | Circle | Polygon | Moc | Rows | Cells | Region) -> Test:
     if isinstance(shape, Point):
         return _cone(point, shape, 0.0, "<=")
     if isinstance(shape, Circle):
         return _point_in_circle(point, shape)
     if isinstance(shape, Moc):
         return _point_in_moc(point, shape)
+    if isinstance(shape, Cells):
+        exact = f"{_cell(point)} <@ {shape.sql}"
+        return Test(exact, f"NOT ({exact})")
     if isinstance(shape, Region) and shape.is_moc:
         exact = shape.cells(point.ranges) if point.ranges is not None else shape.holds(_cell(point))
         return Test(exact, f"NOT ({exact})")
@@ -274,9 +280,13 @@ def _point_in_moc(point: Point, moc: Moc) -> Test:
     if few:
         exact = _in_ranges(cell, moc.ranges)
         return Test(exact, f"NOT ({exact})", None, cover)
-    cells = ",".join(f"[{low},{high}]" for low, high in moc.ranges)
-    exact = f"{cell} <@ '{{{cells}}}'::int8multirange"
+    exact = f"{cell} <@ {_multirange(moc.ranges)}"
     return Test(exact, f"NOT ({exact})", _in_ranges(cell, merge(moc.ranges, _MANY_RANGES)) if point.cell else None, cover)
+
+
+def _multirange(ranges: Sequence[Range]) -> str:
+    spans = ",".join(f"[{low},{high}]" for low, high in ranges)
+    return f"'{{{spans}}}'::int8multirange"
 
 
 def _covered(
@@ -380,6 +390,23 @@ def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
     return Test(exact, f"NOT ({exact})")
 
 
+def _of_cells(contained: bool, one: Shape, other: Shape, at: int) -> Test:
+    """MOCs that rows have: with each other, and with what is the same for all rows, by its cells."""
+    first, second = _cells_of(one), _cells_of(other)
+    if first is None or second is None:
+        hint = "A column of MOCs can be compared with positions, with another such column, and with shapes that are the same for all rows."
+        raise MisfitError("These two shapes cannot be compared.", at, hint)
+    exact = f"{first} {'<@' if contained else '&&'} {second}"
+    return Test(exact, f"NOT ({exact})")
+
+
+def _cells_of(shape: Shape) -> str | None:
+    if isinstance(shape, Cells):
+        return shape.sql
+    ranges = None if isinstance(shape, Union) else shape.ranges
+    return None if ranges is None else _multirange(ranges)
+
+
 def _any_shapes(contained: bool, one: Point | Circle | Polygon | Rows | Region, other: Point | Circle | Polygon | Rows | Region) -> Test:
     circled = None if contained else _meets_circle(one, other) or _meets_circle(other, one)
     if circled is not None:
@@ -457,7 +484,7 @@ def ends_of_distance(renderer: ValueRenderer, call: resolved.Call) -> tuple[Poin
 def _shape_value(renderer: ValueRenderer, call: resolved.Call) -> str:
     """A geometry as an array of degrees, NULL if one of its numbers is (DALI 1.1 §3.3.5–7)."""
     shape = shape_of(renderer, call, call.at)
-    if isinstance(shape, Moc | Union):
+    if isinstance(shape, Moc | Union | Cells):
         raise MisfitError("This region has no place in a result.", call.at)
     return shape.sql
 
@@ -486,6 +513,9 @@ def _area(renderer: ValueRenderer, call: resolved.Call) -> str:
         return number(area(shape.vertices))
     if isinstance(shape, Moc):
         return number(moc_area(list(shape.ranges)))
+    if isinstance(shape, Cells):
+        number_of_cells = f"(SELECT sum(upper(span) - lower(span)) FROM unnest({shape.sql}) AS span)"  # noqa: S608 `shape` is SQL
+        return f"({number_of_cells}::float8 * {plain(SQUARE_DEGREES / (SKY[1] + 1))})"
     return f"vo.shape_area({shape.sql})"
 
 

@@ -153,7 +153,16 @@ class Rows:
     extent: None = None
 
 
-Shape = Point | Circle | Polygon | Moc | Union | Rows | Region
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A MOC that each row has (DALI 1.2 §3.11): SQL of its cells, a multirange."""
+
+    sql: str
+    ranges: None = None
+    extent: None = None
+
+
+Shape = Point | Circle | Polygon | Moc | Union | Rows | Cells | Region
 
 
 def shape_of(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
@@ -181,6 +190,8 @@ def _by_type(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
         return Rows(f"vo.polygon({text})")
     if xtype == POLYGON_TEXT:
         return Rows(f"vo.region({text})")
+    if xtype == "moc":
+        return Cells(f"vo.moc({text})")
     raise MisfitError("This is no geometry.", at, "Use POINT, CIRCLE, BOX, POLYGON, REGION, MOC, or a column with a region.")
 
 
@@ -228,7 +239,7 @@ def _point(renderer: ValueRenderer, call: resolved.Call) -> Point:
 
 def _centroid(renderer: ValueRenderer, call: resolved.Call) -> Point:
     shape = shape_of(renderer, call.arguments[0], call.at)
-    if isinstance(shape, Moc | Union):
+    if isinstance(shape, Moc | Union | Cells):
         raise MisfitError("CENTROID needs a single shape.", call.at)
     if isinstance(shape, Point):
         return shape
@@ -315,7 +326,7 @@ def _transformed(renderer: ValueRenderer, call: resolved.Call) -> Shape:
     shape = shape_of(renderer, call.arguments[2], call.at)
     if matrix is None:
         return shape
-    if isinstance(shape, Moc | Union):
+    if isinstance(shape, Moc | Union | Cells):
         raise MisfitError("ivo_geom_transform needs a single shape.", call.at)
     if isinstance(shape, Point) and shape.known:
         return _constant_point(rotated(shape.known, matrix))
