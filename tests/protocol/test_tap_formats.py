@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits, votable
-from lxml import html
+from lxml import etree, html
 from starlette.testclient import TestClient
 
 from vo_server.formats import FORMATS, Format
+from vo_server.services import Services
 
 QUERY = "SELECT name, mag FROM sky.stars ORDER BY mag"
 
@@ -64,3 +65,19 @@ def test_every_format_serves_no_rows_too(client: TestClient, form: Format) -> No
     reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": QUERY, "RESPONSEFORMAT": form.media_type, "MAXREC": "0"})
     assert reply.status_code == 200
     assert READERS[form.extension](reply.content) == []
+
+
+def test_a_failure_among_the_rows_is_told_behind_them(site: Services, client: TestClient) -> None:
+    """CHECKLIST GEN-023 (DALI 1.1 §4.4.2): of the database, after the first rows have left; the document stays one."""
+    site.settings = site.settings.model_copy(update={"hard_maxrec": 200_000})
+    stars = ", ".join(f"sky.stars AS {name}" for name in "abcdef")
+    query = f"SELECT 1 / (q.mag - 9.6) AS x FROM (SELECT TOP 200000 a.mag FROM {stars} ORDER BY a.mag) AS q"
+    for form in ("votable", "votable/b", "votable/b2"):
+        reply = client.get("/tap/sync", params={"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": form, "MAXREC": "200000"})
+        assert reply.status_code == 200
+        results = votable.parse(io.BytesIO(reply.content), verify="exception").resources[0]
+        assert [info.value for info in results.infos if info.name == "QUERY_STATUS"] == ["OK", "ERROR"]
+        *_, last = etree.fromstring(reply.content).iterfind("{*}RESOURCE[@type='results']/{*}INFO")
+        assert (last.get("name"), last.get("value"), last.getprevious().tag.endswith("TABLE")) == ("QUERY_STATUS", "ERROR", True)
+        assert "division by zero" in last.text
+        assert 25_000 <= len(results.tables[0].array) <= 6 * 7**5
