@@ -17,6 +17,8 @@ from astropy.io import fits
 from astropy.table import Table
 from sickle import Sickle
 
+from tests.stilts import SERIALISATIONS, needs_stilts, taplint, votlint
+
 READY_S = 90
 ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
 
@@ -120,6 +122,14 @@ def test_cone_image_and_registry_of_the_demo(demo: Program, tmp_path: Path, data
     assert picture.getdataset().read(8) == b"\x89PNG\r\n\x1a\n"
     records = list(Sickle(f"{demo.url}/oai").ListRecords(metadataPrefix="ivo_vor"))
     assert {record.header.identifier.rpartition("/")[2] for record in records} >= {"registry", "org", "tap", "alerts", "stars"}
+
+
+@needs_stilts
+def test_validators_find_nothing_in_the_demo(demo: Program) -> None:
+    """All stages of taplint, and a result of each serialisation of VOTable."""
+    assert taplint(demo.url) == []
+    for form in SERIALISATIONS:
+        assert votlint(demo.url, form, "SELECT TOP 300 * FROM icecube.alerts") == []
 
 
 def test_a_published_file_shows_at_once_and_a_bad_one_changes_nothing(demo: Program, folder: Path) -> None:
