@@ -10,7 +10,7 @@ from vo_server.model.columns import POLYGON_TEXT, Column, text
 
 ROWS = 100_000_000
 """Rows that each table is said to have."""
-_TEXTS = ("LOWER", "UPPER", "IVO_HASWORD", "IVO_NOCASECMP", "IVO_STRING_AGG")
+_TEXTS = ("LOWER", "UPPER", "IVO_HASWORD", "IVO_NOCASEMATCH", "IVO_STRING_AGG")
 _SHAPES = ("CONTAINS", "INTERSECTS", "AREA", "CENTROID")
 _POINTS = ("DISTANCE", "COORD1", "COORD2", "COORDSYS")
 _TYPES = {

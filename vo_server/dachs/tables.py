@@ -20,12 +20,12 @@ IMAGES = ("//siap#", "//siap2#")
 """How mixins begin that make a table one of images."""
 
 FOREIGN = {
-    "//ssap": "spectra of one's own are not published yet",
+    "//ssap": "its rows are spectra: `vo publish-spectra DIR` publishes their files",
     "//epntap2": "EPN-TAP is not served",
     "//epntap": "EPN-TAP is not served",
     "//slap": "spectral lines (SLAP) are not served",
     "//linetap": "spectral lines (LineTAP) are not served",
-    "//timeseries": "time series of one's own are not published yet",
+    "//timeseries": "time series are not published as datasets; `vo publish` makes tables of them",
 }
 """Mixins of DaCHS that bring the table's columns with them, by what they belong to → why there is no table here."""
 
