@@ -87,16 +87,23 @@ def test_areas_can_be_queried(database: Database, maps: Path) -> None:
     with database.engine.connect() as connection:
         catalogue = load_catalogue(connection)
 
-    def areas(ra: float, dec: float) -> list[Any]:
-        query = f"SELECT obs_id, probability FROM ivoa.skymap_areas WHERE 1 = CONTAINS(POINT({ra}, {dec}), moc) ORDER BY 1, 2"
+    def rows(query: str) -> list[Any]:
         statement = translate(adql.resolve(adql.parse(query), catalogue), max_rows=100)
         with database.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(statement.sql.replace(":", r"\:")))]
+
+    def areas(ra: float, dec: float) -> list[Any]:
+        return rows(f"SELECT obs_id, probability FROM ivoa.skymap_areas WHERE 1 = CONTAINS(POINT({ra}, {dec}), moc) ORDER BY 1, 2")
 
     assert cells_of(np.array([100.0]), np.array([40.0])).size == 1
     assert areas(100, 40) == [(name, level) for name in ("multiorder", "nested", "ring") for level in (0.5, 0.9)]
     assert areas(100, 22) == [(name, 0.9) for name in ("multiorder", "nested", "ring")]
     assert areas(280, -40) == []
+    for size, told in rows("SELECT AREA(moc) AS a, area_deg2 FROM ivoa.skymap_areas"):
+        assert size == pytest.approx(told)
+    pairs = "FROM ivoa.skymap_areas AS a JOIN ivoa.skymap_areas AS b ON a.obs_id = b.obs_id WHERE a.probability < b.probability AND 1 ="
+    assert rows(f"SELECT COUNT(*) {pairs} CONTAINS(a.moc, b.moc)") == rows(f"SELECT COUNT(*) {pairs} INTERSECTS(a.moc, b.moc)") == [(3,)]
+    assert rows(f"SELECT COUNT(*) {pairs} CONTAINS(b.moc, a.moc)") == [(0,)]
     with Image.open(maps.parent / "pictures" / "maps" / "nested.fits.png") as drawn:
         assert drawn.size == (400, 200)
         assert drawn.getpixel((0, 0))[3] == 0

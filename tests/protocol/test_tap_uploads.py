@@ -370,6 +370,8 @@ def test_mocs_of_rows_are_regions(client: TestClient) -> None:
     sizes = [float(line) for line in lines(client, "SELECT AREA(m) AS a FROM x WHERE m IS NOT NULL AND n < 5 ORDER BY n", content)[1:]]
     assert sizes == pytest.approx([mocs[number].sky_fraction * SQUARE_DEGREES for number in mocs])
     assert "cannot be compared" in refusal(upload(client, "SELECT n FROM x WHERE 1 = INTERSECTS(m, CIRCLE(n, 2, 3))", content))
+    times = {"x": document(fields.replace("/>", ' ucd="time.interval"/>'), "<TD>1</TD><TD>t61/1-3</TD>")}
+    assert "no geometry" in refusal(upload(client, "SELECT n FROM x WHERE 1 = CONTAINS(POINT(1, 2), m)", times))
 
 
 def test_places_that_are_none_match_nothing(client: TestClient) -> None:

@@ -42,6 +42,11 @@ class Region:
         return "NULL::float8[]" if self.footprint.shape is None else self._column(self.footprint.shape)
 
     @property
+    def words(self) -> str:
+        """The column itself."""
+        return self._column(self.footprint.column)
+
+    @property
     def is_moc(self) -> bool:
         """Whether the column is a MOC."""
         return self.footprint.shape is None

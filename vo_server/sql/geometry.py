@@ -33,6 +33,7 @@ from vo_server.sql.shapes import (
     Shape,
     Union,
     ValueRenderer,
+    cells_of_row,
     coordinates,
     literal,
     point_of,
@@ -383,6 +384,8 @@ def _with_moc(contained: bool, one: Shape, other: Shape, at: int) -> Test:
     """A footprint meets a MOC if their cells do; one lies in the other if all its cells do, which footprints with a shape do not tell."""
     region, constant = (one, other) if isinstance(one, Region) else (other, one)
     ranges = None if isinstance(constant, Union) else constant.ranges
+    if cells_of_row(one) and cells_of_row(other):
+        return _of_cells(contained, one, other, at)
     if not isinstance(region, Region) or ranges is None or (contained and not region.is_moc):
         hint = "CONTAINS(POINT(ra, dec), MOC(…)) and INTERSECTS of a published region column and a MOC are possible."
         raise MisfitError("These two shapes cannot be compared.", at, hint)
@@ -401,8 +404,8 @@ def _of_cells(contained: bool, one: Shape, other: Shape, at: int) -> Test:
 
 
 def _cells_of(shape: Shape) -> str | None:
-    if isinstance(shape, Cells):
-        return shape.sql
+    if own := cells_of_row(shape):
+        return own
     ranges = None if isinstance(shape, Union) else shape.ranges
     return None if ranges is None else _multirange(ranges)
 
@@ -513,8 +516,8 @@ def _area(renderer: ValueRenderer, call: resolved.Call) -> str:
         return number(area(shape.vertices))
     if isinstance(shape, Moc):
         return number(moc_area(list(shape.ranges)))
-    if isinstance(shape, Cells):
-        number_of_cells = f"(SELECT sum(upper(span) - lower(span)) FROM unnest({shape.sql}) AS span)"  # noqa: S608 `shape` is SQL
+    if isinstance(shape, Cells) or cells_of_row(shape):
+        number_of_cells = f"(SELECT sum(upper(span) - lower(span)) FROM unnest({cells_of_row(shape)}) AS span)"  # noqa: S608 `shape` is SQL
         return f"({number_of_cells}::float8 * {plain(SQUARE_DEGREES / (SKY[1] + 1))})"
     return f"vo.shape_area({shape.sql})"
 

@@ -165,6 +165,13 @@ class Cells:
 Shape = Point | Circle | Polygon | Moc | Union | Rows | Cells | Region
 
 
+def cells_of_row(shape: Shape) -> str | None:
+    """SQL of the cells of a MOC that each row has, a multirange; None for other shapes."""
+    if isinstance(shape, Region) and shape.is_moc:
+        return f"vo.moc({shape.words})"
+    return shape.sql if isinstance(shape, Cells) else None
+
+
 def shape_of(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
     """The shape that a value is. Raises MisfitError, at `at` or where in the value it knows better."""
     if isinstance(value, resolved.Call) and value.function.name in _SHAPES:
@@ -190,7 +197,7 @@ def _by_type(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
         return Rows(f"vo.polygon({text})")
     if xtype == POLYGON_TEXT:
         return Rows(f"vo.region({text})")
-    if xtype == "moc":
+    if xtype == "moc" and not (value.column.ucd or "").startswith("time"):  # there are MOCs of times, too
         return Cells(f"vo.moc({text})")
     raise MisfitError("This is no geometry.", at, "Use POINT, CIRCLE, BOX, POLYGON, REGION, MOC, or a column with a region.")
 
@@ -239,7 +246,7 @@ def _point(renderer: ValueRenderer, call: resolved.Call) -> Point:
 
 def _centroid(renderer: ValueRenderer, call: resolved.Call) -> Point:
     shape = shape_of(renderer, call.arguments[0], call.at)
-    if isinstance(shape, Moc | Union | Cells):
+    if isinstance(shape, Moc | Union | Cells) or cells_of_row(shape):
         raise MisfitError("CENTROID needs a single shape.", call.at)
     if isinstance(shape, Point):
         return shape
@@ -326,7 +333,7 @@ def _transformed(renderer: ValueRenderer, call: resolved.Call) -> Shape:
     shape = shape_of(renderer, call.arguments[2], call.at)
     if matrix is None:
         return shape
-    if isinstance(shape, Moc | Union | Cells):
+    if isinstance(shape, Moc | Union | Cells) or cells_of_row(shape):
         raise MisfitError("ivo_geom_transform needs a single shape.", call.at)
     if isinstance(shape, Point) and shape.known:
         return _constant_point(rotated(shape.known, matrix))
