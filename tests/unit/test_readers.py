@@ -129,6 +129,14 @@ def test_csv_numbers_that_a_double_spells_otherwise_are_told(tmp_path: Path, tex
     assert note.startswith(f"x: is double precision, in which {text!r} of row 4 is {value!r} (")
 
 
+@pytest.mark.parametrize("form", ["{:.17g}", "{:.18e}", "{:.25f}"])
+def test_csv_one_number_among_many_that_programs_wrote_is_found(tmp_path: Path, form: str) -> None:
+    values = [form.format(value) for value in np.random.default_rng(5).uniform(-90, 90, 500)]
+    values[333] = "83.63308333333333333"
+    (note,) = open_table(write(tmp_path / "t.csv", "\n".join(["x", *values]))).notes
+    assert "'83.63308333333333333' of row 334 is" in note
+
+
 def test_csv_digits_beyond_a_double_are_told_beside_zeros_before_numbers(tmp_path: Path) -> None:
     source = open_table(write(tmp_path / "t.csv", "x,y\n05.5,1\n0.12345678901234567890123,1\n"))
     said = "'0.12345678901234567890123' of row 2 is 0.12345678901234568 and '05.5' of row 1 is 5.5"

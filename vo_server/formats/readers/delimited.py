@@ -360,9 +360,19 @@ def _rounded(trimmed: pyarrow.Array) -> int:
     texts = trimmed.filter(doubtful)
     values = _numbers(texts, pyarrow.float64())
     differs = pc.not_equal(values.cast(texts.type), texts)  # what programs write is mostly the shortest that means this double
-    pairs = zip(texts.filter(differs).to_pylist(), values.filter(differs).to_pylist(), strict=True)
-    lost = next((place for place, pair in enumerate(pairs) if not _is_held(*pair)), None)
-    return -1 if lost is None else int(pc.indices_nonzero(doubtful)[pc.indices_nonzero(differs)[lost].as_py()].as_py())
+    places = pc.indices_nonzero(doubtful).filter(differs).to_pylist()
+    left = list(zip(places, texts.filter(differs).to_pylist(), values.filter(differs).to_pylist(), strict=True))
+    return next((place for place, text, value in _unlike(left) if not _is_held(text, value)), -1)
+
+
+def _unlike(numbers: list[tuple[int, str, float]]) -> list[tuple[int, str, float]]:
+    """The (place, text, value) whose text is not what the program writes of the value that seems to have written the first."""
+    if not numbers:
+        return numbers
+    mantissa, exponent, _ = numbers[0][1].partition("e")
+    form = f"%.{len(mantissa.partition('.')[2])}e" if exponent else "%.17g"
+    written = (f"{form}\n" * len(numbers) % tuple(value for _, _, value in numbers)).split("\n")  # at once: three times as fast
+    return [one for one, text in zip(numbers, written, strict=False) if one[1] != text]
 
 
 def _is_held(text: str, value: float) -> bool:
