@@ -74,6 +74,17 @@ def test_tables_are_loaded(tap: Any) -> None:
         tap.load_table("sky.source")
 
 
+def test_a_service_told_by_its_parts(live: str, tap: Any) -> None:
+    """Its addresses then begin with two slashes."""
+    host, port = live.removeprefix("http://").split(":")
+    parts = {"host": host, "port": int(port), "server_context": "", "tap_context": "tap", "datalink_context": "datalink"}
+    told = tap_core.TapPlus(**parts)
+    assert list(told.launch_job(QUERY).get_results()["name"]) == ["Vega", "Sirius"]
+    assert list(told.launch_job_async(QUERY).get_results()["name"]) == ["Vega", "Sirius"]
+    (link,) = told.get_datalinks("ivo://nobody/x")
+    assert "NotFoundFault" in link["error_message"]
+
+
 def test_an_upload(tap: Any) -> None:
     mine = Table({"label": ["here", "nowhere"], "ra": [77.36, 10.0], "dec": [5.69, 10.0]})
     query = "SELECT m.label, s.name FROM tap_upload.mine AS m JOIN sky.sources AS s ON DISTANCE(m.ra, m.dec, s.ra, s.dec) < 0.1"

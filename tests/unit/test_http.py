@@ -264,9 +264,10 @@ def test_a_preflight_is_answered_for_any_path(client: TestClient) -> None:
     assert "POST" in reply.headers["access-control-allow-methods"]
 
 
-def test_a_trailing_slash_is_answered_in_place(client: TestClient) -> None:
+@pytest.mark.parametrize("path", ["/echo/", "//echo", "///echo//"])
+def test_slashes_at_the_ends_are_answered_in_place(client: TestClient, path: str) -> None:
     """CHECKLIST GEN-029."""
-    reply = client.post("/echo/", data={"q": "1"}, follow_redirects=False)
+    reply = client.post(f"http://testserver{path}", data={"q": "1"}, follow_redirects=False)
     assert reply.status_code == 200
     assert reply.json()["pairs"] == [["q", "1"]]
 

@@ -66,15 +66,18 @@ class AnyOrigin:
 
 
 class OneSpelling:
-    """``/tap/sync/`` is ``/tap/sync``: answered in place, since a redirect would lose a POST's body (PITFALLS P-03)."""
+    """``/tap/sync/`` and ``//tap/sync`` are ``/tap/sync``: answered in place, since a redirect would lose a POST's body (PITFALLS P-03).
+
+    astroquery's TapPlus puts two slashes before what it is told of a service that lies at the root of its host.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take trailing slashes off the path."""
-        if scope["type"] == "http" and len(scope["path"]) > 1 and scope["path"].endswith("/"):
-            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        """Take slashes off the path's ends."""
+        if scope["type"] == "http" and (scope["path"].startswith("//") or scope["path"].endswith("/")):
+            scope = {**scope, "path": "/" + scope["path"].strip("/")}
         await self.app(scope, receive, send)
 
 
