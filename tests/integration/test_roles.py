@@ -173,6 +173,16 @@ def test_a_schema_of_somebody_else_is_named(postgres_server: "Server", newcomer:
     database.close()
 
 
+def test_a_database_that_another_login_prepared_is_refused(
+    postgres_server: "Server", database: Database, newcomer: tuple[str, str]
+) -> None:
+    stranger = Database(postgres_server.url(parse_url(database.app_uri).database or "", newcomer[0]))
+    for look in (setup.init, setup.read_status, setup.prepare):
+        with pytest.raises(SetupError, match=rf"user {newcomer[0]} may not read the schema vo .* another login"):
+            look(stranger)
+    stranger.close()
+
+
 def test_a_right_that_only_postgresql_misses_is_explained(postgres_server: "Server", database: Database) -> None:
     """A table in our schema that a person made by hand as superuser."""
     name = parse_url(database.app_uri).database

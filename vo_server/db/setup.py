@@ -144,9 +144,17 @@ def read_status(database: Database) -> Status:
 
 
 def status(connection: Connection) -> Status:
-    """Compare the database's revision with the code's."""
-    known = revisions()
-    current = connection.execute(REVISION).scalar() if connection.execute(IS_OURS).scalar_one() else None
+    """Compare the database's revision with the code's. SetupError if the login may not read what another one has made."""
+    known, login = revisions(), roles.who(connection)
+    try:
+        current = connection.execute(REVISION).scalar() if connection.execute(IS_OURS).scalar_one() else None
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise SetupError(
+            f"The database user {login.name} may not read the schema vo of {login.database}: another login has prepared that database.",
+            hint="Name that login by publish_database_url (or database_url), or give this server a database of its own.",
+        ) from None
     defined = current == known[-1] and are_defined(connection)
     return Status(current, known[-1], defined=defined, known=current is None or current in known)
 
