@@ -43,6 +43,8 @@ REFUSED = [
     ("", "", "empty"),
     ("SELECT FROM t", "FROM", "expression"),
     ("SELECT a", "", "FROM"),
+    ("DELETE FROM t", "DELETE", "SELECT or WITH expected, but found DELETE. A query only reads"),
+    ("SELECT a FROM t UNION DELETE", "DELETE", "SELECT expected"),
     ("SELECT a FROM", "", "table"),
     ("SELECT a FROM t WHERE", "", "column"),
     ("SELECT a FROM t WHERE a", "a", "condition"),

@@ -234,7 +234,9 @@ class _Parser:
         return self.within("", self.select_clauses)
 
     def select_clauses(self) -> tree.Select:
-        at = self.expect("SELECT", "WITH").start if self.depth == 0 and self.index == 0 else self.expect("SELECT").start
+        if self.index == 0 and self.kind != "SELECT":
+            self.fail("SELECT", "WITH", hint="A query only reads, and begins so.")
+        at = self.expect("SELECT").start
         distinct = self.kind == "DISTINCT"
         if self.kind in ("ALL", "DISTINCT"):
             self.take()
