@@ -82,7 +82,7 @@ def cutout_descriptor(
         params=(identifier, *filters),
         standard_id=SODA_SYNC_ID,
         resource_identifier=site.ivoid(SODA_SYNC_PATH.split("/")[1]),
-        name="Cut-out",
+        name=f"Cut-out {number}" if number else "Cut-out",
         description="A part of the dataset: a region, an interval of wavelengths or times, polarisation states",
         content_type=FITS,
     )
