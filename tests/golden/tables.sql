@@ -27,3 +27,5 @@ INSERT INTO vo_data.t3_1 VALUES
   (4, '{180,-90}', '{180,-90,180}', '{0,-80,90,-80,180,-80,270,-80}', 'Position ICRS 180 -90', '#a#B#'),
   (5, NULL, '{NaN,0,1}', '{NaN,0,1,0,1,1}', 'Circle GALACTIC 0 0 1', 'no'),
   (6, '{NULL,1}', '{1,NULL,1}', NULL, NULL, NULL);
+CREATE TABLE vo_data.t4_1 (id int, cells text);
+INSERT INTO vo_data.t4_1 VALUES (1, '0/4'), (2, '0/4 1/16-20 3/'), (3, '0/0-11'), (4, 'no MOC'), (5, NULL), (6, '1/');

@@ -67,10 +67,22 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True)
+class Sets:
+    """MOCs that rows of a table (``source``) have, in which positions of another are to lie: SQL of a row's ``cells``, a multirange, and
+    of the ``cell`` of a position; ``indexed`` is the table whose index knows it.
+    """
+
+    source: resolved.Source
+    cells: str
+    cell: str
+    indexed: resolved.Source | None
+
+
+@dataclass(frozen=True, slots=True)
 class Test:
     """A condition: what is exactly true, its opposite, the ranges (SQL) that can only hold where it is true; if many rows do, its cover.
 
-    Neither is true of a NaN. ``told`` is what is exact as a value: NULL there, if `exact` is false.
+    Neither is true of a NaN. ``told`` is what is exact as a value: NULL there, if `exact` is false. ``sets``: all is said by these.
     """
 
     exact: str
@@ -78,6 +90,7 @@ class Test:
     ranges: str | None = None
     cover: Cover | None = None
     told: str | None = None
+    sets: Sets | None = None
 
     @property
     def value(self) -> str:
@@ -244,13 +257,19 @@ def _point_in(point: Point, shape: Point | Circle | Polygon | Moc | Rows | Cells
         return _point_in_moc(point, shape)
     if isinstance(shape, Cells):
         exact = f"{_cell(point)} <@ {shape.sql}"
-        return Test(exact, f"NOT ({exact})")
+        return Test(exact, f"NOT ({exact})", sets=_sets(point, shape))
     if isinstance(shape, Region) and shape.is_moc:
         exact = shape.cells(point.ranges) if point.ranges is not None else shape.holds(_cell(point))
         return Test(exact, f"NOT ({exact})")
     if isinstance(shape, Polygon):
         return _point_in_polygon(point, shape)
     return _by_function("shape_contains_point", f"{shape.sql}, {point.ra}, {point.dec}", _near(shape, point))
+
+
+def _sets(point: Point, moc: Cells) -> Sets | None:
+    if point.source is None or moc.source is None or point.source is moc.source:
+        return None
+    return Sets(moc.source, moc.sql, _cell(point), point.source if point.cell else None)
 
 
 def _point_in_circle(point: Point, circle: Circle) -> Test:

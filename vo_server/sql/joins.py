@@ -15,7 +15,7 @@ from vo_server.sky.match import MatchOrders, match_orders, range_orders
 from vo_server.sql.expressions import Renderer, oriented
 from vo_server.sql.geometry import Near, near
 from vo_server.sql.matching import HIGH, KEY, LOW, key_range, keys_beside, once, own_key, with_keys, with_ranges
-from vo_server.sql.positions import KEPT_PART, has_column, rows_of
+from vo_server.sql.positions import KEPT_PART, has_column, restricted_by, rows_of
 from vo_server.sql.shapes import Point
 
 FEW_PART = 4
@@ -138,9 +138,8 @@ class _Chooser:
 
 
 def _chooser(select: resolved.Select, most: int | None, busy: Container[resolved.Source]) -> _Chooser:
-    named = [set(resolved.references(part)) for part in resolved.conjuncts(select.where)]
     local = frozenset(source for table in select.tables for source in resolved.sources(table))
-    return _Chooser(local, frozenset(source for sources in named if len(sources) == 1 for source in sources), busy, most)
+    return _Chooser(local, restricted_by(resolved.conjuncts(select.where)), busy, most)
 
 
 def _choice(chooser: _Chooser, found: _Found) -> _Choice | None:

@@ -1,5 +1,7 @@
 """The indexed column of cells that knows a position: of a published table, or what a subquery over one passes on."""
 
+from collections.abc import Iterable
+
 from vo_server.adql import resolved
 from vo_server.model.columns import CELL
 from vo_server.sql.literals import quote_identifier
@@ -10,6 +12,12 @@ KEPT_PART = 100
 """A condition on one table alone leaves one row in so many."""
 PASSED_ON = "cell"
 """The column in which a subquery passes on the cells of its table."""
+
+
+def restricted_by(conditions: Iterable[resolved.Condition]) -> frozenset[resolved.Source]:
+    """The tables of which conditions on each alone leave few rows."""
+    named = [set(resolved.references(condition)) for condition in conditions]
+    return frozenset(source for sources in named if len(sources) == 1 for source in sources)
 
 
 def cell_of(ra: resolved.Value, dec: resolved.Value) -> str | None:

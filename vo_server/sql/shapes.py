@@ -155,9 +155,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A MOC that each row has (DALI 1.2 §3.11): SQL of its cells, a multirange."""
+    """A MOC that each row has (DALI 1.2 §3.11): SQL of its cells, a multirange; ``source`` is the table of which it is a column."""
 
     sql: str
+    source: resolved.Source | None = None
     ranges: None = None
     extent: None = None
 
@@ -198,7 +199,7 @@ def _by_type(renderer: ValueRenderer, value: resolved.Value, at: int) -> Shape:
     if xtype == POLYGON_TEXT:
         return Rows(f"vo.region({text})")
     if xtype == "moc" and not (value.column.ucd or "").startswith("time"):  # there are MOCs of times, too
-        return Cells(f"vo.moc({text})")
+        return Cells(f"vo.moc({text})", value.source if isinstance(value, resolved.Reference) else None)
     raise MisfitError("This is no geometry.", at, "Use POINT, CIRCLE, BOX, POLYGON, REGION, MOC, or a column with a region.")
 
 
