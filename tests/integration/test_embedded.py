@@ -16,7 +16,8 @@ import adbc_driver_postgresql.dbapi
 import psycopg
 import pytest
 
-from vo_server.db import cluster, embedded, locks, supervisor
+from vo_server.cli.common import demo_database
+from vo_server.db import cluster, embedded, locks, roles, setup, supervisor
 from vo_server.db.database import Database, open_database
 from vo_server.db.embedded import Embedded
 from vo_server.db.setup import prepare, read_status
@@ -53,6 +54,15 @@ def data_dir() -> Iterator[Path]:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     yield directory
     assert supervisor.processes_of(directory / "postgres" / "data") == set()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def new_dir() -> Iterator[Path]:
+    """A data directory that other accounts can reach, with nothing in it."""
+    directory = Path(tempfile.mkdtemp(prefix="vo-embedded-"))
+    directory.chmod(0o755)
+    yield directory
     shutil.rmtree(directory)
 
 
@@ -419,3 +429,43 @@ def test_a_query_login_without_a_database_url_is_refused(tmp_path: Path) -> None
     settings = Settings(data_dir=tmp_path, query_database_url="postgresql://q@localhost/vo")
     with pytest.raises(SetupError, match="query_database_url"), open_database(settings, print):
         pass
+
+
+OLDER = "0014"
+"""A revision that released servers had."""
+
+
+def make_older(database: Database) -> None:
+    """What a server of that revision left."""
+    with database.publish_engine.begin() as connection:
+        roles.ensure_roles_and_schemas(connection, database, {})
+        config = setup.alembic_config.Config()
+        config.set_main_option("script_location", str(setup.SCRIPTS))
+        config.attributes["connection"] = connection
+        setup.alembic_command.upgrade(config, OLDER)
+
+
+def test_the_demo_brings_its_embedded_database_up_to_date(new_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(data_dir=new_dir)
+    with open_database(settings, print) as database:
+        make_older(database)
+        with pytest.raises(SetupError, match=rf"has revision {OLDER}.*vo db migrate"):
+            prepare(database)
+    with demo_database(settings) as database:
+        assert read_status(database).is_current
+    assert f"up to date: an older version had made it (revision {OLDER})" in capsys.readouterr().err
+    with demo_database(settings) as database:
+        assert read_status(database).is_current
+    assert "up to date" not in capsys.readouterr().err
+
+
+def test_the_demo_leaves_an_operators_own_database_to_the_operator(postgres_url: str, tmp_path: Path) -> None:
+    database = Database(postgres_url)
+    make_older(database)
+    with (
+        pytest.raises(SetupError, match=rf"has revision {OLDER}.*vo db migrate"),
+        demo_database(Settings(data_dir=tmp_path, database_url=postgres_url)),
+    ):
+        pass
+    assert read_status(database).current == OLDER
+    database.close()

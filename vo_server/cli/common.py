@@ -13,7 +13,7 @@ from rich.table import Table
 from vo_server.db import embedded
 from vo_server.db.catalogue import read_address
 from vo_server.db.database import Database, open_database
-from vo_server.db.setup import prepare
+from vo_server.db.setup import bring_up_to_date, prepare
 from vo_server.errors import NotFoundError
 from vo_server.settings import Settings, load
 
@@ -53,6 +53,18 @@ def settings_from(config: Path | None, **overrides: Any) -> Settings:
 def ready_database(settings: Settings) -> Iterator[Database]:
     """The database of `settings`, started if it is the embedded one, its schema created if there is none, current or refused."""
     with open_database(settings, say) as database:
+        prepare(database)
+        yield database
+
+
+@contextmanager
+def demo_database(settings: Settings) -> Iterator[Database]:
+    """As `ready_database`, but an embedded database that an older version made is brought up to date, which is said. One that the
+    operator runs is refused all the same: who else uses it, and when it may change, only its operator knows.
+    """
+    with open_database(settings, say) as database:
+        if settings.database_url is None and (older := bring_up_to_date(database)) is not None:
+            say(f"Brought the database in {settings.data_dir.resolve()} up to date: an older version had made it (revision {older}).")
         prepare(database)
         yield database
 

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from vo_server import __version__, logs
 from vo_server.app import create_app, create_worker, keep_current, record_keeper
 from vo_server.cli import processes
-from vo_server.cli.common import ConfigFile, DataDir, end_on_signal, ready_database, say, settings_from
+from vo_server.cli.common import ConfigFile, DataDir, demo_database, end_on_signal, ready_database, say, settings_from
 from vo_server.db.catalogue import read_address, store_address
 from vo_server.db.database import Database, patiently
 from vo_server.db.serving import first_to_serve
@@ -49,7 +49,7 @@ def demo(config: ConfigFile = None, host: Host = None, port: Port = None, data_d
     settings = settings_from(config, host=host, port=port, data_dir=data_dir)
     logs.configure(settings.log_format)
     end_on_signal()
-    with _listen(settings) as listener, ready_database(settings) as database:
+    with _listen(settings) as listener, demo_database(settings) as database:
         # in a process of its own: what loading takes of memory goes with it, and the server stays small
         with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_on_signal) as loader:
             loader.submit(_publish_demo, settings).result()

@@ -123,6 +123,15 @@ def prepare(database: Database) -> None:
         check_current(database.publish_engine)
 
 
+def bring_up_to_date(database: Database) -> str | None:
+    """Migrate a database that an older version of the code made; its revision before, None if there was nothing to do."""
+    before = read_status(database)
+    if before.current is None or not before.known or before.is_current:
+        return None
+    init(database)
+    return before.current
+
+
 def check_current(engine: Engine) -> None:
     """Raise SetupError unless the database's schema is the one this version of the server was written for."""
     with _reached(engine) as connection:
