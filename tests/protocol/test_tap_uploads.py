@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import tempfile
 import threading
@@ -515,12 +516,13 @@ def test_tables_without_rows_are_tables(client: TestClient) -> None:
 
 def test_nothing_is_left_behind(site: Services, client: TestClient) -> None:
     """After all that went wrong: no temporary table, no file, no connection in use."""
-    before = set(Path(tempfile.gettempdir()).glob("vo-*"))
+    mine = f"vo-*-{os.getpid()}-*"
+    before = set(Path(tempfile.gettempdir()).glob(mine))
     bad = [*(content for content, _ in WRONG.values()), wide(1200), gzip.compress(FORMATS["csv"])[:20], FORMATS["csv"]]
     for content in bad:
         for query in ("SELECT 1/0 AS one FROM TAP_UPLOAD.x", "SELECT nothing FROM TAP_UPLOAD.x"):
             assert upload(client, query, {"good": FORMATS["csv"], "x": content}).status_code in (400, 413)
-    assert set(Path(tempfile.gettempdir()).glob("vo-*")) == before
+    assert set(Path(tempfile.gettempdir()).glob(mine)) == before
     assert site.pool._pool.checkedout() == 0
     deadline = time.monotonic() + 10
     temporary = text("SELECT count(*) FROM pg_catalog.pg_class WHERE relpersistence = 't'")

@@ -105,6 +105,19 @@ def test_what_is_not_utf_8_is_refused_by_name(client: TestClient) -> None:
     assert (many.status_code, "There are 10001 parameters; at most 10000 are taken." in many.text) == (400, True)
 
 
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=ISO-8859-1"])
+def test_fields_of_multipart_forms_are_utf_8_too(client: TestClient, charset: str) -> None:
+    """RFC 7578 §5.1.2: whatever the form says of a charset, which it cannot."""
+
+    def post(name: bytes, value: bytes) -> Any:
+        body = b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n--x--\r\n"
+        return client.post("/echo", content=body, headers={"Content-Type": f"multipart/form-data; boundary=x{charset}"})
+
+    assert post("Qüery".encode(), "ä ≤ ".encode()).json()["pairs"] == [["Qüery", "ä ≤ "]]
+    refused = post(b"Query", b"ab\xff")
+    assert (refused.status_code, "Query is not UTF-8: byte 3 is 0xff." in refused.text) == (400, True)
+
+
 def test_a_file_with_a_query_is_read_whole_or_refused(client: TestClient) -> None:
     for size, status in ((TEXT_BYTES, 200), (TEXT_BYTES + 1, 413)):
         reply = client.post("/echo", files={"QUERY": ("query.adql", b" " * size, "text/plain")})

@@ -135,15 +135,20 @@ def _decoded(text: bytes) -> list[tuple[str, str]]:
 
 
 async def _read_parts(request: Request, pairs: list[tuple[str, str]], files: list[tuple[str, UploadFile]]) -> None:
-    """Add what the parts of a multipart form hold."""
+    """Add what the parts of a multipart form hold. What is no file comes as Latin-1, so that its bytes can be told: Starlette would try
+    UTF-8 first, and take that for whatever is none.
+    """
+    headers = request.scope["headers"]
+    headers[:] = [(name, value + b"; charset=latin-1" if name == b"content-type" else value) for name, value in headers]
     form = await request.form(max_files=100, max_fields=MOST_PAIRS, max_part_size=64 * 1024 * 1024)
-    for name, value in form.multi_items():
+    for given, value in form.multi_items():
+        name = given.encode("latin-1").decode(errors="replace")
         if isinstance(value, UploadFile) and name.upper() == TEXT:
             pairs.append((name, await _text(name, value)))
         elif isinstance(value, UploadFile):
             files.append((name, value))
         else:
-            pairs.append((name, value))
+            pairs.append((name, _utf8(name, value.encode("latin-1"))))
 
 
 def read_run_id(params: Params) -> str | None:
