@@ -15,6 +15,7 @@ from vo_server.db import schema
 from vo_server.db.catalogue import load_catalogue, load_products, load_resources
 from vo_server.db.database import Database
 from vo_server.errors import DataError
+from vo_server.model import obscore_hea
 from vo_server.observations.catalogues import publish_event_catalogue
 from vo_server.observations.collections import Collection, PublishedCollection, Work, retract_collection, with_own_schema
 from vo_server.observations.eventtables import publish_events
@@ -92,6 +93,8 @@ def test_an_observation_is_a_dataset_with_its_responses(database: Database, tmp_
     assert hea.obs_publisher_did == row.obs_publisher_did
     assert (hea.ev_xel, hea.energy_min, hea.energy_max) == (3, pytest.approx(0.5e12), pytest.approx(20e12))
     assert (hea.messenger_name, hea.messenger_pdgid, hea.obs_mode, hea.analysis_mode) == ("photon", "+22", "WOBBLE", "std")
+    intervals = next(column for column in obscore_hea.COLUMNS if column.name == "t_intervals")
+    assert intervals.xtype is None, "moc is for the sky (DALI 1.2 §3.11)"
     assert TimeMOC.from_string(hea.t_intervals).total_duration.to_value("s") == pytest.approx(1200, abs=5)
     with database.engine.connect() as connection:
         links = connection.execute(select(schema.links).order_by(schema.links.c.link_id)).all()

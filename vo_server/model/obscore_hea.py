@@ -2,6 +2,9 @@
 
 The note assigns no utypes yet; ours follow the pattern of the radio extension, with the note's own names behind the prefix. Of its UCDs
 the words instr.detection and meta.ref.pdgid are proposals that validators call errors: they are left out, or written meta.ref.
+
+``t_intervals`` has no xtype: the note calls its type TMOC and names none, and ``moc`` is for the sky only; DALI 1.2 §3.11 leaves one for
+MOCs of time to a later version.
 """
 
 from vo_server.model import obscore
@@ -16,9 +19,9 @@ UTYPE = "ivo://ivoa.net/std/obscore#hea-ext-1.0"
 DESCRIPTION = "What is particular to datasets of high-energy astrophysics: events, energies, messengers; one row beside one of ivoa.obscore"
 
 
-def _column(name: str, datatype: str, ucd: str | None, description: str, *, unit: str | None = None, xtype: str | None = None) -> Column:
+def _column(name: str, datatype: str, ucd: str | None, description: str, *, unit: str | None = None) -> Column:
     arraysize = "*" if datatype == "char" else None
-    return Column(name, datatype, arraysize, xtype, unit, ucd, f"obscore_hea:{name}", description, principal=True, std=True)
+    return Column(name, datatype, arraysize, None, unit, ucd, f"obscore_hea:{name}", description, principal=True, std=True)
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -42,7 +45,7 @@ COLUMNS: tuple[Column, ...] = (
         "Angle from the optical axis at which em_res_power of ObsCore holds",
         unit="deg",
     ),
-    _column("t_intervals", "char", "time.interval;obs.exposure", "Good time intervals as a T-MOC in ASCII", xtype="moc"),
+    _column("t_intervals", "char", "time.interval;obs.exposure", "Good time intervals as a T-MOC in ASCII"),
     _column("energy_min", "double", "em.energy;stat.min", "Lowest energy of the events", unit="eV"),
     _column("energy_max", "double", "em.energy;stat.max", "Highest energy of the events", unit="eV"),
     _column("obs_mode", "char", "meta.code;obs.param", "Mode of the observation"),
