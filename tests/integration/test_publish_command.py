@@ -86,3 +86,17 @@ def test_a_rehearsal_of_all_tables_says_what_cannot_be_published(vo: CliRunner, 
     assert "BAD was not published: many.fits: row 2" in told.output
     assert told.exit_code == 1
     assert in_data(database) == {}
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_file_that_cannot_be_published_leaves_the_others_alone(vo: CliRunner, database: Database, options: tuple[str, ...]) -> None:
+    TOO_LARGE.write("bad.fits")
+    GOOD.write("good.fits")
+    Path("wrong.toml").write_text("[tabel]\n", encoding="utf-8")
+    told = vo.invoke(app, ["publish", "bad.fits", "wrong.toml", "good.fits", "gone.fits", *options])
+    assert "bad.fits was not published: bad.fits: row 2, column id: 9223372036854775808 does not fit" in told.output
+    assert "data.good: 3 rows" in told.output
+    assert told.exit_code == 1
+    assert isinstance(told.exception, UsageError)
+    assert str(told.exception) == "bad.fits, wrong.toml, gone.fits were not published, for the reasons above."
+    assert in_data(database) == ({} if options else {"good": 3})

@@ -21,6 +21,7 @@ from readers_kit import content, types
 
 from vo_server.errors import DataError, TooLargeError, VoError
 from vo_server.formats.readers import Bounds, open_table
+from vo_server.formats.readers.delimited import AS_TEXT
 from vo_server.formats.readers.pages import pages
 from vo_server.formats.readers.source import BATCH_BYTES
 from vo_server.formats.readers.ucds import ucd
@@ -125,22 +126,27 @@ def test_csv_numbers_that_a_double_spells_otherwise_are_told(tmp_path: Path, tex
     source = open_table(write(tmp_path / "t.csv", f"id,x\na,1.5\nb,\nc,+1e3\nd,{text}\ne,{text}\n"))
     assert types(source)["x"] == ("double", None)
     assert content(source)["x"] == [1.5, None, 1000.0, value, value]
-    (note,) = source.notes
-    assert note.startswith(f"x: is double precision, in which {text!r} of row 4 is {value!r} (")
+    assert source.notes == (f"x: is double precision, in which {text!r} of row 4 is {value!r}", AS_TEXT)
 
 
 @pytest.mark.parametrize("form", ["{:.17g}", "{:.18e}", "{:.25f}"])
 def test_csv_one_number_among_many_that_programs_wrote_is_found(tmp_path: Path, form: str) -> None:
     values = [form.format(value) for value in np.random.default_rng(5).uniform(-90, 90, 500)]
     values[333] = "83.63308333333333333"
-    (note,) = open_table(write(tmp_path / "t.csv", "\n".join(["x", *values]))).notes
+    note, _ = open_table(write(tmp_path / "t.csv", "\n".join(["x", *values]))).notes
     assert "'83.63308333333333333' of row 334 is" in note
+
+
+def test_csv_what_to_do_about_rounded_numbers_is_told_once(tmp_path: Path) -> None:
+    source = open_table(write(tmp_path / "t.csv", "x,name,y,z\n01.5,a,02.5,3.5\n"))
+    told = [f"{name}: is double precision, in which '{text}' of row 1 is {float(text)}" for name, text in (("x", "01.5"), ("y", "02.5"))]
+    assert source.notes == (*told, AS_TEXT)
 
 
 def test_csv_digits_beyond_a_double_are_told_beside_zeros_before_numbers(tmp_path: Path) -> None:
     source = open_table(write(tmp_path / "t.csv", "x,y\n05.5,1\n0.12345678901234567890123,1\n"))
     said = "'0.12345678901234567890123' of row 2 is 0.12345678901234568 and '05.5' of row 1 is 5.5"
-    assert [note.partition(" (")[0] for note in source.notes] == [f"x: is double precision, in which {said}"]
+    assert source.notes == (f"x: is double precision, in which {said}", AS_TEXT)
 
 
 @pytest.mark.parametrize("form", [repr, "{:.17g}".format, "{:.18e}".format, "{:.40f}".format, "{:.3f}".format, "{:+.16E}".format])

@@ -14,11 +14,11 @@ from vo_registry.subjects import find_terms
 from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
 from vo_server.db.database import Database
-from vo_server.errors import DataError, EmbargoError, UsageError
+from vo_server.errors import DataError, EmbargoError, NotFoundError, UsageError
 from vo_server.formats.readers.infer import fold
 from vo_server.publish import Consent, Published, PublishOptions, RecordRenderer, Rehearsal, publish_file, publish_in_place, rehearse, sweep
 from vo_server.publish.check import subject_notes
-from vo_server.publish.descriptor import entries, read_descriptor
+from vo_server.publish.descriptor import Descriptor, entries, read_descriptor
 
 Files = Annotated[
     list[Path], typer.Argument(help="FITS, VOTable, ECSV, CSV, TSV, Parquet, HDF5 or ROOT files, or TOML descriptors.", metavar="FILE…")
@@ -93,44 +93,70 @@ def publish(
         append=append,
         partition_rows=settings.partition_rows,
     )
-    failed: list[str] = []
     if dry_run:
-        for file, mine in _each(files, options):
-            failed += _with_others(file, mine, _rehearse, every=all_tables)
-        _refuse_unpublished(failed)
+        _refuse_unpublished(_one_by_one(files, partial(_rehearse_all, options=options, every=all_tables)))
         return
     with ready_database(settings) as database:
         settings = at_its_address(settings, database)
         records = record_keeper(settings)
         terms = find_terms(None, settings.thesaurus, fetch=False)
-        for file, mine in _each(files, options):
-            try:
-                if in_place:
-                    _tell(publish_in_place(database, str(file), mine, Consent(index, grant), records=records), settings.base_url)
-                else:
-                    run = partial(_run, database, records, settings.base_url)
-                    failed += _with_others(file, mine, run, every=all_tables)
-            except EmbargoError as error:
-                say(f"  {error.message} It was not published.")
-        for descriptor in (read_descriptor(file) for file in files if file.suffix.lower() == ".toml"):
-            for note in subject_notes(descriptor, terms):
+
+        def publish_all(file: Path) -> list[str]:
+            failed: list[str] = []
+            descriptor = _descriptor(file)
+            for mine in _tables(descriptor, options):
+                try:
+                    if in_place:
+                        _tell(publish_in_place(database, str(file), mine, Consent(index, grant), records=records), settings.base_url)
+                    else:
+                        run = partial(_run, database, records, settings.base_url)
+                        failed += _with_others(file, mine, run, every=all_tables)
+                except EmbargoError as error:
+                    say(f"  {error.message} It was not published.")
+            for note in subject_notes(descriptor, terms) if descriptor else ():
                 say(f"  subjects: {note}")
+            return failed
+
+        failed = _one_by_one(files, publish_all)
         sweep(database)
     _refuse_unpublished(failed)
 
 
-def _each(files: list[Path], options: PublishOptions) -> Iterator[tuple[Path, PublishOptions]]:
-    """The tables to publish: each of a descriptor's, and the first of a data file."""
+def _one_by_one(files: Sequence[Path], run: Callable[[Path], list[str]]) -> list[str]:
+    """`run` of each file, which gives the names of what it could not publish: all these names. What is wrong with one of several files is
+    said, and leaves the others alone.
+    """
+    failed: list[str] = []
     for file in files:
-        described = entries(read_descriptor(file)) if file.suffix.lower() == ".toml" else (None,)
-        for entry in range(len(described)):
-            yield file, replace(options, entry=entry)
+        try:
+            failed += run(file)
+        except (UsageError, NotFoundError) as error:
+            if len(files) == 1:
+                raise
+            say(f"  {file} was not published: {error}")
+            failed.append(str(file))
+    return failed
 
 
-def _refuse_unpublished(parts: Sequence[str]) -> None:
-    """UsageError, and so the exit status, if some tables of a file could not be published."""
-    if parts:
-        raise UsageError(f"{', '.join(parts)} {'was' if len(parts) == 1 else 'were'} not published, for the reasons above.")
+def _descriptor(file: Path) -> Descriptor | None:
+    return read_descriptor(file) if file.suffix.lower() == ".toml" else None
+
+
+def _tables(descriptor: Descriptor | None, options: PublishOptions) -> Iterator[PublishOptions]:
+    """The tables to publish: each of a descriptor's, or the first of a data file."""
+    for entry in range(len(entries(descriptor)) if descriptor else 1):
+        yield replace(options, entry=entry)
+
+
+def _refuse_unpublished(names: Sequence[str]) -> None:
+    """UsageError, and so the exit status, if some files, or some tables of a file, could not be published."""
+    if names:
+        raise UsageError(f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} not published, for the reasons above.")
+
+
+def _rehearse_all(file: Path, options: PublishOptions, *, every: bool) -> list[str]:
+    """Names of what could not be published."""
+    return [name for mine in _tables(_descriptor(file), options) for name in _with_others(file, mine, _rehearse, every=every)]
 
 
 def _rehearse(file: Path, options: PublishOptions) -> Rehearsal:

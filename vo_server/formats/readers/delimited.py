@@ -37,7 +37,9 @@ MAYBE_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 KINDS = ("boolean", "long", "double", "timestamp")
 """What a column of texts may turn out to be, tried in this order; else it stays text."""
 
-AS_TEXT = "as text in ECSV, VOTable or Parquet it would stay as it is written"
+DOUBLE = "is double precision, in which "
+AS_TEXT = "As text in ECSV, VOTable or Parquet such numbers would stay as they are written."
+"""Said once, however many columns have some."""
 
 DELIMITERS = {".tsv": "\t", ".tab": "\t"}
 OTHER_DELIMITERS = (";", "\t", "|")
@@ -104,7 +106,7 @@ class Guess:
             return []
         seen = dict.fromkeys(one for one in (self.rounded, self.padded) if one)
         said = " and ".join(f"{value!r} of row {row} is {float(value)!r}" for row, value in seen)
-        return [f"is double precision, in which {said} ({AS_TEXT})"] if said else []
+        return [f"{DOUBLE}{said}"] if said else []
 
 
 def open_delimited(path: Path, table: str | None, nulls: Sequence[str] = ()) -> Source:
@@ -139,7 +141,9 @@ def _source(
             guess.see(values, row)
         nrows += batch.num_rows
     columns = tuple(guess.column(name) for name, guess in zip(names, guesses, strict=True))
-    notes += [*remarks, *(f"{name}: {remark}" for name, guess in zip(names, guesses, strict=True) for remark in guess.remarks())]
+    about = [(name, remark) for name, guess in zip(names, guesses, strict=True) for remark in guess.remarks()]
+    notes += [*remarks, *(f"{name}: {remark}" for name, remark in about)]
+    notes += [AS_TEXT] if any(remark.startswith(DOUBLE) for _, remark in about) else []
     schema = pyarrow.schema([(column.name, arrow_type(column)) for column in columns])
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
