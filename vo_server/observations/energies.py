@@ -26,7 +26,9 @@ def _converted(value: float, unit: u.UnitBase, target: u.UnitBase) -> float | No
 
 def band(values: Iterable[float], unit: u.UnitBase) -> dict[str, float]:
     """em_min and em_max (m) of a photon's energies, frequencies or wavelengths; nothing unless at least one is positive."""
-    metres = [length for value in values if (length := wavelength(value, unit)) is not None]
+    positive = [value for value in values if value > 0]
+    # units convert slowly, and the others lie between these two in any unit
+    metres = [length for value in {min(positive), max(positive)} if (length := wavelength(value, unit)) is not None] if positive else []
     return {"em_min": min(metres), "em_max": max(metres)} if metres else {}
 
 

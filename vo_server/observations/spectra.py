@@ -117,7 +117,7 @@ def publish_spectra(database: Database, collection: Collection, work: Work, foun
         datasets = completed(unique_ids(datasets), collection, work)
         with database.engine.begin() as connection:
             store(connection, collection, datasets, {}, work)
-    return PublishedCollection(collection.name, len(datasets), (), len(datasets))
+    return PublishedCollection(collection.name, len(datasets), (), files=1)
 
 
 def _preview(source: Distribution, path: str, stage: Path | None) -> tuple[Link, ...]:
@@ -212,27 +212,29 @@ def read_lat_catalogue(path: Path) -> Distributions:
             if len(bands) != np.asarray(rows["Flux_Band"]).reshape(len(rows), -1).shape[1]:
                 raise DataError(f"EnergyBounds has {len(bands)} bands, and Flux_Band another number of fluxes.", source=path.name)
             factor = u.Unit(table.columns["nuFnu_Band"].unit).to(SED_UNIT)
+            names, positions = rows["Source_Name"].tolist(), zip(rows["RAJ2000"].tolist(), rows["DEJ2000"].tolist(), strict=True)
+            errors = np.asarray(rows["Unc_Flux_Band"], np.float64).reshape(len(rows), -1, 2)
+            fluxes = zip(rows["Flux_Band"].tolist(), errors.tolist(), rows["nuFnu_Band"].tolist(), strict=True)
             sources = tuple(
-                Distribution(
-                    str(row["Source_Name"]).strip(), float(row["RAJ2000"]), float(row["DEJ2000"]), tuple(_points(row, bands, factor))
-                )
-                for row in rows
+                Distribution(str(name).strip(), float(ra), float(dec), tuple(_points(bands, *measured, factor)))
+                for name, (ra, dec), measured in zip(names, positions, fluxes, strict=True)
             )
             return Distributions(sources, read_times(table.header), "Fermi", "LAT")
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"it could not be read as a catalogue ({error}).", source=path.name) from None
 
 
-def _points(row: fits.FITS_record, bands: Sequence[tuple[float, float]], factor: float) -> Iterator[tuple[float | None, ...]]:
-    """Rows of COLUMNS. Errors of the flux are scaled to νFν, as both have the same relative errors; where the best flux is
-    all but nothing, by what the band's width alone says (a photon index of 2).
+def _points(
+    bands: Sequence[tuple[float, float]], fluxes: Sequence[float], errors: Sequence[Sequence[float]], values: Sequence[float], factor: float
+) -> Iterator[tuple[float | None, ...]]:
+    """Rows of COLUMNS, `errors` being down and up. Errors of the flux are scaled to νFν, as both have the same relative errors; where the
+    best flux is all but nothing, by what the band's width alone says (a photon index of 2).
     """
-    errors = np.asarray(row["Unc_Flux_Band"], np.float64).reshape(-1, 2)
-    for (low, high), flux, error, value in zip(bands, row["Flux_Band"], errors, row["nuFnu_Band"], strict=True):
+    for (low, high), flux, error, value in zip(bands, fluxes, errors, values, strict=True):
         middle = math.sqrt(low * high)
-        scale = float(value) * factor / float(flux) if flux > 0 and value > 0 else low * high / (high - low)
-        yield (middle, low, high, float(value) * factor, *(_size(part * scale) for part in error))
+        scale = value * factor / flux if flux > 0 and value > 0 else low * high / (high - low)
+        yield (middle, low, high, value * factor, *(_size(part * scale) for part in error))
 
 
 def _size(error: float) -> float | None:
-    return abs(float(error)) if math.isfinite(error) else None
+    return abs(error) if math.isfinite(error) else None
