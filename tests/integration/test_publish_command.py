@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.io.votable import tree
 from astropy.table import Table
 from publishing import catalogue
 from typer.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from vo_server.cli import app
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
+from vo_server.formats.readers import votable
 
 GOOD = Table({"id": [1, 2, 3], "ra": [10.0, 20.0, 30.0], "dec": [-5.0, 0.0, 5.0]})
 TOO_LARGE = Table({"id": np.array([1, 2**63], "u8")})
@@ -61,6 +63,24 @@ def test_a_table_that_cannot_be_published_is_said_and_leaves_the_others_alone(vo
     assert isinstance(told.exception, UsageError)
     assert str(told.exception) == "BAD was not published, for the reasons above."
     assert in_data(database) == {"many": 3, "many_gti": 3}
+
+
+def test_a_votable_is_read_once_however_many_tables_it_has(vo: CliRunner, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tree.VOTableFile()
+    file.resources.append(resource := tree.Resource())
+    for number in range(1, 5):
+        resource.tables.append(table := tree.TableElement.from_table(file, GOOD[: number % 4]))
+        table.name, table.ID = f"T{number}", f"t{number}"
+    file.to_xml("many.vot")
+    passes, read = [], votable._Reader.events
+    monkeypatch.setattr(votable._Reader, "events", lambda reader: passes.append(reader.path.name) or read(reader))
+    told = vo.invoke(app, ["publish", "many.vot", "--all"])
+    assert told.exit_code == 0, told.output
+    assert in_data(database) == {"many": 1, "many_t2": 2, "many_t3": 3, "many_t4": 0}
+    assert passes == ["many.vot"]
+    assert vo.invoke(app, ["publish", "many.vot", "--part", "T3", "--table", "third"]).exit_code == 0
+    assert in_data(database)["third"] == 3
+    assert passes == ["many.vot", "many.vot"], "another command reads it again"
 
 
 def test_two_tables_of_one_name_do_not_replace_each_other(vo: CliRunner, database: Database) -> None:

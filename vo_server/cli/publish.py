@@ -179,15 +179,17 @@ def _with_others(
     given back.
     """
     first = run(file, options)
-    if first.other_tables and not every:
-        say(f"  {file.name} holds other tables: {', '.join(first.other_tables)} (--all publishes them too, --part one of them)")
+    others = first.source.other_tables if first.source else ()
+    if others and not every:
+        say(f"  {file.name} holds other tables: {', '.join(others)} (--all publishes them too, --part one of them)")
         return []
     schema, table = first.table.split(".")
     parts: dict[str, str] = {}
     failed = []
-    for part in first.other_tables:
+    common = replace(options, schema=schema, resource=first.resource.split("/")[1], beside=first.source, ra=None, dec=None)
+    for part in others:
         name = f"{table}_{fold(part)}"
-        more = replace(options, schema=schema, table=name, part=part, resource=first.resource.split("/")[1], ra=None, dec=None)
+        more = replace(common, table=name, part=part)
         try:
             if (twin := parts.setdefault(name, part)) != part:
                 raise DataError(f"{twin} is called {schema}.{name} already.", hint=f"Give it another name: --part {part} --table NAME.")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from vo_server.formats.readers import Source
 from vo_server.model.columns import Column
 
 
@@ -27,8 +28,9 @@ Progress = Callable[[str, int, int | None], None]
 class PublishOptions:
     """Flags of the command line; None: whatever descriptor, file or inference say, in this order.
 
-    ``part`` names one of several tables in the file; ``resource`` the resource that the table joins (default: one of its own, of the
-    table's name); ``nulls`` spellings of missing values in CSV and TSV; ``position`` False: the table has none, whatever it looks like;
+    ``part`` names one of several tables in the file, and ``beside`` is another one of them that is open already; ``resource`` the
+    resource that the table joins (default: one of its own, of the table's name); ``nulls`` spellings of missing values in CSV and TSV;
+    ``position`` False: the table has none, whatever it looks like;
     ``reload``: load the rows even if the file is the one that they came from; ``append``: beside those that are there;
     ``entry``: which of a descriptor's tables, counted from 0; ``partition_rows``: a table of more rows is divided by position.
     """
@@ -37,6 +39,7 @@ class PublishOptions:
     table: str | None = None
     resource: str | None = None
     part: str | None = None
+    beside: Source | None = None
     ra: str | None = None
     dec: str | None = None
     title: str | None = None
@@ -51,14 +54,14 @@ class PublishOptions:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a file would be published as; ``other_tables`` are the tables of the file that would not be."""
+    """What a file would be published as; ``source`` is the table that was read, and names those of the file that would not be."""
 
     table: str
     resource: str
     rows: int
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
-    other_tables: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Published:
     """What was published. ``notes`` are sentences: what was inferred and why, what did not go over as it stood.
 
     ``loaded`` False: the rows were there already, and only what is said of them is new. ``positions``: it has a cone search;
-    ``other_tables`` are the tables of the file that were not published.
+    ``source`` is the table of a file that was read, and names those of the file that were not published.
     """
 
     table: str
@@ -75,7 +78,7 @@ class Published:
     notes: tuple[str, ...]
     replaced: bool
     positions: bool
-    other_tables: tuple[str, ...] = ()
+    source: Source | None = None
     loaded: bool = True
 
 

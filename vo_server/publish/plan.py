@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow
 
 from vo_server.errors import DataError, EmbargoError
-from vo_server.formats.readers import Source, open_table, refuse_stream
+from vo_server.formats.readers import Source, open_other, open_table, refuse_stream
 from vo_server.formats.readers.infer import (
     Pair,
     declared_id,
@@ -76,7 +76,10 @@ def make_plan(path: Path, options: PublishOptions) -> Plan:
         raise DataError("a view has no rows of its own, only those of published tables.", source=path.name, hint="Publish it to see them.")
     data = path if descriptor is None else path.parent / descriptor.table.source
     said = _merged(options, descriptor)
-    source = open_table(data, said.part, said.nulls, layout=descriptor.layout if descriptor else None)
+    if said.beside is not None and said.part is not None:
+        source = open_other(said.beside, said.part)
+    else:
+        source = open_table(data, said.part, said.nulls, layout=descriptor.layout if descriptor else None)
     return _planned(source, descriptor, said, DEFAULT_SCHEMA, fold(_stem(data)), _stem(data))
 
 

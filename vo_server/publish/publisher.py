@@ -69,7 +69,7 @@ def rehearse(path: Path, options: PublishOptions, progress: Progress | None = No
         survey.see(batch)
         report("Reading", survey.rows, plan.source.nrows)
     notes = (*plan.notes, *_remarks(plan, survey.learned()))
-    return Rehearsal(plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, plan.columns, notes, plan.source.other_tables)
+    return Rehearsal(plan.full_name, f"{plan.schema}/{plan.resource}", survey.rows, plan.columns, notes, plan.source)
 
 
 def _described_anew(
@@ -87,7 +87,7 @@ def _described_anew(
 def _published(plan: Plan, learned: Learned, *, replaced: bool) -> Published:
     notes = (*plan.notes, *_remarks(plan, learned))
     resource, positions = f"{plan.schema}/{plan.resource}", plan.position is not None
-    return Published(plan.full_name, resource, learned.rows, notes, replaced, positions, plan.source.other_tables)
+    return Published(plan.full_name, resource, learned.rows, notes, replaced, positions, plan.source)
 
 
 def _remarks(plan: Plan, learned: Learned) -> list[str]:

@@ -50,6 +50,11 @@ def open_table(
     return source
 
 
+def open_other(source: Source, table: str) -> Source:
+    """Another table of the file that `source` is of: the file is not read again where its tables can only be read together."""
+    return open_table(source.path, table) if source.other_table is None else _checked(source.other_table(table))
+
+
 def _opened(path: Path, table: str | None, nulls: Sequence[str], bounds: Bounds | None) -> Source:
     beginning = _beginning(path)
     for signature, module in SIGNATURES:
@@ -134,4 +139,4 @@ def _checked(source: Source) -> Source:
     return replace(source, notes=tuple(notes))
 
 
-__all__ = ["Bounds", "Layout", "Source", "open_table", "refuse_stream"]
+__all__ = ["Bounds", "Layout", "Source", "open_other", "open_table", "refuse_stream"]

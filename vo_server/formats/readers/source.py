@@ -55,7 +55,8 @@ class Source:
     """One table of a file.
 
     ``batches`` may be called several times; its batches have `schema`, column by column as `columns`. ``notes`` are sentences about
-    what did not go over as it stood. ``other_tables`` names the file's other tables, in order, as `open_table` takes them.
+    what did not go over as it stood. ``other_tables`` names the file's other tables, in order, as `open_table` takes them;
+    ``other_table`` gives one of them from what was read already, and is None where a file need not be read as a whole for one of them.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class Source:
     description: str | None = None
     notes: tuple[str, ...] = ()
     other_tables: tuple[str, ...] = ()
+    other_table: "Callable[[str], Source] | None" = None
 
     @property
     def schema(self) -> pyarrow.Schema:

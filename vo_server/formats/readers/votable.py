@@ -62,23 +62,44 @@ Event = tuple[bool, str, Any, tuple[int, int]]
 
 def open_votable(path: Path, table: str | None, bounds: Bounds | None = None) -> Source:
     """The first table of a VOTable, or the one of this name (or ``table<n>``). DataError says why it cannot be read, and where."""
+    document = _read(path, bounds)
+    return document.table(next(iter(document.tables)) if table is None else table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A VOTable whose elements have been read, all of them: its tables by their names, their rows by their IDs."""
+
+    path: Path
+    tables: Mapping[str, Any]
+    rows: "Mapping[str, Rows]"
+    frames: "Frames"
+    description: str | None
+    notes: tuple[str, ...]
+
+    def table(self, name: str) -> Source:
+        """The table of this name, from which the others can be had, too. DataError if there is none."""
+        if name not in self.tables:
+            raise DataError(f"there is no table {name!r}.", source=self.path.name, hint=f"Tables are: {', '.join(self.tables)}.")
+        found = self.tables[name]
+        source = _source(self.path, name, found, self.rows[found.ID], self.frames)
+        return replace(
+            source,
+            description=clean(found.description or self.description),
+            other_tables=tuple(other for other in self.tables if other != name),
+            other_table=self.table,
+            notes=self.notes + source.notes,
+        )
+
+
+def _read(path: Path, bounds: Bounds | None) -> _Document:
     document, rows = _parsed(path, bounds)
     tables = list(document.iter_tables())
     names, _ = distinct([str(one.name or one.ID) for one in tables])
     if not names:
         raise DataError(_without_table(document), source=path.name, hint="Fetch it again, or check it with `stilts votlint`.")
-    wanted = names[0] if table is None else table
-    if wanted not in names:
-        raise DataError(f"there is no table {wanted!r}.", source=path.name, hint=f"Tables are: {', '.join(names)}.")
-    found = tables[names.index(wanted)]
-    source = _source(path, wanted, found, rows[found.ID], _frames(document))
     notes = tuple(f"the answer of a service ended with {info}" for info in _overflow(document))
-    return replace(
-        source,
-        description=clean(found.description or document.description),
-        other_tables=tuple(name for name in names if name != wanted),
-        notes=notes + source.notes,
-    )
+    return _Document(path, dict(zip(names, tables, strict=True)), rows, _frames(document), document.description, notes)
 
 
 FRAMES = {
@@ -98,8 +119,12 @@ FRAMES = {
 EPOCH = re.compile(r"([JB]?)(\d+(?:\.\d*)?)")
 
 
-def _frames(document: Any) -> dict[str, tuple[str | None, str | None]]:
-    """(frame, epoch) of the document's coordinate systems, by the IDs that FIELDs refer to. An unusual equinox tells of no frame."""
+Frames = Mapping[str, tuple[str | None, str | None]]
+"""(frame, epoch) of a document's coordinate systems, by the IDs that FIELDs refer to."""
+
+
+def _frames(document: Any) -> Frames:
+    """The document's coordinate systems. An unusual equinox tells of no frame."""
     found = {}
     for system in document.iter_coosys():
         frame = FRAMES.get(str(system.system or "").lower())
@@ -111,7 +136,7 @@ def _frames(document: Any) -> dict[str, tuple[str | None, str | None]]:
     return found
 
 
-def _source(path: Path, name: str, table: Any, rows: "Rows", frames: Mapping[str, tuple[str | None, str | None]]) -> Source:
+def _source(path: Path, name: str, table: Any, rows: "Rows", frames: Frames) -> Source:
     unique, notes = distinct([str(one.name or one.ID or "") for one in table.fields])
     columns: list[Column] = []
     data: list[pyarrow.Array] = []
