@@ -210,6 +210,7 @@ class Services:
             description=description,
             params=params,
             descriptors=descriptors,
+            is_of_one_table=statement.is_of_one_table,
         )
         return Answer(pool or self.pool, statement, head, wanted.format, wanted.content_type, wanted.maxrec, self.traffic.room)
 
@@ -223,9 +224,10 @@ class Services:
         description: str | None = None,
         params: tuple[ServiceParam, ...] = (),
         descriptors: tuple[ServiceDescriptor, ...] = (),
+        is_of_one_table: bool = False,
     ) -> TableHead:
         """What an answer says besides its rows: its origin (see query.origin), with that of the tables it `reads`, and the services for
-        the datasets that the rows name, besides `descriptors`.
+        the datasets that the rows name, besides `descriptors`. Rows that are each of one table may have a position to tell of.
         """
         snapshot = self.snapshot()
         origin = (
@@ -234,7 +236,8 @@ class Services:
             *(info for resource in snapshot.resources_of(reads) for info in data_origin(snapshot.site, resource)),
         )
         described = (*descriptors_for(columns, self.settings.base_url, self.site()), *descriptors)
-        return TableHead(columns, origin, "result", description, self.settings.votable_version, described, params)
+        mivot = self.settings.mivot and is_of_one_table
+        return TableHead(columns, origin, "result", description, self.settings.votable_version, described, params, mivot)
 
     def refresh(self) -> bool:
         """Take a new snapshot if there is something new; tells whether there was. A database that is away changes nothing."""

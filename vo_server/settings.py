@@ -138,6 +138,11 @@ class Settings(BaseModel):
         "productTypeServed (draft of 1.3), SCS2 (draft). The registry of registries still refuses such records.",
     )
     votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
+    mivot: bool = Field(
+        False,
+        description="Annotate VOTables by MIVOT: which columns are the main position of a table's rows, with its frame and epoch, proper "
+        "motion, parallax and errors, in words of the data model MANGO (a working draft), for pyvo.mivot.",
+    )
     partition_rows: int = Field(
         50_000_000, description="`vo publish` divides a table with positions and more rows than this into partitions by position.", ge=1000
     )

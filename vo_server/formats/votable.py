@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from lxml import etree
 
+from vo_server.formats.mivot import annotation, position_of
 from vo_server.formats.systems import GALACTIC, ICRS, TIME_IDS, System, system_of
 from vo_server.formats.texts import legal_xml
 from vo_server.model.columns import TEXTS, Column, Group
@@ -53,9 +54,15 @@ def head(table: TableHead, serialization: Serialization) -> bytes:
     results.extend(_info(info) for info in (Info("QUERY_STATUS", Ending.COMPLETE.value), *table.infos))
     results.extend(_element(system.tag, **system.dressed(table.votable_version)) for system in _systems(table.columns))
     results.extend(_param(param, {}) for param in table.params)
+    ids = _field_ids(table.descriptors)
+    position = position_of(table.columns) if table.mivot else None
+    if position is not None:
+        ids = tuple(_with_more(ids, (column.name for column in position.columns), table.columns).items())
+        results.append(_element("RESOURCE", type="meta"))  # MIVOT 1.0 §4.1, CHECKLIST VOT-027
+        results[-1].append(annotation(position, dict(ids)))
     results.append(_table(serialization, table.name, table.description))
     before, between, _ = _pieces(root)
-    return before + _fields(table.columns, serialization, _field_ids(table.descriptors)) + between
+    return before + _fields(table.columns, serialization, ids) + between
 
 
 def tail(table: TableHead, outcome: Outcome, serialization: Serialization) -> bytes:
@@ -142,7 +149,7 @@ FieldIds = tuple[tuple[str, str], ...]
 @lru_cache(maxsize=1024)
 def _fields(columns: tuple[Column, ...], serialization: Serialization, field_ids: FieldIds) -> bytes:
     """The FIELDs of `columns`: the costly part of a small answer, and the same for all that ask alike."""
-    ids = _with_grouped(field_ids, columns)
+    ids = _with_more(field_ids, (column.name for column in columns if column.group), columns)
     groups = _groups(columns, ids)
     root, results = _document(DEFAULT_VERSION)
     table = _element("TABLE")
@@ -193,12 +200,12 @@ def _identified(ids: dict[str, str], names: Iterable[str], taken: set[str]) -> d
     return ids
 
 
-def _with_grouped(field_ids: FieldIds, columns: tuple[Column, ...]) -> dict[str, str]:
-    """The IDs of FIELDs, with those that groups refer to."""
+def _with_more(field_ids: FieldIds, names: Iterable[str], columns: tuple[Column, ...]) -> dict[str, str]:
+    """The IDs of FIELDs, with those of `names`, to which something else refers."""
     ids = dict(field_ids)
-    grouped = dict.fromkeys(column.name for column in columns if column.group and column.name not in ids)
-    systems = {system.id for system in _systems(columns)} if grouped else set()
-    return _identified(ids, grouped, {ICRS.id, GALACTIC.id, *systems, *ids.values()})
+    more = dict.fromkeys(name for name in names if name not in ids)
+    systems = {system.id for system in _systems(columns)} if more else set()
+    return _identified(ids, more, {ICRS.id, GALACTIC.id, *systems, *ids.values()})
 
 
 def _groups(columns: tuple[Column, ...], ids: Mapping[str, str]) -> list[etree._Element]:

@@ -36,7 +36,7 @@ class Statement:
     ``sql`` carries its literals (COPY takes no parameters) and casts every output column to its ``Column.sql_type``,
     in order. ``limit`` is the number of rows that the query itself asks for (ADQL's TOP), None if it does not. ``tables`` must be there
     when it runs. ``warnings`` are sentences for whoever asked: what the query means, and they may not have meant.
-    ``reads`` are full names of the published tables that rows come from.
+    ``reads`` are full names of the published tables that rows come from; ``is_of_one_table``: each row is one of a single table.
     """
 
     sql: str
@@ -45,6 +45,7 @@ class Statement:
     tables: tuple[TemporaryTable, ...] = ()
     warnings: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    is_of_one_table: bool = False
 
 
 class Ending(Enum):
@@ -88,3 +89,5 @@ class TableHead:
     descriptors: tuple[ServiceDescriptor, ...] = ()
     params: tuple[ServiceParam, ...] = ()
     """What is true of all rows, and what older protocols say of their own parameters (``INPUT:POS`` …); told by VOTable alone."""
+    mivot: bool = False
+    """Whether VOTables say in words of data models which columns are the main position (MIVOT 1.0)."""

@@ -36,7 +36,19 @@ def translate(query: resolved.Query, *, max_rows: int | None) -> Statement:
     except MisfitError as misfit:
         word = _WORD.match(query.text, misfit.at)
         raise meaning_error(query.text, misfit.at, misfit.message, word=word.group() if word else "", hint=misfit.hint) from None
-    return Statement(sql, query.columns, top, warnings=query.warnings, reads=query.tables)
+    return Statement(sql, query.columns, top, warnings=query.warnings, reads=query.tables, is_of_one_table=_is_of_one_table(query))
+
+
+def _is_of_one_table(query: resolved.Query) -> bool:
+    """Whether each row is one of a single table: no join, no set operation, no groups, no subquery in FROM or among the columns."""
+    body = query.body
+    if (
+        not isinstance(body, resolved.Select)
+        or body.group
+        or any(isinstance(output.value, resolved.ScalarQuery) for output in body.outputs)
+    ):
+        return False
+    return [type(table) for table in body.tables] == [resolved.TableSource]
 
 
 def row_source(query: resolved.Query, columns: Sequence[Column]) -> str:
