@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from astropy.io.votable import parse
 from lxml import etree
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 from starlette.testclient import TestClient
 
 from vo_server.app import create_app, performers
+from vo_server.db import schema
 from vo_server.db.database import QUEUE_SCHEMA
 from vo_server.errors import UnavailableError
 from vo_server.jobs.keeper import destroy_due
-from vo_server.jobs.store import Selection
+from vo_server.jobs.store import AHEAD, Selection
 from vo_server.jobs.worker import Runner
 from vo_server.services import Services
 
@@ -563,6 +564,11 @@ def test_the_list_after_a_deletion_does_not_grow_with_the_table(client: TestClie
     positions = {job.job_id: job.ahead for job in site.jobs.find(Selection(tuple(waiting)), ahead=True)}
     assert positions == {job_id: site.jobs.get(job_id).ahead for job_id in waiting}
     assert len(set(positions.values())) == 50
+    with site.database.engine.connect() as connection:
+        asked = select(AHEAD).where(schema.jobs.c.job_id == waiting[0]).compile(connection, compile_kwargs={"literal_binds": True})
+        connection.execute(text("SET LOCAL enable_sort = off"))  # where another way has the order, it is taken
+        plan = "\n".join(connection.execute(text(f"EXPLAIN {asked}")).scalars())
+    assert "using jobs_waiting" in plan, "the order of turns"
 
 
 @pytest.mark.parametrize("wrong", [{"PHASE": "DONE"}, {"LAST": "-1"}, {"LAST": "few"}, {"LAST": "9" * 5000}, {"AFTER": "yesterday"}])

@@ -65,5 +65,5 @@ class Watch:
 
 
 RETRY_S = 1.0
-PAUSE_S = 0.5
+PAUSE_S = 0.2
 """How soon a watch notices that it shall stop."""

@@ -238,6 +238,7 @@ jobs = Table(
 Index("jobs_phase", jobs.c.phase, jobs.c.queue_id)
 Index("jobs_destruction", jobs.c.destruction)
 Index("jobs_client", jobs.c.client, jobs.c.phase)
+Index("jobs_waiting", jobs.c.client, jobs.c.created, jobs.c.job_id, postgresql_where=text("phase = 'QUEUED' AND queue_id IS NULL"))
 
 obscore = Table(
     "obscore",

@@ -80,7 +80,9 @@ def refuse_bytes(connection: Connection, client: str, more: int, most: int) -> N
 
 
 def ahead() -> ColumnElement[int]:
-    """How many jobs will probably be begun before this one. Behind the queue clients take turns, each with his oldest job."""
+    """How many jobs will probably be begun before this one. Behind the queue clients take turns, each with his oldest job: the order of
+    the index ``jobs_waiting``, which has all that is looked at.
+    """
     other = aliased(schema.jobs).c
     queued = select(func.count()).where(other.phase == Phase.QUEUED, other.queue_id.is_not(None))
     turn = func.row_number().over(partition_by=other.client, order_by=(other.created, other.job_id))
