@@ -33,7 +33,7 @@ from vo_server.errors import (
 )
 from vo_server.http.errors import MANNERS, Dialect, guard, render
 from vo_server.http.middleware import AnyOrigin, OneSpelling
-from vo_server.http.params import TEXT_BYTES, Params, maxrec, read_params
+from vo_server.http.params import ENCODED_BYTES, MOST_PAIRS, TEXT_BYTES, Params, maxrec, read_params
 from vo_server.http.reply import Traffic, stream
 from vo_server.settings import Settings
 
@@ -101,8 +101,16 @@ def test_what_is_not_utf_8_is_refused_by_name(client: TestClient) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for reply in (client.get("/echo?x=1&Query=ab%ff"), client.post("/echo", content=b"x=1&Query=ab%ff", headers=form)):
         assert (reply.status_code, "Query is not UTF-8: byte 3 is 0xff." in reply.text) == (400, True)
-    many = client.post("/echo", content=b"&".join([b"a=1"] * 10_001), headers=form)
-    assert (many.status_code, "There are 10001 parameters; at most 10000 are taken." in many.text) == (400, True)
+
+
+def test_forms_without_parts_have_a_limit_of_their_own(client: TestClient) -> None:
+    """A hundred million bytes of them would be as many parameters, each of them an object."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    fits = client.post("/echo", content=b"&".join([b"a=1"] * MOST_PAIRS), headers=form)
+    many = client.post("/echo", content=b"&".join([b"a=1"] * (MOST_PAIRS + 1)), headers=form)
+    assert (fits.status_code, many.status_code, "more than 10000 parameters" in many.text) == (200, 400, True)
+    long = client.post("/echo", content=b"a=" + b"x" * ENCODED_BYTES, headers=form)
+    assert (long.status_code, "Tables are sent as parts of multipart/form-data." in long.text) == (413, True)
 
 
 @pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=ISO-8859-1"])

@@ -29,6 +29,9 @@ TEXT = "QUERY"
 TEXT_BYTES = 4 << 20
 """The most bytes of such a file."""
 
+ENCODED_BYTES = 4 * TEXT_BYTES
+"""The most bytes of a form without parts: as much text, each byte of it percent-encoded, and something beside it."""
+
 LONGEST_RUN_ID = 64
 
 LONGEST_ADDRESS = 8000
@@ -104,7 +107,7 @@ async def read_params(request: Request) -> Params:
     if request.method == "POST" and kind in FORMS:
         try:
             if kind == URLENCODED:
-                pairs += _decoded(await request.body())
+                pairs += _decoded(_bounded(await request.body()))
             else:
                 await _read_parts(request, pairs, files)
         except HTTPException as error:
@@ -127,11 +130,20 @@ def refuse_nul(pairs: Iterable[tuple[str, str]]) -> None:
 
 def _decoded(text: bytes) -> list[tuple[str, str]]:
     """The pairs of a query string or of a form like one. A percent sign that encodes nothing stands for itself, as in ``LIKE 'M %'``."""
+    if text.count(b"&") >= MOST_PAIRS:  # before there are millions of them
+        raise UsageError(f"There are more than {MOST_PAIRS} parameters, the limit.")
     parts = [part.replace(b"+", b" ").partition(b"=") for part in text.split(b"&") if part]
-    if len(parts) > MOST_PAIRS:
-        raise UsageError(f"There are {len(parts)} parameters; at most {MOST_PAIRS} are taken.")
     names = [unquote_to_bytes(name).decode(errors="replace") for name, _, _ in parts]
     return [(name, _utf8(name, unquote_to_bytes(value))) for name, (_, _, value) in zip(names, parts, strict=True)]
+
+
+def _bounded(form: bytes) -> bytes:
+    if len(form) > ENCODED_BYTES:
+        raise TooLargeError(
+            f"The form has more than {ENCODED_BYTES} bytes, the limit of {URLENCODED}.",
+            hint="Tables are sent as parts of multipart/form-data.",
+        )
+    return form
 
 
 async def _read_parts(request: Request, pairs: list[tuple[str, str]], files: list[tuple[str, UploadFile]]) -> None:
