@@ -24,6 +24,7 @@ from vo_server.app import create_worker, performers
 from vo_server.db.database import QUEUE_SCHEMA, Database
 from vo_server.errors import ForbiddenError, NotFoundError, SetupError, TimeLimitError, TooManyError, UnavailableError, UsageError, VoError
 from vo_server.http.params import Params
+from vo_server.jobs.attempt import Attempt
 from vo_server.jobs.keeper import Keeper, let_in, revive, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
 from vo_server.jobs.store import JobStore
@@ -481,7 +482,66 @@ def test_the_row_of_a_job_leaves_the_queue_when_the_connection_breaks_at_its_end
         until(is_empty)
 
 
-def test_housekeeping_goes_on_whatever_happens(store: JobStore, results: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_could_not_be_begun_in_time_is_left_to_another_worker(
+    store: JobStore, results: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stood still while the job was taken: that is no fault of its query's."""
+    job_id = waiting_job(store)
+    runner = Runner(store, results, {"fake": lambda _: Task(b"x")})
+    begin, cancel, late = store.begin, Attempt.cancel, threading.Event()
+
+    def begin_late(*arguments: Any) -> Job | None:
+        job = begin(*arguments)
+        assert late.wait(SOON_S)
+        return job
+
+    def cancel_aloud(attempt: Attempt) -> None:
+        cancel(attempt)
+        late.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vo_server.jobs.attempt.GRACE_S", 0.0)
+        patch.setattr(store, "begin", begin_late)
+        patch.setattr(Attempt, "cancel", cancel_aloud)
+        run_next(runner, store)
+    job = store.get(job_id)
+    assert (job.phase, job.attempts) == (Phase.QUEUED, 0)
+    runner.run(job_id, queued(store)[-1][0])  # the first row is the library's to take away
+    assert store.get(job_id).phase == Phase.COMPLETED
+
+
+def test_a_silent_job_whose_end_cannot_be_told_keeps_no_worker(
+    store: JobStore, results: ResultStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The keeper finds it later."""
+    for name in ("attempt.GRACE_S", "attempt.CLOSE_S"):
+        monkeypatch.setattr(f"vo_server.jobs.{name}", 0.0)
+    monkeypatch.setattr("vo_server.db.database.PATIENCE_S", 0.0)
+    thawed = threading.Event()
+
+    class Deaf(Task):
+        def start(self) -> None:
+            assert thawed.wait(SOON_S)
+
+        def give_up(self) -> None:
+            """There is nothing to give up."""
+
+    def fail_not(*_: Any) -> bool:
+        raise UnavailableError("The database does not answer.")
+
+    job_id = store.create("fake", [], duration_s=1).job_id
+    store.start(job_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "fail", fail_not)
+        run_next(Runner(store, results, {"fake": lambda _: Deaf()}), store)
+    assert "the end of the job cannot be told: The database does not answer." in caplog.text
+    thawed.set()
+    until(lambda: store.get(job_id).phase == Phase.COMPLETED)  # it was not silent for ever
+
+
+def test_housekeeping_goes_on_whatever_happens(
+    store: JobStore, results: ResultStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """No connection to be had, a mistake of ours, a round that hangs: the next one comes."""
     monkeypatch.setattr("vo_server.jobs.keeper.ROUND_S", 0.1)
     thawed, rounds = threading.Event(), count()
@@ -503,6 +563,7 @@ def test_housekeeping_goes_on_whatever_happens(store: JobStore, results: ResultS
     keeper.start()
     try:
         until(lambda: store.count_phases() == {})
+        assert "a round of housekeeping of jobs hangs: 1 of at most 3 do" in caplog.text
     finally:
         thawed.set()
         keeper.stop()

@@ -12,13 +12,14 @@ from vo_server.jobs.work import Work
 from vo_server.model.job import Job
 
 GRACE_S = 30.0
-"""So much longer than its execution duration may a job take, or than this from one sign of life to the next one: PostgreSQL ends it in time
-if it can, and then its result may still be on its way into the store."""
+"""So much longer than its execution duration may a job be silent: PostgreSQL ends it in time if it can, and then its result may still be on
+its way into the store. From one sign of life to the next it has as long."""
 
 CLOSE_S = 15.0
 """What is cancelled comes to its end within this time, or not at all."""
 
 LOOK_S = 0.5
+"""How often the time is looked at."""
 
 
 class SilentError(VoError):
@@ -26,11 +27,10 @@ class SilentError(VoError):
 
 
 class Attempt:
-    """Runs `perform` with itself as the argument, which tells it by `begin` and `sign` how it goes on."""
+    """Runs `perform` with itself, which tells it by `begin`, `start` and `sign` how it goes on; ``job`` is what has begun."""
 
     def __init__(self, perform: Callable[["Attempt"], None]) -> None:
         self.job: Job | None = None
-        self.is_given_up = False
         self._perform = perform
         self._work: Work | None = None
         self._is_cancelled = False
@@ -53,12 +53,16 @@ class Attempt:
             raise self._failure
         return True
 
-    def begin(self, job: Job) -> None:
-        """The job is EXECUTING now (UWS 1.1 §2.1.5: its duration is of the clock on the wall)."""
-        self.job = job
+    def begin(self, job: Job) -> bool:
+        """The job is EXECUTING now (UWS 1.1 §2.1.5: its duration is of the clock on the wall). False if that took so long that nobody
+        waits for this attempt any more.
+        """
         with self._lock:
-            if not self._is_cancelled:
-                self._deadline = time.monotonic() + job.duration_s + GRACE_S
+            if self._is_cancelled:
+                return False
+            self.job = job
+            self._deadline = time.monotonic() + job.duration_s + GRACE_S
+        return True
 
     def start(self, work: Work) -> None:
         """This is its work from now on."""
@@ -85,7 +89,6 @@ class Attempt:
             work.cancel()
 
     def _give_up(self) -> None:
-        self.is_given_up = True
         if self._work is not None:
             self._work.give_up()
 

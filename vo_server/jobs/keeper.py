@@ -167,6 +167,8 @@ class Keeper:
         end = time.monotonic() + ROUND_S
         while begun.is_alive() and time.monotonic() < end and not self._stop.is_set():
             begun.join(0.2)
+        if begun.is_alive() and not self._stop.is_set():
+            log.warning("a round of housekeeping of jobs hangs: %d of at most %d do", sum(one.is_alive() for one in self._rounds), HANGING)
 
     def _do_all(self) -> None:
         try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 
 import procrastinate.exceptions
 import procrastinate.worker
@@ -67,9 +68,8 @@ class Runner:
         job = patiently(lambda: self._store.begin(job_id, queue_id))
         if job is None:
             return
-        attempt.begin(job)
-        if attempt.is_given_up:  # the database stood still just then
-            self._store.give_back(job, counted=False)
+        if not attempt.begin(job):  # the database stood still, and the job has not been touched
+            patiently(lambda: self._store.give_back(job, counted=False))
             return
         try:
             with self._registered(job, attempt):
@@ -148,10 +148,15 @@ class Runner:
         log.warning("the job gives no sign of life any more, and is given up")
         if attempt.job is not None:
             self._forget(attempt.job)
-            error = SilentError("Nothing is heard of the job's work.")
-            end = threading.Thread(target=self._end, args=(attempt.job, error), name="end of a silent job", daemon=True)
+            end = threading.Thread(target=copy_context().run, args=(self._end_silent, attempt.job), name="end of a silent job", daemon=True)
             end.start()
             end.join(PATIENCE_S)
+
+    def _end_silent(self, job: Job) -> None:
+        try:
+            self._end(job, SilentError("Nothing is heard of the job's work."))
+        except UNREACHABLE as error:
+            log.warning("the end of the job cannot be told: %s", error)
 
     def _end(self, job: Job, error: Exception) -> None:
         """Tell why; or give the job back if neither it nor its owner is to blame."""
