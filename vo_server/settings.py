@@ -137,7 +137,9 @@ class Settings(BaseModel):
         description="Say in registry records what newer standards and drafts know: neutrinos among the wavebands (VODataService 1.2), "
         "productTypeServed (draft of 1.3), SCS2 (draft). The registry of registries still refuses such records.",
     )
-    votable_version: str = Field("1.4", description="VOTable version written: 1.4, which all clients read, or 1.5.", pattern=r"^1\.[45]$")
+    votable_version: str = Field(
+        "1.4", description="VOTable version of answers: 1.4, which all clients read, or 1.5; errors are 1.4.", pattern=r"^1\.[45]$"
+    )
     mivot: bool = Field(
         False,
         description="Annotate VOTables by MIVOT: which columns are the main position of a table's rows, with its frame and epoch, proper "

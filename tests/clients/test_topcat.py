@@ -79,7 +79,7 @@ def find(samp: Any, name: str, mtype: str) -> str | None:
 def settled(before: np.ndarray, folder: Path) -> np.ndarray | None:
     """The screen, if it is other than before and nothing moves any more."""
     first = screenshot(folder)
-    time.sleep(3)
+    time.sleep(1)
     now = screenshot(folder)
     return now if (before != now).any() and not (first != now).any(axis=2).mean() > 0.0005 else None
 

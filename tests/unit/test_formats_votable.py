@@ -211,7 +211,9 @@ def test_the_same_columns_in_another_serialization_have_their_own_fields() -> No
 
 def test_an_error_is_a_votable() -> None:
     """CHECKLIST GEN-019, GEN-021 (DALI 1.1 §4.4.2)."""
-    (results,) = parse(error_document("Line 1: unexpected '<' & more", (Info("standardID", "ivo://x"),)))
+    root = parse(error_document("Line 1: unexpected '<' & more", (Info("standardID", "ivo://x"),)))
+    assert root.get("version") == "1.4"
+    (results,) = root
     assert results.get("type") == "results"
     assert [(info.get("name"), info.get("value"), info.text) for info in results] == [
         ("QUERY_STATUS", "ERROR", "Line 1: unexpected '<' & more"),

@@ -21,6 +21,7 @@ from vo_server.model.service import ServiceDescriptor, ServiceParam
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 """Of all versions from 1.3 to 1.5."""
 DEFAULT_VERSION = "1.4"
+"""Which all clients read. Errors have it whatever the setting: nothing in them is different in 1.5."""
 
 
 @dataclass(frozen=True, slots=True)

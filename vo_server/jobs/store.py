@@ -202,10 +202,11 @@ class JobStore:
             values["duration_s"] = self.terms.duration(seconds)
 
     def keep_until(self, job_id: str, destruction: datetime) -> None:
-        """Set the time of destruction, in any phase."""
+        """Set the time of destruction, in any phase; who runs the job is told, since it may have come."""
         with self.engine.begin() as connection:
             if not _update(connection, job_id, {"destruction": self.terms.destruction(destruction, self.clock())}):
                 raise _missing(job_id)
+            announce(connection, job_id)
 
     def remove(self, job_id: str) -> bool:
         """Destroy the row and its place in the queue; whether it was there. Its files are the result store's matter."""
