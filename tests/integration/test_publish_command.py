@@ -8,12 +8,16 @@ from astropy.io import fits
 from astropy.io.votable import tree
 from astropy.table import Table
 from publishing import catalogue
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
+from vo_server import app as app_module
 from vo_server.cli import app
+from vo_server.cli import publish as command
 from vo_server.db.database import Database
 from vo_server.errors import UsageError
 from vo_server.formats.readers import votable
+from vo_server.publish import Published
 
 GOOD = Table({"id": [1, 2, 3], "ra": [10.0, 20.0, 30.0], "dec": [-5.0, 0.0, 5.0]})
 TOO_LARGE = Table({"id": np.array([1, 2**63], "u8")})
@@ -81,6 +85,35 @@ def test_a_votable_is_read_once_however_many_tables_it_has(vo: CliRunner, databa
     assert vo.invoke(app, ["publish", "many.vot", "--part", "T3", "--table", "third"]).exit_code == 0
     assert in_data(database)["third"] == 3
     assert passes == ["many.vot", "many.vot"], "another command reads it again"
+
+
+def test_the_record_of_many_tables_is_rendered_once(vo: CliRunner, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered, render = [], app_module.render_records
+    monkeypatch.setattr(app_module, "render_records", lambda *given: rendered.append(given) or render(*given))
+    told = publish(vo, {"A": GOOD, "B": GOOD, "C": GOOD}, "--all")
+    assert told.exit_code == 0, told.output
+    assert len(rendered) == 1
+    assert tables_in_registry(database) == {"data.many", "data.many_b", "data.many_c"}
+
+
+def test_what_was_published_before_an_interruption_is_in_the_registry(
+    vo: CliRunner, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = command._tell
+
+    def interrupted(published: Published, base_url: str) -> None:
+        tell(published, base_url)
+        if published.table == "data.many_b":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_tell", interrupted)
+    assert publish(vo, {"A": GOOD, "B": GOOD, "C": GOOD}, "--all").exit_code != 0
+    assert tables_in_registry(database) == {"data.many", "data.many_b"}
+
+
+def tables_in_registry(database: Database) -> set[str]:
+    with database.engine.connect() as connection:
+        return set(connection.execute(text("SELECT table_name FROM rr.res_table WHERE table_name LIKE 'data.many%'")).scalars())
 
 
 def test_two_tables_of_one_name_do_not_replace_each_other(vo: CliRunner, database: Database) -> None:

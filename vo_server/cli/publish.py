@@ -1,7 +1,7 @@
 """``vo publish``: files → tables, services and records."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from vo_registry.subjects import find_terms
 from vo_server.app import record_keeper
 from vo_server.cli.common import ConfigFile, DataDir, at_its_address, console, ready_database, say, settings_from
+from vo_server.db.catalogue import forget_fingerprint, read_fingerprint
 from vo_server.db.database import Database
 from vo_server.errors import DataError, EmbargoError, NotFoundError, UsageError
 from vo_server.formats.readers.infer import fold
@@ -109,8 +110,8 @@ def publish(
                     if in_place:
                         _tell(publish_in_place(database, str(file), mine, Consent(index, grant), records=records), settings.base_url)
                     else:
-                        run = partial(_run, database, records, settings.base_url)
-                        failed += _with_others(file, mine, run, every=all_tables)
+                        with _records_at_the_end(database, records) if all_tables else nullcontext(records) as renderer:
+                            failed += _with_others(file, mine, partial(_run, database, renderer, settings.base_url), every=all_tables)
                 except EmbargoError as error:
                     say(f"  {error.message} It was not published.")
             for note in subject_notes(descriptor, terms) if descriptor else ():
@@ -198,6 +199,19 @@ def _with_others(
             say(f"  {part} was not published: {error}")
             failed.append(part)
     return failed
+
+
+@contextmanager
+def _records_at_the_end(database: Database, records: RecordRenderer) -> Iterator[RecordRenderer]:
+    """What puts records off until the block ends, however it does: all tables of a file are said in one record, which would be rendered
+    anew with each of them. If the program is killed before, whoever publishes or serves next renders them.
+    """
+    try:
+        yield lambda connection, _resource=None: forget_fingerprint(connection)
+    finally:
+        with database.engine.begin() as connection:
+            if read_fingerprint(connection) is None:
+                records(connection)
 
 
 def _run(database: Database, records: RecordRenderer, base_url: str, file: Path, options: PublishOptions) -> Published:

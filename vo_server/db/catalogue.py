@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, cast, func, select, true
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, cast, delete, func, select, true
 from sqlalchemy.dialects.postgresql import array, insert
 
 from vo_server.db import schema
@@ -163,6 +163,11 @@ def store_fingerprint(connection: Connection, fingerprint: str) -> None:
     """Remember what all records were rendered from."""
     row = insert(schema.site).values(key=FINGERPRINT_KEY, value=fingerprint)
     connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
+
+
+def forget_fingerprint(connection: Connection) -> None:
+    """Let whoever publishes or serves next render all records."""
+    connection.execute(delete(schema.site).where(schema.site.c.key == FINGERPRINT_KEY))
 
 
 def store_address(connection: Connection, public_url: str) -> None:
