@@ -33,7 +33,7 @@ STANDARDS = (
         "SSAP 1.1",
     ),
     *("SODA 1.0", "Simple Cone Search 1.03", "SCS2", "SimpleDALRegExt 1.2", "TAP 1.1", "TAPRegExt 1.0", "UWS 1.1", "VODataService 1.2"),
-    *("VOResource 1.2", "VOSI 1.1", "VOTable 1.4", "VOTable 1.5", "MOC 2.0", "SoftID 1.0", "RFC 9110"),
+    *("VOResource 1.2", "VOSI 1.1", "VOTable 1.4", "VOTable 1.5", "MIVOT 1.0", "MOC 2.0", "SoftID 1.0", "RFC 9110"),
 )
 """As docstrings cite them."""
 

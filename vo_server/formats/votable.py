@@ -56,14 +56,12 @@ def head(table: TableHead, serialization: Serialization) -> bytes:
     results.extend(_element(system.tag, **system.dressed(table.votable_version)) for system in _systems(table.columns))
     results.extend(_param(param, {}) for param in table.params)
     ids = _field_ids(table.descriptors)
-    position = position_of(table.columns) if table.mivot else None
-    if position is not None:
-        ids = tuple(_with_more(ids, (column.name for column in position.columns), table.columns).items())
-        results.append(_element("RESOURCE", type="meta"))  # MIVOT 1.0 §4.1, CHECKLIST VOT-027
-        results[-1].append(annotation(position, dict(ids)))
+    annotated, ids = _annotated(table.columns, ids) if table.mivot else (b"", ids)
+    if annotated:
+        results.append(_mark())
     results.append(_table(serialization, table.name, table.description))
-    before, between, _ = _pieces(root)
-    return before + _fields(table.columns, serialization, ids) + between
+    *above, before, between, _ = _pieces(root)
+    return b"".join((*above, annotated, before, _fields(table.columns, serialization, ids), between))
 
 
 def tail(table: TableHead, outcome: Outcome, serialization: Serialization) -> bytes:
@@ -145,6 +143,22 @@ def _table(serialization: Serialization, name: str | None = None, description: s
 
 FieldIds = tuple[tuple[str, str], ...]
 """Column name → XML ID of its FIELD, for those that something refers to; in the order of their names."""
+
+
+@lru_cache(maxsize=256)
+def _annotated(columns: tuple[Column, ...], field_ids: FieldIds) -> tuple[bytes, FieldIds]:
+    """A RESOURCE before the TABLE that says which of `columns` are the main position (MIVOT 1.0 §3), and the IDs of FIELDs with those that
+    it refers by; empty if none are.
+    """
+    position = position_of(columns)
+    if position is None:
+        return b"", field_ids
+    ids = _with_more(field_ids, (column.name for column in position.columns), columns)
+    root, results = _document(DEFAULT_VERSION)
+    meta = _element("RESOURCE", type="meta")
+    meta.append(annotation(position, ids))
+    results.extend((_mark(), meta, _mark()))
+    return _pieces(root)[1].strip(), tuple(ids.items())
 
 
 @lru_cache(maxsize=1024)
