@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -27,7 +28,7 @@ from vo_server.http.params import Params
 from vo_server.jobs.attempt import Attempt
 from vo_server.jobs.keeper import Keeper, let_in, revive, sweep_results
 from vo_server.jobs.results import MARK, ResultStore
-from vo_server.jobs.store import JobStore
+from vo_server.jobs.store import CHANNEL, JobStore
 from vo_server.jobs.worker import ATTEMPTS, Runner, Worker
 from vo_server.model.job import Failure, Job, Phase, Result
 from vo_server.protocols import tap
@@ -134,6 +135,15 @@ def test_a_job_and_its_place_in_the_queue_are_one_transaction(store: JobStore, m
     assert store.get(job_id).phase == Phase.QUEUED
     store.abort(job_id)
     assert queued(store) == []
+
+
+def test_workers_are_told_of_another_destruction(store: JobStore, database: Database) -> None:
+    """It may have come: the query of the job ends then, and not at the worker's next look."""
+    job_id = store.create("fake", []).job_id
+    with psycopg.connect(database.app_uri, autocommit=True) as connection:
+        connection.execute(f"LISTEN {CHANNEL}")
+        store.keep_until(job_id, datetime.now(UTC))
+        assert [told.payload for told in connection.notifies(timeout=10, stop_after=1)] == [job_id]
 
 
 def test_positions_in_the_queue(store: JobStore) -> None:
