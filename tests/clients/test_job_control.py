@@ -1,7 +1,6 @@
 """UWS 1.1 seen from outside: a running server and its worker, pyvo and plain HTTP, and what PostgreSQL does meanwhile."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,13 @@ from astropy.table import Table
 from lxml import etree
 from sqlalchemy import text
 
+from tests.waiting import ENDLESS, SOON_S, until
 from vo_server.db.database import Database
 
 UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
-ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
 SHORT = "SELECT TOP 1 name FROM sky.sources"
 ROWS = 1_000_000
 MANY = f"SELECT TOP {ROWS} a.column_name, b.description FROM " + ", ".join(f"tap_schema.columns AS {name}" for name in "abcd")
-SOON_S = 30.0
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 """pyvo leaves connections open."""
@@ -46,13 +44,6 @@ def document(client: httpx2.Client, url: str, **params: object) -> Any:
 
 def phase(client: httpx2.Client, url: str) -> str:
     return client.get(f"{url}/phase").text
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
 
 
 def queries(database: Database) -> int:

@@ -4,8 +4,7 @@ import os
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy import make_url, text
 
 from tests.conftest import PUBLIC_URL
 from tests.live import serving
+from tests.waiting import ENDLESS, until
 from vo_server.app import create_worker
 from vo_server.db.database import Database
 from vo_server.jobs.keeper import revive
@@ -36,10 +36,8 @@ ASKED = (
     ("GET", "/health"),
     ("GET", "/"),
 )
-ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
 SHORT = "SELECT TOP 1 table_name FROM tap_schema.tables"
 LONGEST_S = 20.0
-SOON_S = 30.0
 BLOCK = 1 << 16
 
 
@@ -162,13 +160,6 @@ def start(services: Services, query: str, duration_s: int | None = None) -> str:
     job = services.jobs.create("tap", [("LANG", "ADQL"), ("QUERY", query)], duration_s=duration_s)
     services.jobs.start(job.job_id)
     return job.job_id
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
 
 
 def backends(database: Database) -> list[int]:

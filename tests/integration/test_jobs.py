@@ -21,6 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from tests.waiting import ENDLESS, SOON_S, until
 from vo_server.app import create_worker, performers
 from vo_server.db.database import QUEUE_SCHEMA, Database
 from vo_server.errors import ForbiddenError, NotFoundError, SetupError, TimeLimitError, TooManyError, UnavailableError, UsageError, VoError
@@ -34,9 +35,6 @@ from vo_server.model.job import Failure, Job, Phase, Result
 from vo_server.protocols import tap
 from vo_server.services import Services, job_terms
 from vo_server.settings import Settings
-
-SOON_S = 30.0
-ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
 
 
 class Task:
@@ -98,13 +96,6 @@ def waiting_job(store: JobStore) -> str:
 def run_next(runner: Runner, store: JobStore) -> None:
     number, job_id = queued(store)[0]
     runner.run(job_id, number)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.live import run_newest_job
+from tests.waiting import until
 from vo_server.app import create_app, create_worker
 from vo_server.db.database import Database
 from vo_server.errors import NotFoundError, SetupError, UnavailableError, UsageError
@@ -30,7 +30,6 @@ from vo_server.settings import Settings
 
 pytest.importorskip("moto", reason="moto is not installed")
 
-SOON_S = 30.0
 WIDE = "SELECT a.* FROM tap_schema.columns AS a, tap_schema.columns AS b, tap_schema.columns AS c"
 """A result of gigabytes."""
 MEGABYTES = [bytes([number]) * (1 << 20) for number in range(2 * (UPLOAD_BYTES >> 20) + 3)]
@@ -81,13 +80,6 @@ def moto(port: int) -> Iterator["subprocess.Popen[bytes]"]:
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

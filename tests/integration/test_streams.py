@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,14 +16,13 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
+from tests.waiting import ENDLESS, SOON_S, until
 from vo_server.app import create_app
 from vo_server.db.database import Database
 from vo_server.http.admission import Kind
 from vo_server.services import Services
 from vo_server.settings import Settings
 
-SOON_S = 30.0
-ENDLESS = "SELECT COUNT(*) AS n FROM " + ", ".join(f"tap_schema.columns AS c{number}" for number in range(8))
 ROWS = 150_000
 MANY = f"SELECT TOP {ROWS} a.column_name, b.description FROM " + ", ".join(f"tap_schema.columns AS {name}" for name in "abcd")
 MORE = MANY.replace(str(ROWS), str(10 * ROWS))
@@ -85,13 +84,6 @@ def read(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
     with closing(client), closing(http.client.HTTPResponse(client)) as reply:
         reply.begin()
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 @contextmanager

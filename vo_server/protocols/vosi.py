@@ -1,6 +1,7 @@
 """VOSI 1.1: capabilities and availability beside every service, tables beside TAP."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -108,17 +109,21 @@ def table_routes(services: Services, path: str) -> list[Route]:
     async def show_tables(request: HttpRequest) -> Response:
         params = await read_params(request)
         if any(params.one(name) for name in TAP_PLUS):
-            return await show_tables_plus(params)
+            return await show_tables_plus(request, params)
         detail = _detail(params.one("detail"))
         catalogue = services.catalogue()
         return await documents.reply(request, f"detail={detail}", catalogue.version, lambda: vosi.tables(catalogue, detail=detail), XML)
 
-    async def show_tables_plus(params: Params) -> Response:
+    async def show_tables_plus(request: HttpRequest, params: Params) -> Response:
         detail: Detail = "min" if params.one("only_tables") == "true" else "max"
         wanted = params.one("tables")
-        named = [await find(name) for name in wanted.split(",")] if wanted else ()
-        catalogue = services.catalogue().only(tuple(named)) if named else services.catalogue()
-        return Response(await in_thread(lambda: vosi.tables(catalogue, detail=detail, flags=True)), media_type=XML)
+        if wanted:  # not kept: names can be put together in too many ways
+            named = tuple([await find(name) for name in wanted.split(",")])
+            some = services.catalogue().only(named)
+            return Response(await in_thread(lambda: vosi.tables(some, detail=detail, flags=True)), media_type=XML)
+        catalogue = services.catalogue()
+        render = partial(vosi.tables, catalogue, detail=detail, flags=True)
+        return await documents.reply(request, f"detail={detail} flags", catalogue.version, render, XML)
 
     async def show_table(request: HttpRequest) -> Response:
         shown = await find(request.path_params["name"])
