@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from vo_server.db.database import Database
 from vo_server.errors import DataError
+from vo_server.observations import spectra
 from vo_server.observations.collections import Collection, Work
 from vo_server.observations.descriptor import SpectrumSection
 from vo_server.observations.reading import Request
@@ -41,11 +42,15 @@ def write_catalogue(path: Path, bands: int = 2) -> None:
     fits.HDUList([fits.PrimaryHDU(), table, fits.BinTableHDU.from_columns(bounds, name="EnergyBounds")]).writeto(path)
 
 
-def test_each_source_has_a_spectrum(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_each_source_has_a_spectrum(database: Database, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectra, "SHARE", 1)
     write_catalogue(tmp_path / "catalogue.fits")
     found = read_lat_catalogue(tmp_path / "catalogue.fits")
     collection = Collection(name="spectra", directory=tmp_path / "files")
-    assert publish_spectra(database, collection, Work(records=silent), found).published == 2
+    done = publish_spectra(database, collection, Work(records=silent, previews=tmp_path / "previews", processes=processes), found)
+    assert (done.published, done.files) == (2, 1)
+    assert len(list(tmp_path.glob("previews/spectra/*.png"))) == 2
     with database.engine.connect() as connection:
         rows = connection.execute(text("SELECT * FROM vo_data.obscore ORDER BY obs_id")).all()
     assert [(row.obs_id, row.dataproduct_type, row.em_xel, row.facility_name) for row in rows] == [

@@ -47,7 +47,7 @@ Axis = Annotated[str | None, typer.Option("--axis", help="Column with wavelength
 AxisUnit = Annotated[str | None, typer.Option("--axis-unit", help="Unit of that column, or of a WCS without one: Angstrom.")]
 Flux = Annotated[str | None, typer.Option("--flux", help="Column with fluxes, if not told by its name.")]
 NoPreviews = Annotated[bool, typer.Option("--no-previews", help="Draw no pictures.")]
-Processes = Annotated[int | None, typer.Option("--processes", help="Processes that read files; default: one a core.", min=1)]
+Processes = Annotated[int | None, typer.Option("--processes", help="Processes that read files and draw; default: one a core.", min=1)]
 
 SHOWN = 20
 """So many reasons why files were skipped are shown, and then how many more there are."""
@@ -198,7 +198,7 @@ def publish_spectra(
     def publish(database: Database, collection: Collection, work: Work) -> PublishedCollection:
         return spectra.publish_spectra(database, collection, work, found)
 
-    done, base_url = run(publish, asked, "spectra", config, data_dir, no_previews=no_previews)
+    done, base_url = run(publish, asked, "spectra", config, data_dir, no_previews=no_previews, processes=processes)
     tell(done, ("spectrum", "spectra"), f"{base_url}/ssa?REQUEST=queryData&POS=…&SIZE=…")
 
 

@@ -5,9 +5,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -17,6 +18,9 @@ from vo_server.publish.datasets import Dataset
 FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz", ".fits.bz2", ".fit.bz2")
 ALONE_FILES = 40
 """So few files are read here: processes of our own would take longer to begin."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 Watcher = Callable[[int, int], None]
 """(files read, files altogether)"""
@@ -140,14 +144,19 @@ def _has_previews(request: Request, reading: Reading) -> bool:
 
 
 def _read(requests: Sequence[Request], reader: Reader, processes: int) -> Iterator[tuple[str, Reading]]:
-    if processes == 1 or len(requests) <= ALONE_FILES:
-        yield from (_told(reader, request) for request in requests)
+    return in_processes(partial(_told, reader), requests, processes if len(requests) > ALONE_FILES else 1)
+
+
+def in_processes(run: Callable[[Task], Result], tasks: Sequence[Task], processes: int) -> Iterator[Result]:
+    """What `run`, a function of a module, makes of each task, as they end: in so many processes, here if there is one."""
+    if processes == 1:
+        yield from map(run, tasks)
         return
     # spawned, not forked: this process has threads and connections
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        tasks = [pool.submit(_told, reader, request) for request in requests]
+        begun = [pool.submit(run, task) for task in tasks]
         try:
-            yield from (task.result() for task in as_completed(tasks))
+            yield from (task.result() for task in as_completed(begun))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

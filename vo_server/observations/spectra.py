@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from vo_server.observations.collections import LEAST_RADIUS_DEG, Collection, Pub
 from vo_server.observations.energies import band
 from vo_server.observations.headers import read_times
 from vo_server.observations.previews import draw_curve, write
-from vo_server.observations.reading import kilobytes
+from vo_server.observations.reading import in_processes, kilobytes
 from vo_server.observations.stage import staged
 from vo_server.publish.datasets import Dataset, Link
 from vo_server.query.origin import SOFTWARE
@@ -31,6 +32,9 @@ from vo_server.query.origin import SOFTWARE
 SED_UNIT = u.Unit("MeV cm-2 s-1")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]")
 """What of a source's name is not in its file's; signs are, since declinations have them."""
+
+SHARE = 200
+"""So many sources a process takes at a time; fewer are done here, as other processes take longer to begin."""
 
 COLUMNS = (
     Column(
@@ -102,22 +106,32 @@ class Distributions:
 def publish_spectra(database: Database, collection: Collection, work: Work, found: Distributions) -> PublishedCollection:
     """Make the spectra of the sources the whole of the collection; their files are written below its directory."""
     collection.directory.mkdir(parents=True, exist_ok=True)
-    datasets = []
-    paths = file_names([source.name for source in found.sources])
+    named = list(zip(file_names([source.name for source in found.sources]), found.sources, strict=True))
+    shares = [named[start : start + SHARE] for start in range(0, len(named), SHARE)]
+    made: dict[str, Dataset] = {}
     with staged(database, work.previews, collection.name) as stage:
-        for done, (source, path) in enumerate(zip(found.sources, paths, strict=True), 1):
-            content = votable(source)
-            file = collection.directory / path
-            if not file.exists() or file.read_bytes() != content:
-                beside = file.with_name(f".{path}")
-                beside.write_bytes(content)
-                beside.replace(file)
-            datasets.append(replace(_dataset(source, path, len(content), found), links=_preview(source, path, stage)))
-            work.watch(done, len(found.sources))
-        datasets = completed(unique_ids(datasets), collection, work)
+        make = partial(_made, directory=collection.directory, stage=stage, found=replace(found, sources=()))
+        for share in in_processes(make, shares, work.processes if len(shares) > 1 else 1):
+            made.update((dataset.path, dataset) for dataset in share)
+            work.watch(len(made), len(named))
+        datasets = completed(unique_ids([made[path] for path, _ in named]), collection, work)
         with database.engine.begin() as connection:
             store(connection, collection, datasets, {}, work)
     return PublishedCollection(collection.name, len(datasets), (), files=1)
+
+
+def _made(share: Sequence[tuple[str, Distribution]], directory: Path, stage: Path | None, found: Distributions) -> list[Dataset]:
+    """The datasets of some of the sources, their files and pictures written under these names."""
+    datasets = []
+    for path, source in share:
+        content = votable(source)
+        file = directory / path
+        if not file.exists() or file.read_bytes() != content:
+            beside = file.with_name(f".{path}")
+            beside.write_bytes(content)
+            beside.replace(file)
+        datasets.append(replace(_dataset(source, path, len(content), found), links=_preview(source, path, stage)))
+    return datasets
 
 
 def _preview(source: Distribution, path: str, stage: Path | None) -> tuple[Link, ...]:
