@@ -67,16 +67,23 @@ def column_names(node: object) -> Iterator[tree.ColumnName]:
             yield from column_names(getattr(node, part.name))
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None), resolved.Constant})
+"""What has no parts: most of what there is, since each query is gone through for each query around it."""
+
+
 def ungrouped(parts: Sequence[object], group: Sequence[resolved.Value], sources: frozenset[int]) -> resolved.Reference | None:
     """A column of these tables (identities in `sources`) that is neither grouped nor inside a set function; None if all is well.
 
     Queries inside are asked, too: what they name of these tables has one value only if it is grouped, even in set functions of theirs.
     """
     waiting = [(part, False) for part in parts]
-    keys = set(group)
+    keys, kinds = set(group), {type(key) for key in group}
     while waiting:
         item, nested = waiting.pop()
-        if isinstance(item, resolved.Value) and (item in keys or (isinstance(item, resolved.Aggregate) and not nested)):
+        kind = type(item)
+        if kind in _PLAIN or (kind is resolved.Aggregate and not nested):
+            continue
+        if kind in kinds and item in keys:  # in this order: the hash of a value is of all that it is made of
             continue
         if isinstance(item, resolved.Reference):
             if id(item.source) in sources:
