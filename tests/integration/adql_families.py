@@ -39,6 +39,15 @@ def inwards(before: str, middle: str, after: str, depth: int) -> str:
 
 NEAR = "ON DISTANCE(t{m}.ra, t{m}.dec, t{n}.ra, t{n}.dec) < 0.01"
 
+
+def grouped(depth: int) -> str:
+    """So many grouped queries, each in the condition of the next one, around a long sum."""
+    text = f"SELECT MAX(id + {' + '.join(['1'] * 3000)}) AS x FROM data.stars"
+    for _ in range(depth):
+        text = f"SELECT COUNT(*) AS x FROM data.stars GROUP BY id HAVING COUNT(*) > ({text})"
+    return text
+
+
 FAMILIES: dict[str, tuple[int, Callable[[int], str]]] = {
     "numbers in a list": (15_000, lambda n: where([f"id IN ({', '.join(map(str, range(n)))})"])),
     "texts in a list": (15_000, lambda n: where([f"""name IN ({", ".join(f"'{x}'" for x in range(n))})"""])),
@@ -59,6 +68,7 @@ FAMILIES: dict[str, tuple[int, Callable[[int], str]]] = {
             f"SELECT {', '.join(f'id + {x} AS a{x}' for x in range(n))} FROM data.stars GROUP BY {', '.join(f'a{x}' for x in range(n))}"
         ),
     ),
+    "groups in groups": (25, grouped),
     "a union of columns": (11, lambda n: union([f"SELECT {', '.join(['id'] * 400)} FROM data.stars"] * n)),
     "unions": (100, lambda n: union(["SELECT id FROM data.stars"] * n)),
     "common tables": (
