@@ -46,7 +46,7 @@ def classes_in(array: pa.Array, special: bytes) -> int:
         NONCHARACTER: greatest >= FIRST_OF_NONCHARACTERS and FIRST_OF_NONCHARACTERS in text,
         SPECIAL: any(byte in text for byte in special),
     }
-    return sum(kind for kind, occurs in found.items() if occurs)
+    return sum(kind for kind, is_there in found.items() if is_there)
 
 
 def occurs(sequences: Iterable[bytes], array: pa.Array) -> bool:
